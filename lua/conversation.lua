@@ -129,7 +129,7 @@ end
 
 local function job_reference(keys)
   local ref = reference(keys)
-  if not ref.job then fail('CONVKEY', 'a job must be named: ' .. JOB_KEY .. ', alone or behind the conversation key') end
+  if not ref.job then fail('CONVKEY', 'a job must be named: ' .. JOB_KEY .. ', alone or as second key') end
   return ref
 end
 
@@ -552,8 +552,9 @@ local function set_pending(ref, questionId, ttlMs)
 end
 
 --- Answers a question. `accepted`: it was pending; it is cleared, `lastAnswer` is kept and, where a stream is named,
---- the fields are added to it in the same step. `answered`: somebody else's answer was first. `stale`: another question
---- or none is pending. `gone`: there is no conversation. The same answerId again is `accepted` again and published once.
+--- the fields are added to it in the same step. `answered`: somebody else's answer was first. `stale`: another
+--- question or none is pending. `gone`: there is no conversation. The same answerId again is `accepted` again and not
+--- published twice.
 ---@param ref AnswerReference
 ---@param questionId QuestionId
 ---@param answerId AnswerId
@@ -593,8 +594,8 @@ local function answer(ref, questionId, answerId, ttlMs, ...)
   return 'answered', text
 end
 
---- Forgets a conversation. `removed`: it is gone now. `held`: another job took the channel over; only the caller's stale
---- index goes. `gone`: there was none. By conversation key alone, a value that cannot be read is removed too.
+--- Forgets a conversation. `removed`: it is gone now. `held`: another job took the channel over; only the caller's
+--- stale index goes. `gone`: there was none. By conversation key alone, a value that cannot be read is removed too.
 ---@param ref Reference
 ---@return 'removed'|'held'|'gone' outcome
 ---@return State? state What was removed, or the holder's.
