@@ -1,0 +1,135 @@
+import { Redis, type RedisOptions } from 'ioredis';
+import type { Test } from 'uvu';
+import { type RunningRedis, startRedis } from '../../scripts/redis.ts';
+
+/** What a suite gets from {@link withRedis}. */
+export interface TestRedis {
+  /** Where the server of this test process listens. It is started when first asked for. */
+  url(): Promise<string>;
+  /** A further connection to it, which ends after the suite. */
+  connect(options?: ClientOptions): Promise<Redis>;
+  /** A server of the suite's own, for what can't be undone on the common one (users, memory limits); ends after the suite. */
+  server(...args: string[]): Promise<RunningRedis>;
+}
+
+type ClientOptions = RedisOptions & { replyMapping?: 'legacy' };
+
+let common: Promise<RunningRedis> | undefined;
+
+/**
+ * Gives a suite a Redis. All suites of a test process use one server; each finds it empty, without keys and without
+ * libraries, because each leaves it so.
+ *
+ * The server of `REDIS_URL` is used too, but only if it is empty to begin with: tests load libraries and flush, and a
+ * server with anything on it is somebody's.
+ */
+export function withRedis<T>(suite: Test<T>): TestRedis {
+  const clients: Redis[] = [];
+  const servers: RunningRedis[] = [];
+  const url = async () => {
+    common ??= startCommon();
+    return (await common).url;
+  };
+  suite.after(async () => {
+    for (const client of clients) client.disconnect();
+    await Promise.all(servers.map((server) => server.stop()));
+    if (common) await use(await common, empty);
+  });
+  return {
+    url,
+    async connect(options: ClientOptions = {}) {
+      const client = new Redis(await url(), options);
+      clients.push(client);
+      return client;
+    },
+    async server(...args) {
+      const server = await startRedis({ args });
+      servers.push(server);
+      return server;
+    },
+  };
+}
+
+async function startCommon(): Promise<RunningRedis> {
+  const redis = await startRedis();
+  redis.unref();
+  if (redis.shared) await use(redis, refuseUnlessEmpty);
+  return redis;
+}
+
+async function use(redis: RunningRedis, task: (client: Redis) => Promise<void>): Promise<void> {
+  const client = new Redis(redis.url);
+  try {
+    await task(client);
+  } finally {
+    client.disconnect();
+  }
+}
+
+async function empty(client: Redis): Promise<void> {
+  await client.flushall();
+  await client.function('FLUSH');
+}
+
+async function refuseUnlessEmpty(client: Redis): Promise<void> {
+  const libraries = await client.function('LIST');
+  const keys = /^db\d+:/m.test(await client.info('keyspace'));
+  if (!keys && Array.isArray(libraries) && libraries.length === 0) return;
+  throw new Error(
+    `The server of REDIS_URL holds ${keys ? 'keys' : 'function libraries'}. The tests delete all keys and all ` +
+      'libraries of the server they run on, so they only take an empty one: name another, or unset REDIS_URL to have ' +
+      'one started. If it is left over from a test run that was killed, redis-cli FLUSHALL and FUNCTION FLUSH empty it.',
+  );
+}
+
+/** One key as {@link dump} shows it. */
+export interface DumpedKey {
+  type: string;
+  /** As the server gives it: text for a string, nested arrays of text for everything else. */
+  value: unknown;
+  /** When it expires, in milliseconds since 1970; -1 for never. */
+  deadline: number;
+}
+
+const READ: Record<string, (key: Buffer) => [string, ...(string | Buffer)[]]> = {
+  string: (key) => ['GET', key],
+  list: (key) => ['LRANGE', key, '0', '-1'],
+  hash: (key) => ['HGETALL', key],
+  set: (key) => ['SMEMBERS', key],
+  zset: (key) => ['ZRANGE', key, '0', '-1', 'WITHSCORES'],
+  stream: (key) => ['XRANGE', key, '-', '+'],
+};
+
+/**
+ * Everything in the client's database, key by key in order, to be compared with what is there later: a call that is
+ * refused leaves it exactly so, deadlines included. The client must not have a `keyPrefix`.
+ */
+export async function dump(client: Redis): Promise<Record<string, DumpedKey>> {
+  const keys: Buffer[] = [];
+  for await (const some of client.scanBufferStream({ count: 1000 })) keys.push(...some);
+  const found: [string, DumpedKey][] = [];
+  for (const key of keys) {
+    const type = await client.type(key);
+    const read = READ[type];
+    // It expired between the scan and here.
+    if (type === 'none') continue;
+    if (!read) throw new Error(`dump() can't show a key of type ${type}`);
+    const [command, ...args] = read(key);
+    const value = textOf(await client.callBuffer(command, ...args));
+    found.push([text(key), { type, value, deadline: await client.pexpiretime(key) }]);
+  }
+  // SCAN may give a key twice; a record keeps it once.
+  return Object.fromEntries(found.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function textOf(reply: unknown): unknown {
+  if (Buffer.isBuffer(reply)) return text(reply);
+  if (Array.isArray(reply)) return reply.map(textOf);
+  return reply;
+}
+
+/** UTF-8 where it is that; anything else byte for byte, so that two different values never look alike. */
+function text(bytes: Buffer): string {
+  const utf8 = bytes.toString('utf8');
+  return Buffer.from(utf8).equals(bytes) ? utf8 : `bytes ${bytes.toString('hex')}`;
+}
