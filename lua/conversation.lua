@@ -383,12 +383,10 @@ local function find(ref)
   return text, state
 end
 
--- A command that the user may not run stops a call in the middle, so those behind the first write are asked for
--- before it.
+-- A command that the user may not run stops a call in the middle. So one that comes behind the first write is asked
+-- for before it, and where it is not allowed it is run at once, for Redis to refuse it in its own words.
 local function permit(command, key, argument)
-  if not redis.acl_check_cmd(command, key, argument) then
-    fail('NOPERM', 'this user needs the command ' .. command .. ' on every key of the call, those it finds itself too')
-  end
+  if not redis.acl_check_cmd(command, key, argument) then redis.call(command, key, argument) end
 end
 
 -- The same, for a change: the index is looked at too, so that a key of another type is met before the first write.
@@ -574,7 +572,7 @@ local function answer(ref, questionId, answerId, ttlMs, ...)
   if ref.stream and fields == 0 then fail('CONVARG', 'a stream needs at least one field and its value') end
   if fields > 0 and not ref.stream then fail('CONVARG', 'fields need a stream key to go to') end
   local text, state = find_to_change(ref)
-  if not text then return 'gone', nil end
+  if not text then return 'gone', false end
   if state.pendingQuestionId == questionId then
     text = change(text, state, 'pendingQuestionId', 'null', 'lastAnswer',
       '{"questionId":' .. quote(questionId) .. ',"answerId":' .. quote(answerId) .. '}')
@@ -615,7 +613,7 @@ local function remove(ref)
   if mine and indexed then redis.call('DEL', ref.conversation, ref.job)
   elseif mine then redis.call('DEL', ref.conversation)
   elseif indexed then redis.call('DEL', ref.job) end
-  if not text then return 'gone', nil end
+  if not text then return 'gone', false end
   return mine and 'removed' or 'held', text
 end
 
@@ -636,17 +634,14 @@ local function run(body, keys_of, fewest, most, keys, args)
   return body(keys_of(keys), unpack(args))
 end
 
--- One value as it is, several as a flat array, an error as an error.
-local function reply(ok, first, ...)
-  if not ok then return redis.error_reply(first) end
-  if select('#', ...) == 0 then return first end
-  return { first, (...) or false }
-end
-
--- A command as Redis calls it.
+-- A command as Redis calls it: one value is answered as it is, two as an array, an error as an error. In an array
+-- false stands for nil, which would end it.
 local function served(body, keys_of, fewest, most)
   return function(keys, args)
-    return reply(pcall(run, body, keys_of, fewest, most, keys, args))
+    local ok, first, second = pcall(run, body, keys_of, fewest, most, keys, args)
+    if not ok then return redis.error_reply(first) end
+    if second == nil then return first end
+    return { first, second }
   end
 end
 

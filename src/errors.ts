@@ -1,0 +1,57 @@
+import { ERROR_CODES, type ErrorCode } from './conversation.gen.ts';
+
+/**
+ * What went wrong, for a program: a code of the library (its replies begin with it), or
+ * - `WRONGTYPE`: a key of the conversation holds another Redis type;
+ * - `LIBRARY_MISSING`, `LIBRARY_OUTDATED`, `LIBRARY_TOO_NEW`: the server's library cannot serve this client;
+ * - `INVALID_ARGUMENT`: the call was wrong before anything was sent.
+ */
+export type ConversationErrorCode =
+  | ErrorCode
+  | 'WRONGTYPE'
+  | 'LIBRARY_MISSING'
+  | 'LIBRARY_OUTDATED'
+  | 'LIBRARY_TOO_NEW'
+  | 'INVALID_ARGUMENT';
+
+/** An error of the library or of its use. Its message holds no state; `cause` is the client's error, if there was one. */
+export class ConversationError extends Error {
+  override readonly name = 'ConversationError';
+  readonly code: ConversationErrorCode;
+
+  constructor(code: ConversationErrorCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+  }
+}
+
+export function invalidArgument(message: string): ConversationError {
+  return new ConversationError('INVALID_ARGUMENT', message);
+}
+
+/** Whether a value is a ConversationError, of one of these codes if any are named. */
+export function isConversationError(error: unknown, ...codes: ConversationErrorCode[]): error is ConversationError {
+  return error instanceof ConversationError && (codes.length === 0 || codes.includes(error.code));
+}
+
+const REPLY_CODES: ReadonlySet<string> = new Set([...ERROR_CODES, 'WRONGTYPE']);
+
+/**
+ * A client's error as this package throws it: a ConversationError where the server's reply begins with a known code,
+ * otherwise the error itself. Either way without the command's arguments, because those hold the state.
+ */
+export function fromClient(error: unknown): unknown {
+  if (!(error instanceof Error) || isConversationError(error)) return error;
+  withoutArguments(error);
+  const code = error.message.slice(0, error.message.indexOf(' '));
+  return REPLY_CODES.has(code) ? new ConversationError(code as ConversationErrorCode, error.message, error) : error;
+}
+
+function withoutArguments(error: Error & { command?: { name?: string; args?: unknown } }): void {
+  if (error.command) error.command = { name: error.command.name ?? '' };
+}
+
+/** Whether the server answered that it does not know a function of the library. */
+export function isFunctionMissing(error: unknown): boolean {
+  return error instanceof Error && /^ERR Function not found/i.test(error.message);
+}

@@ -1,0 +1,85 @@
+import type { Redis } from 'ioredis';
+import { LIBRARY_NAME, LIBRARY_SOURCE, LIBRARY_VERSION } from './conversation.gen.ts';
+import { ConversationError, fromClient } from './errors.ts';
+
+/** What was found on a server, and what was done about it. */
+export interface LibraryReport {
+  /** The version that was there; null where there was none, or one that does not say. */
+  found: string | null;
+  /** Whether what was there is this version, to the byte. */
+  current: boolean;
+  /** Whether this version was loaded now. */
+  loaded: boolean;
+}
+
+export interface LoadOptions {
+  /** Load over a newer version too. */
+  force?: boolean;
+}
+
+/**
+ * Brings a server's library to this version. Takes the rights `+function|load +function|list` and no keys.
+ * @throws ConversationError LIBRARY_TOO_NEW where the server has a newer version and `force` is not set.
+ */
+export async function loadLibrary(client: Redis, { force = false }: LoadOptions = {}): Promise<LibraryReport> {
+  const report = await checkLibrary(client);
+  if (report.current) return report;
+  if (!force && report.found !== null && compareVersions(report.found, LIBRARY_VERSION) > 0) {
+    throw new ConversationError(
+      'LIBRARY_TOO_NEW',
+      `the server has ${LIBRARY_NAME} ${report.found}, which is newer than this ${LIBRARY_VERSION}; nothing was changed`,
+    );
+  }
+  try {
+    await client.function('LOAD', 'REPLACE', LIBRARY_SOURCE);
+  } catch (error) {
+    throw fromClient(error);
+  }
+  return { ...report, loaded: true };
+}
+
+/** Compares a server's library with this version and changes nothing. */
+export async function checkLibrary(client: Redis): Promise<LibraryReport> {
+  try {
+    const source = sourceOf(await client.function('LIST', 'LIBRARYNAME', LIBRARY_NAME, 'WITHCODE'));
+    return { found: versionOf(source), current: source === LIBRARY_SOURCE, loaded: false };
+  } catch (error) {
+    throw fromClient(error);
+  }
+}
+
+/** Below zero where `a` is the older version, above where it is the newer one. */
+export function compareVersions(a: string, b: string): number {
+  const [left, right] = [a, b].map((version) => version.split('.').map(Number)) as [number[], number[]];
+  for (let part = 0; part < 3; part++) {
+    const difference = (left[part] ?? 0) - (right[part] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+/**
+ * How a library of version `found` stands to a client of this version: a server serves a client when it has the same
+ * major version and is not older.
+ */
+export function standing(found: string | null): 'missing' | 'outdated' | 'too new' | 'serving' {
+  if (found === null) return 'missing';
+  if (compareVersions(found, LIBRARY_VERSION) < 0) return 'outdated';
+  return found.split('.')[0] === LIBRARY_VERSION.split('.')[0] ? 'serving' : 'too new';
+}
+
+/** The `library_code` of the one library listed: a list of pairs in RESP2, of maps in RESP3. */
+function sourceOf(list: unknown): string | null {
+  const library: unknown = Array.isArray(list) ? list[0] : undefined;
+  const members = Array.isArray(library)
+    ? library
+    : library instanceof Map
+      ? [...library].flat()
+      : Object.entries(library ?? {}).flat();
+  const source: unknown = members[members.indexOf('library_code') + 1];
+  return typeof source === 'string' && members.length > 0 ? source : null;
+}
+
+function versionOf(source: string | null): string | null {
+  return source?.match(/^local VERSION = '(\d+\.\d+\.\d+)'$/m)?.[1] ?? null;
+}
