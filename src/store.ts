@@ -181,8 +181,9 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
     const args = { questionId, answerId, ttlMs, rest: Object.entries(fields).flat().map(String) };
     const reply = await this.#call(() => convAnswer(this.#client, keys, args));
     if (reply.outcome === 'gone' || reply.state === null) return { outcome: 'gone', state: null };
-    if (reply.outcome === 'accepted') this.#logger?.info(`question answered: ${describe(ref)}`);
-    return { outcome: reply.outcome, state: this.#parse(reply.state) };
+    const state = this.#parse(reply.state);
+    if (reply.outcome === 'accepted') this.#logger?.info(`question answered: ${describe(state)}`);
+    return { outcome: reply.outcome, state };
   }
 
   /** Forgets a conversation. One that names a job removes only what that job still holds. */
@@ -191,8 +192,9 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
     const reply = await this.#call(() => convRemove(this.#client, keys));
     if (reply.outcome === 'gone' || reply.state === null) return { outcome: 'gone', state: null };
     if (reply.outcome === 'held') return { outcome: 'held', state: this.#parse(reply.state) };
-    this.#logger?.info(`conversation removed: ${describe(ref)}`);
-    return { outcome: 'removed', state: this.#parseOrNull(reply.state, ref) };
+    const state = this.#parseOrNull(reply.state, ref);
+    this.#logger?.info(`conversation removed: ${describe(state ?? ref)}`);
+    return { outcome: 'removed', state };
   }
 
   /**
