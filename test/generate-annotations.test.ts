@@ -1,5 +1,63 @@
 import { test } from 'uvu';
-import { refuses } from './support/boxes.ts';
+import * as assert from 'uvu/assert';
+import { BOXES, readBoxes, refuses } from './support/boxes.ts';
+
+function readWith(what: string, by: string) {
+  assert.ok(BOXES.includes(what), `the library holds ${what}`);
+  return readBoxes(BOXES.replace(what, () => by));
+}
+
+test('text above the first tag is the docstring, without empty lines around it', () => {
+  const doc = '---\n--- Puts something in.\n---\n---   Indented – 漢.\n---\n---@param keys Box\n---@param size';
+  const { functions } = readWith('--- Puts something into a box.\n---@param keys Box\n---@param size', doc);
+  assert.equal(functions[0]?.doc, ['Puts something in.', '', '  Indented – 漢.']);
+});
+
+test('text below a tag goes on with that tag', () => {
+  const { functions } = readWith('---@param size Size\n', '---@param size Size How much\n---   it needs.\n---\n');
+  assert.is(functions[0]?.args[0]?.text, 'How much it needs.');
+});
+
+test('text above a type, behind it and below it is about the type', () => {
+  const { classes } = readWith('---@class Box Where it lies.', '--- A place.\n---@class Box Where it lies.\n--- Dry.');
+  assert.is(classes[0]?.text, 'A place. Where it lies. Dry.');
+});
+
+test('a line of dashes says nothing and ends what stands above it', () => {
+  const { functions } = readWith('--- What lies', '--- Looking.\n----------\n--- What lies');
+  assert.equal(functions[1]?.doc, ['What lies in a box.']);
+});
+
+test('a comment without tags belongs to whatever it stands above', () => {
+  const { functions } = readWith('local function fail', '--- Stops the call.\nlocal function fail');
+  assert.is(functions.length, 2);
+});
+
+test('a class takes the fields of its parent first, and is used by being one', () => {
+  const parent = '---@class Place\n---@field place string\n\n---@class Box: Place Where it lies.';
+  const { classes } = readWith('---@class Box Where it lies.', parent);
+  assert.equal(
+    classes.map(({ name, fields }) => [name, fields.map((field) => field.name)]),
+    [
+      ['Place', ['place']],
+      ['Box', ['place', 'box', 'lid']],
+    ],
+  );
+});
+
+test('literals may have spaces between them and either kind of quotes', () => {
+  const { functions } = readWith("'put'|'full' outcome", `'put' | "full"? outcome How it went.`);
+  const [outcome] = functions[0]?.replies ?? [];
+  assert.equal(outcome?.type.value, { kind: 'literals', literals: ['put', 'full'] });
+  assert.equal([outcome?.optional, outcome?.name, outcome?.text], [true, 'outcome', 'How it went.']);
+});
+
+test('a single reply may have any name, or none and words behind #', () => {
+  const named = readWith('---@return string?\n', '---@return string? reply What is there.\n');
+  assert.equal(named.functions[1]?.replies[0]?.text, 'What is there.');
+  const nameless = readWith('---@return string?\n', '---@return string? # What is there.\n');
+  assert.equal(nameless.functions[1]?.replies[0]?.text, 'What is there.');
+});
 
 // Comments
 
@@ -48,6 +106,12 @@ refuses(
 );
 
 refuses(
+  'an alias that may be nil',
+  ['@alias Size integer', '@alias Size integer?'],
+  "4: can't read this @alias; wanted `---@alias Name type what it is`, Name in CamelCase.",
+);
+
+refuses(
   'an alias of an unknown type',
   ['@alias Size integer', '@alias Size number'],
   "4: unknown type number; wanted string, integer, literals such as 'a'|'b', or a name that an @alias gives to one of these.",
@@ -63,6 +127,12 @@ refuses(
   'a union of types',
   ['---@param size Size', '---@param size string|integer'],
   "16: unknown type string|integer; wanted string, integer, literals such as 'a'|'b', or a name that an @alias gives to one of these.",
+);
+
+refuses(
+  'a literal that does not end',
+  ["'put'|'full'", "'put'|'full"],
+  "18: unknown type 'put'|'full; wanted string, integer, literals such as 'a'|'b', or a name that an @alias gives to one of these.",
 );
 
 refuses(
@@ -137,6 +207,14 @@ refuses(
   'a field without a type',
   ['@field box string', '@field box'],
   "7: can't read this @field; wanted `---@field name string what it is`.",
+);
+
+refuses('a field apart from its class', ['---@field lid?', '\n---@field lid?'], '9: @field without a @class above it.');
+
+refuses(
+  'a field without a name',
+  ['@field lid? string', '@field ... string'],
+  "8: can't read this @field; wanted `---@field name string what it is`.",
 );
 
 refuses('a field without a class', ['---@class Box Where it lies.\n', ''], '6: @field without a @class above it.');

@@ -42,11 +42,14 @@ test('finds the code of an error table and of a message of several literals', ()
   assert.equal(codesWith(reply, 'redis.error_reply("BOXFULL")'), ['BOXFULL', 'BOXKEY']);
 });
 
-test('takes no word of a comment, of another string or of a function that is only named like a helper for a code', () => {
-  const reply = "redis.error_reply('BOXSIZE ' .. size .. label)";
+test('takes no word of a comment, of another string or of a member that is only named like a helper for a code', () => {
   const others =
     "local names = { fail = print, text = 'BOXTEXT is no error' }\n  names.fail('BOXNAME') -- fail('BOXOLD')";
-  assert.equal(codesWith(`return ${reply}`, others), ['BOXKEY']);
+  const { errorCodes, functions } = readBoxes(
+    BOXES.replace("return redis.call('HMGET'", (call) => `${others}\n  ${call}`),
+  );
+  assert.equal(errorCodes, ['BOXKEY', 'BOXSIZE']);
+  assert.equal(functions[1]?.errorCodes, []);
 });
 
 test('lets what a pcall caught pass, also through a function that is handed it', () => {
@@ -143,6 +146,21 @@ refuses(
   'a registration without a name',
   ["function_name = 'box_look', ", ''],
   '43: a registration without a name or without a callback; wanted both.',
+);
+
+refuses(
+  'a registration with more than a name and a callback',
+  [
+    "redis.register_function({ function_name = 'box_look', callback = served(look, 0), flags = { 'no-writes' } })",
+    "redis.register_function('box_look', served(look, 0), { 'no-writes' })",
+  ],
+  '43: a registration without a name or without a callback; wanted both.',
+);
+
+refuses(
+  'a registration with more than a table',
+  ["flags = { 'no-writes' } })", "flags = { 'no-writes' } }, true)"],
+  '43: the name of a function is not a string literal; write it out here.',
 );
 
 refuses(

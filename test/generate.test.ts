@@ -86,10 +86,13 @@ test('--check tells a file that ends too early or too late, and one that is not 
   const early = await generate(lua, ts, '--check');
   assert.is(early.code, 1);
   assert.match(early.stderr, `${ts}:${lines} is not what ${lua} makes it:\n  it says  nothing, the file ends\n`);
-  await write(ts, `${text}// more\n`);
+  await write(ts, `${text}\n`);
   const late = await generate(lua, ts, '--check');
   assert.is(late.code, 1);
-  assert.match(late.stderr, `${ts}:${lines} is not what ${lua} makes it:\n  it says  "// more"\n`);
+  assert.match(
+    late.stderr,
+    `${ts}:${lines + 1} is not what ${lua} makes it:\n  it says  ""\n  wanted   nothing, the file ends`,
+  );
   await rm(`${root}/${ts}`);
   const absent = await generate(lua, ts, '--check');
   assert.is(absent.code, 1);
@@ -170,6 +173,7 @@ test('a hostile source compiles and is carried byte for byte', async () => {
   await write(lua, hostile);
   assert.equal((await generate(lua, ts)).stderr, '');
   assert.equal(await compile(), { code: 0, stdout: '', stderr: '' });
+  assert.match(await read(ts), '/** Ends here *\\/ and \\@goes `on` ');
   const { LIBRARY_SOURCE } = await import(`${root}/${ts}`);
   assert.is(LIBRARY_SOURCE, hostile);
 });

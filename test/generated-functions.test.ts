@@ -132,7 +132,7 @@ for (const protocol of [2, 3] as const) {
 
   test("the server's error arrives with its code", async () => {
     const take = limitTake(redis, { counter }, { amount: 0, limit: 5, by });
-    assert.match(await failure(take), /^ReplyError: LIMITARG amount is not a whole number from 1 to 1000000$/);
+    assert.match(await failure(take), /^ReplyError: LIMITARG amount is not a whole number, 1 – 1000000$/);
     assert.match(await failure(limitLast(redis, {})), /^ReplyError: LIMITKEY /);
   });
 

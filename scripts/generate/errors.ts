@@ -75,16 +75,13 @@ function concatenated(expression: Expression): Expression[] {
   return [...concatenated(expression.left), ...concatenated(expression.right)];
 }
 
-/** Top-level functions whose first parameter becomes the code, directly or through another such function. */
+/** Top-level functions whose first parameter becomes the code, directly or through such a function above them. */
 function findHelpers(file: LuaFile): Set<string> {
   const helpers = new Set<string>();
-  const functions = file.statements.filter((statement) => statement.type === 'FunctionDeclaration');
-  for (let known = -1; known < helpers.size; ) {
-    known = helpers.size;
-    for (const declared of functions) {
-      const name = nameOf(declared.identifier);
-      if (name && [...sitesIn(declared, helpers)].some((site) => isFirstParameter(declared, site))) helpers.add(name);
-    }
+  for (const declared of file.statements) {
+    if (declared.type !== 'FunctionDeclaration') continue;
+    const name = nameOf(declared.identifier);
+    if (name && [...sitesIn(declared, helpers)].some((site) => isFirstParameter(declared, site))) helpers.add(name);
   }
   return helpers;
 }
