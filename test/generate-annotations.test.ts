@@ -270,6 +270,12 @@ refuses(
 );
 
 refuses(
+  'a function of which only the reply is annotated',
+  ['---@param keys Box\n---@param ... string Labels.\n', ''],
+  '29: `look` has no @param for keys; annotate every parameter, in their order.',
+);
+
+refuses(
   'a variadic function without @param ...',
   ['---@param ... string Labels.\n', ''],
   '30: `look` has no @param for ...; annotate every parameter, in their order.',

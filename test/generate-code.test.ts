@@ -44,7 +44,7 @@ test('finds the code of an error table and of a message of several literals', ()
 
 test('takes no word of a comment, of another string or of a member that is only named like a helper for a code', () => {
   const others =
-    "local names = { fail = print, text = 'BOXTEXT is no error' }\n  names.fail('BOXNAME') -- fail('BOXOLD')";
+    "local names = { fail = print, put = print, text = 'BOXTEXT is no error' }\n  names.fail(names.put, 'BOXNAME') -- fail('BOXOLD')";
   const { errorCodes, functions } = readBoxes(
     BOXES.replace("return redis.call('HMGET'", (call) => `${others}\n  ${call}`),
   );
