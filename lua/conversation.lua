@@ -231,10 +231,11 @@ local function is_last_answer(value)
 end
 
 -- Whether a decoded state is of the channel that the conversation key names. Then its platform and channelId are as
--- valid as the key is.
+-- valid as the key is, of which the first colon ends the platform.
 local function is_of_channel(state, ref)
   return type(state.platform) == 'string' and type(state.channelId) == 'string'
     and ref.prefix .. 'conversation:' .. state.platform:lower() .. ':' .. state.channelId == ref.conversation
+    and not state.platform:find(':', 1, true)
 end
 
 -- What is wrong with the members that make the keys, or nil.

@@ -6,7 +6,7 @@ export const LIBRARY_NAME = 'conversation';
 export const LIBRARY_VERSION = '1.0.0';
 
 /** Of LIBRARY_SOURCE, in hexadecimal. */
-export const LIBRARY_SHA256 = '0f0605794be6a146c224b055e4380f876f82adb2f38f26bf2acfe8a09f10902e';
+export const LIBRARY_SHA256 = '77c79240c1fd78498b75894fca8e276ddae644703ec28576ab609eeb4b37d3f1';
 
 /** What FUNCTION LIST shows once the library is loaded. */
 export const FUNCTIONS = [
@@ -530,10 +530,11 @@ local function is_last_answer(value)
 end
 
 -- Whether a decoded state is of the channel that the conversation key names. Then its platform and channelId are as
--- valid as the key is.
+-- valid as the key is, of which the first colon ends the platform.
 local function is_of_channel(state, ref)
   return type(state.platform) == 'string' and type(state.channelId) == 'string'
     and ref.prefix .. 'conversation:' .. state.platform:lower() .. ':' .. state.channelId == ref.conversation
+    and not state.platform:find(':', 1, true)
 end
 
 -- What is wrong with the members that make the keys, or nil.
