@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { startRedis } from '../scripts/redis.ts';
 import {
   ERROR_CODES,
   FUNCTIONS,
@@ -18,7 +19,6 @@ import {
   limitTake,
   limitVersion,
 } from './fixtures/limiter.gen.ts';
-import { startRedis } from './support/start-redis.ts';
 
 // What is generated for a library that is not ours, called on a real server.
 
