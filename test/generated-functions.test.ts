@@ -22,7 +22,8 @@ import {
 
 // What is generated for a library that is not ours, called on a real server.
 
-const server = await startRedis();
+// One of its own, because these tests empty it.
+const server = await startRedis({ args: [] });
 
 for (const protocol of [2, 3] as const) {
   const test = suite(`generated functions, RESP${protocol}`);
