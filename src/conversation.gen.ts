@@ -90,9 +90,8 @@ export interface AnswerReference {
  * @param keys Both keys of a conversation.
  * @param args.state JSON of one ConversationState, at most 262144 bytes.
  * @param args.ttlMs Whole milliseconds to live, 1 to 999999999999; empty or left out means 7200000 (2 h).
- * @returns
- * - `state`: What is stored now: the given state, or the holder's. JSON of one ConversationState, at most 262144
- *   bytes.
+ * @returns `state`: What is stored now: the given state, or the holder's. JSON of one ConversationState, at most
+ *   262144 bytes.
  * @throws The server's error, whose first word is `CONVARG`, `CONVCORRUPT`, `CONVJOB`, `CONVKEY`, `CONVSTATE` or a
  *   code of Redis; a TypeError where the reply is none that this function gives.
  */
@@ -214,15 +213,19 @@ export async function convSetPending(
  * @param args.ttlMs Of the stream too. Whole milliseconds to live, 1 to 999999999999; empty or left out means
  *   7200000 (2 h).
  * @param args.rest Field and value, in turn, for the stream; at most 1024 of each.
- * @returns
- * - `state`: JSON of one ConversationState, at most 262144 bytes.
+ * @returns `state`: JSON of one ConversationState, at most 262144 bytes.
  * @throws The server's error, whose first word is `CONVARG`, `CONVCORRUPT`, `CONVKEY`, `CONVSTATE` or a code of
  *   Redis; a TypeError where the reply is none that this function gives.
  */
 export async function convAnswer(
   client: FunctionClient,
   keys: AnswerReference,
-  args: { questionId: QuestionId; answerId: AnswerId; ttlMs?: Milliseconds | undefined; rest?: readonly string[] | undefined },
+  args: {
+    questionId: QuestionId;
+    answerId: AnswerId;
+    ttlMs?: Milliseconds | undefined;
+    rest?: readonly string[] | undefined;
+  },
 ): Promise<{ outcome: 'accepted' | 'answered' | 'stale' | 'gone'; state: State | null }> {
   const sent: string[] = [];
   if (keys.conversation !== undefined) sent.push(keys.conversation);
@@ -247,8 +250,7 @@ export async function convAnswer(
  *
  * @param keys A conversation key, a job-index key, or both. One that names a job reaches the conversation only while
  *   that job holds it. With both, no other key is touched.
- * @returns
- * - `state`: What was removed, or the holder's. JSON of one ConversationState, at most 262144 bytes.
+ * @returns `state`: What was removed, or the holder's. JSON of one ConversationState, at most 262144 bytes.
  * @throws The server's error, whose first word is `CONVARG`, `CONVCORRUPT`, `CONVKEY` or a code of Redis; a
  *   TypeError where the reply is none that this function gives.
  */
