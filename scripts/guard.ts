@@ -103,7 +103,11 @@ function run({ directory, pattern, limitMs, silenceMs, lingerMs, write }: GuardO
     signalGroup('SIGTERM');
     setTimeout(() => signalGroup('SIGKILL'), KILL_AFTER_MS).unref();
   };
-  const passOn = (signal: NodeJS.Signals) => kill(`The run was ended by ${signal}.`);
+  let interrupted: NodeJS.Signals | undefined;
+  const passOn = (signal: NodeJS.Signals) => {
+    interrupted = signal;
+    kill(`The run was ended by ${signal}.`);
+  };
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   for (const signal of signals) process.on(signal, passOn);
 
@@ -133,6 +137,7 @@ function run({ directory, pattern, limitMs, silenceMs, lingerMs, write }: GuardO
       clearTimeout(limit);
       clearTimeout(patience);
       for (const name of signals) process.off(name, passOn);
+      if (interrupted) process.kill(process.pid, interrupted);
       resolve({
         output: stripVTControlCharacters(output),
         exit: signal ?? `exit code ${code}`,

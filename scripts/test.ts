@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'uvu/parse';
+import { startTestRedis } from '../test/support/redis.ts';
 import { guard } from './guard.ts';
-import { startRedis } from './redis.ts';
 
 const directory = join(import.meta.dirname, '..', 'test');
 const words = process.argv.slice(2);
@@ -34,7 +34,7 @@ try {
     throw new Error(`No test file's name holds ${words.join(' or ')}. There are: ${names.join(', ') || 'none'}.`);
   }
   // Whatever has to be downloaded or installed is so before the tests look for it under their time limits.
-  const redis = await startRedis();
+  const redis = await startTestRedis();
   await redis.stop();
   console.log(`Tests run on ${redis.origin}\n`);
   const { passed, failed, problems } = await guard({
