@@ -55,8 +55,9 @@ async function start(): Promise<void> {
   process.on('SIGINT', () => interrupted.abort());
   try {
     printServer(server);
-    if (file === '-' && process.stdin.isTTY)
+    if (file === '-' && process.stdin.isTTY) {
       console.log('Type or paste events, one JSON object a line; Ctrl-D ends.\n');
+    }
     printHeadings();
     const tally = await play(input, server, interrupted.signal).catch(explain(server));
     if (interrupted.signal.aborted) throw new Mistake('\nInterrupted.', 130);

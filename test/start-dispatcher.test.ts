@@ -90,6 +90,25 @@ test('a takeover stops the job that had the channel, and where there was none it
   assert.is(started.length, 2);
 });
 
+test('a takeover that is sent twice at once does not stop its own job', async () => {
+  const { dispatch, stopped } = await dispatcher();
+  const takeover = message('1', 'fix #1 in todo instead');
+  const both = await Promise.all([dispatch(takeover), dispatch(takeover)]);
+  assert.equal(
+    both.map(({ outcome }) => outcome),
+    ['claimed', 'claimed'],
+  );
+  assert.equal(stopped, []);
+});
+
+test('a job that speaks and holds no channel is stopped', async () => {
+  const { dispatch, stopped } = await dispatcher();
+  const lost = { kind: 'job', jobId: 'lost', text: 'still here', channel: CHANNEL } as const;
+  assert.is((await dispatch({ ...lost, type: 'Progress' })).outcome, 'unknown');
+  assert.is((await dispatch({ ...lost, type: 'Question', questionId: 'q1' })).outcome, 'unknown');
+  assert.equal(stopped, ['lost', 'lost']);
+});
+
 test('an answer is in the stream of its job', async () => {
   const { client, dispatch } = await dispatcher();
   const { jobId } = holder(await dispatch(message('1')));

@@ -76,8 +76,10 @@ export function createDispatcher(store: ConversationStore, jobs: Jobs, { claimTt
   }
 
   async function takeOver(state: StoredConversationState): Promise<Dispatched> {
+    const { jobId } = state;
     const before = await store.set(state, { ttlMs: claimTtlMs });
-    if (!before) return { outcome: 'claimed', state };
+    // Sent again for a reply that was lost it finds this very state; who was displaced then is stopped at its next word.
+    if (!before || before.jobId === jobId) return { outcome: 'claimed', state };
     await jobs.stop(before.jobId);
     return { outcome: 'replaced', state: before };
   }
@@ -97,16 +99,22 @@ export function createDispatcher(store: ConversationStore, jobs: Jobs, { claimTt
     switch (message.type) {
       case 'Progress': {
         const state = await store.getByJobId(jobId);
-        return state ? { outcome: 'renewed', state } : { outcome: 'unknown', state };
+        return state ? { outcome: 'renewed', state } : dismiss(jobId);
       }
       case 'Question': {
         const state = await store.setPendingQuestion(ref, message.questionId);
-        return state ? { outcome: 'asked', state } : { outcome: 'unknown', state };
+        return state ? { outcome: 'asked', state } : dismiss(jobId);
       }
       case 'Done':
       case 'Error':
         return store.remove(ref);
     }
+  }
+
+  /** A job whose claim lapsed, or that was displaced, works for nobody. */
+  async function dismiss(jobId: string): Promise<Dispatched> {
+    await jobs.stop(jobId);
+    return { outcome: 'unknown', state: null };
   }
 }
 
