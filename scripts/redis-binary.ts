@@ -1,8 +1,7 @@
-import { execFile, fork, spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 /** A server program of version 7 or later. */
@@ -14,9 +13,7 @@ export interface RedisBinary {
 
 /** The version that is downloaded and built where none is installed. */
 const DOWNLOAD_VERSION = '7.2.11';
-const DOWNLOAD_FOLDER = join(import.meta.dirname, '..', '.cache', 'redis');
-const STALL_LIMIT_MS = 15_000;
-const BUILD_LIMIT_MS = 15 * 60_000;
+const { REDISMS_DOWNLOAD_DIR: DOWNLOAD_FOLDER = join(import.meta.dirname, '..', '.cache', 'redis') } = process.env;
 
 /** Each way to a server gives one, or says in a few words why it could not. */
 type Found = RedisBinary | string;
@@ -50,7 +47,7 @@ async function findAnew(): Promise<RedisBinary> {
     [
       'No Redis or Valkey of version 7 or later could be found or installed.',
       ...reasons,
-      `To install one here: ${installLine()}`,
+      `To install one here: ${installLine(distribution(), process.getuid?.() === 0)}`,
       'Or name a running server in REDIS_URL, such as redis://localhost:6379.',
     ].join('\n'),
   );
@@ -92,14 +89,17 @@ async function versionOf(program: string): Promise<string | undefined> {
 
 async function fromDownload(): Promise<Found> {
   const program = join(DOWNLOAD_FOLDER, DOWNLOAD_VERSION, 'redis-server');
-  const found: RedisBinary = { path: program, origin: `redis-server ${DOWNLOAD_VERSION}, downloaded and built here` };
-  if (isExecutable(program) && (await versionOf(program))) return found;
+  const built = async (): Promise<Found> => {
+    const version = await versionOf(program);
+    return version
+      ? { path: program, origin: `redis-server ${version}, downloaded and built here` }
+      : `${program} does not run`;
+  };
+  if (isExecutable(program)) return built();
   const missing = ['make', 'cc'].filter((tool) => !onPath(tool));
   if (missing.length > 0) return `not tried, because building Redis takes ${missing.join(' and ')}`;
   if (/\s/.test(DOWNLOAD_FOLDER)) return "not tried, because Redis can't be built in a folder with a space in its path";
-  const reason = await download();
-  if (reason !== undefined) return reason;
-  return (await versionOf(program)) ? found : 'what was built does not run';
+  return (await download()) ?? built();
 }
 
 function pathVariable(): string {
@@ -115,11 +115,10 @@ function onPath(program: string): boolean {
 
 /** Has redis-memory-server download and build the pinned version; the reason when that failed. */
 async function download(): Promise<string | undefined> {
-  const archive = join(DOWNLOAD_FOLDER, `redis-${DOWNLOAD_VERSION}.tar.gz`);
   say(`No Redis on the PATH; downloading redis-server ${DOWNLOAD_VERSION}, once …`);
-  const child = fork(join(import.meta.dirname, 'redis-download.ts'), [DOWNLOAD_VERSION, DOWNLOAD_FOLDER], {
-    // Its progress belongs to stderr; what it has to say about failures comes as a message.
-    stdio: ['ignore', 2, 'ignore', 'ipc'],
+  const script = join(import.meta.dirname, 'redis-download.ts');
+  const child = spawn(process.execPath, [...process.execArgv, script, DOWNLOAD_VERSION, DOWNLOAD_FOLDER], {
+    stdio: ['ignore', 2, 'pipe'],
     env: {
       ...process.env,
       // Left alone, redis-memory-server doesn't check the download host's certificate.
@@ -127,36 +126,16 @@ async function download(): Promise<string | undefined> {
       MAKEFLAGS: `-j${availableParallelism()}`,
     },
   });
-  let reason: string | undefined = 'the download ended without an answer';
-  let ended = false;
-  child.on('message', (message: { path?: string; reason?: string }) => {
-    reason = message.path ? undefined : (message.reason?.split('\n')[0] ?? reason);
+  let said = '';
+  child.stderr?.on('data', (data) => {
+    said += data;
   });
-  child.on('exit', () => {
-    ended = true;
-  });
-  const started = Date.now();
-  let [moved, size, building] = [started, -1, 0];
-  while (!ended) {
-    await sleep(100);
-    const now = Date.now();
-    if (existsSync(archive)) {
-      if (!building) say('Building it, which takes a few minutes …');
-      building ||= now;
-      if (now - building > BUILD_LIMIT_MS) reason = `the build did not end within ${BUILD_LIMIT_MS / 60_000} minutes`;
-      else continue;
-    } else {
-      const arrived = statSync(`${archive}.downloading`, { throwIfNoEntry: false })?.size ?? 0;
-      if (arrived !== size) [moved, size] = [now, arrived];
-      if (building || now - moved <= STALL_LIMIT_MS) continue;
-      reason = `nothing arrived within ${STALL_LIMIT_MS / 1000} s`;
-    }
-    child.removeAllListeners('message');
-    child.kill();
-    break;
-  }
+  const code = await new Promise((resolve) => child.on('close', resolve));
+  if (code === 0) return undefined;
+  const reason = said.trim().split('\n').at(-1) || 'it ended without saying why';
   // An archive that didn't build would be taken for good the next time.
-  if (reason !== undefined) rmSync(archive, { force: true });
+  rmSync(join(DOWNLOAD_FOLDER, `redis-${DOWNLOAD_VERSION}.tar.gz`), { force: true });
+  say(`That failed: ${reason}`);
   return reason;
 }
 
@@ -164,17 +143,15 @@ async function fromPackage(): Promise<Found> {
   if (!/^(debian|ubuntu)$/m.test(distribution())) return 'not tried, because this is neither Debian nor Ubuntu';
   if (process.getuid?.() !== 0) return 'not tried, because installing it takes root';
   if (!onPath('apt-get')) return 'not tried, because there is no apt-get';
-  say(
-    'Installing the package redis-server of this distribution, as root: apt-get update, apt-get install redis-server',
-  );
-  if (!(await asRoot('apt-get -q -o Acquire::Retries=1 -o Acquire::http::Timeout=20 update')))
-    return 'apt-get update failed';
+  say('As root: apt-get update && apt-get install -y redis-server, without starting its service');
+  if (!(await asRoot(UPDATE))) return 'apt-get update failed';
   const version = await candidate();
-  if (!(Number.parseInt(version, 10) >= 7))
-    return `the distribution's redis-server is version ${version}; wanted is 7 or later`;
+  if (!(Number.parseInt(version, 10) >= 7)) return `its redis-server is version ${version}; wanted is 7 or later`;
   if (!(await asRoot(INSTALL))) return 'apt-get install redis-server failed';
   return fromPath(`${pathVariable()}:/usr/bin`, "from the distribution's package, installed just now");
 }
+
+const UPDATE = 'apt-get -qq -o Acquire::Retries=1 -o Acquire::http::Timeout=20 update';
 
 // Only the program is wanted. The package would also start a server on port 6379, now and at every boot: Debian's way
 // to forbid the first is policy-rc.d, which has to be gone again whatever happens; update-rc.d forbids the second.
@@ -187,7 +164,7 @@ if [ ! -e "$policy" ]; then
   chmod 755 "$policy"
 fi
 known=$(dpkg-query -W -f '\${Status}' redis-server 2>/dev/null || :)
-apt-get -q -y -o DPkg::Lock::Timeout=120 install --no-install-recommends redis-server
+apt-get -qq -y -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=120 install --no-install-recommends redis-server
 case "$known" in *' installed') ;; *) update-rc.d redis-server disable || : ;; esac
 `;
 
@@ -217,9 +194,9 @@ function distribution(): string {
   return [...text.matchAll(/^ID(?:_LIKE)?="?([^"\n]*)/gm)].map((match) => match[1]?.replaceAll(' ', '\n')).join('\n');
 }
 
-/** The line that installs a server of version 7 or later on this system. */
-function installLine(): string {
-  const sudo = process.getuid?.() === 0 ? '' : 'sudo ';
+/** The line that installs a server of version 7 or later on a system of these names, one a line. */
+export function installLine(names: string, isRoot: boolean): string {
+  const sudo = isRoot ? '' : 'sudo ';
   const lines: [RegExp, string][] = [
     [/^(debian|ubuntu)$/m, `${sudo}apt-get update && ${sudo}apt-get install -y redis-server`],
     [/^(fedora|rhel|centos)$/m, `${sudo}dnf install -y valkey`],
@@ -227,11 +204,8 @@ function installLine(): string {
     [/^arch$/m, `${sudo}pacman -S valkey`],
     [/^darwin$/m, 'brew install redis'],
   ];
-  const names = distribution();
-  return (
-    lines.find(([system]) => system.test(names))?.[1] ??
-    'see "Install Redis" in the documentation at https://redis.io/docs'
-  );
+  const line = lines.find(([system]) => system.test(names))?.[1];
+  return line ?? 'see "Install Redis" in the documentation at https://redis.io/docs';
 }
 
 function say(line: string): void {

@@ -6,7 +6,7 @@ export const LIBRARY_NAME = 'conversation';
 export const LIBRARY_VERSION = '1.0.0';
 
 /** Of LIBRARY_SOURCE, in hexadecimal. */
-export const LIBRARY_SHA256 = 'cc5e11b1334aab71b32e8f544c090ffeefccbeaf894a4138b7cfe5653cc6e98d';
+export const LIBRARY_SHA256 = '0fadb14d23a08862cca5928b4d330fe886e47738d9210dfca9f42a2e6250476b';
 
 /** What FUNCTION LIST shows once the library is loaded. */
 export const FUNCTIONS = [
@@ -90,9 +90,8 @@ export interface AnswerReference {
  * @param keys Both keys of a conversation.
  * @param args.state JSON of one ConversationState, at most 262144 bytes.
  * @param args.ttlMs Whole milliseconds to live, 1 to 999999999999; empty or left out means 7200000 (2 h).
- * @returns
- * - `state`: What is stored now: the given state, or the holder's. JSON of one ConversationState, at most 262144
- *   bytes.
+ * @returns `state`: What is stored now: the given state, or the holder's. JSON of one ConversationState, at most
+ *   262144 bytes.
  * @throws The server's error, whose first word is `CONVARG`, `CONVCORRUPT`, `CONVJOB`, `CONVKEY`, `CONVSTATE` or a
  *   code of Redis; a TypeError where the reply is none that this function gives.
  */
@@ -214,15 +213,19 @@ export async function convSetPending(
  * @param args.ttlMs Of the stream too. Whole milliseconds to live, 1 to 999999999999; empty or left out means
  *   7200000 (2 h).
  * @param args.rest Field and value, in turn, for the stream; at most 1024 of each.
- * @returns
- * - `state`: JSON of one ConversationState, at most 262144 bytes.
+ * @returns `state`: JSON of one ConversationState, at most 262144 bytes.
  * @throws The server's error, whose first word is `CONVARG`, `CONVCORRUPT`, `CONVKEY`, `CONVSTATE` or a code of
  *   Redis; a TypeError where the reply is none that this function gives.
  */
 export async function convAnswer(
   client: FunctionClient,
   keys: AnswerReference,
-  args: { questionId: QuestionId; answerId: AnswerId; ttlMs?: Milliseconds | undefined; rest?: readonly string[] | undefined },
+  args: {
+    questionId: QuestionId;
+    answerId: AnswerId;
+    ttlMs?: Milliseconds | undefined;
+    rest?: readonly string[] | undefined;
+  },
 ): Promise<{ outcome: 'accepted' | 'answered' | 'stale' | 'gone'; state: State | null }> {
   const sent: string[] = [];
   if (keys.conversation !== undefined) sent.push(keys.conversation);
@@ -247,8 +250,7 @@ export async function convAnswer(
  *
  * @param keys A conversation key, a job-index key, or both. One that names a job reaches the conversation only while
  *   that job holds it. With both, no other key is touched.
- * @returns
- * - `state`: What was removed, or the holder's. JSON of one ConversationState, at most 262144 bytes.
+ * @returns `state`: What was removed, or the holder's. JSON of one ConversationState, at most 262144 bytes.
  * @throws The server's error, whose first word is `CONVARG`, `CONVCORRUPT`, `CONVKEY` or a code of Redis; a
  *   TypeError where the reply is none that this function gives.
  */
@@ -445,7 +447,7 @@ local function answer_reference(keys)
   local stream = count > 1 and count < 4 and not (count == 2 and split_job(keys[2])) and keys[count]
   if not stream then return reference(keys) end
   local ref = reference(count == 2 and { keys[1] } or { keys[1], keys[2] })
-  if stream == '' or split_conversation(stream) or split_job(stream) then
+  if stream == '' or stream:find('conversation:', 1, true) or stream:find('job-index:', 1, true) then
     fail('CONVKEY', 'the last key must name a stream, not a conversation or a job')
   end
   if stream:sub(1, #ref.prefix) ~= ref.prefix then
@@ -528,10 +530,11 @@ local function is_last_answer(value)
 end
 
 -- Whether a decoded state is of the channel that the conversation key names. Then its platform and channelId are as
--- valid as the key is.
+-- valid as the key is, of which the first colon ends the platform.
 local function is_of_channel(state, ref)
   return type(state.platform) == 'string' and type(state.channelId) == 'string'
     and ref.prefix .. 'conversation:' .. state.platform:lower() .. ':' .. state.channelId == ref.conversation
+    and not state.platform:find(':', 1, true)
 end
 
 -- What is wrong with the members that make the keys, or nil.
