@@ -650,7 +650,8 @@ end
 -- false stands for nil, which would end it.
 local function served(body, keys_of, fewest, most)
   return function(keys, args)
-    if not call then wake() end
+    -- The last that wake() sets, so that one which fails is tried again.
+    if not parse then wake() end
     local ok, first, second = pcall(run, body, keys_of, fewest, most, keys, args)
     if not ok then return redis.error_reply(first) end
     if second == nil then return first end

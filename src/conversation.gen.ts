@@ -6,7 +6,7 @@ export const LIBRARY_NAME = 'conversation';
 export const LIBRARY_VERSION = '1.0.0';
 
 /** Of LIBRARY_SOURCE, in hexadecimal. */
-export const LIBRARY_SHA256 = '0fadb14d23a08862cca5928b4d330fe886e47738d9210dfca9f42a2e6250476b';
+export const LIBRARY_SHA256 = '9747e12c8eb423618715b1c01077a22abd78662053714c43bd7dcfd376e7e06c';
 
 /** What FUNCTION LIST shows once the library is loaded. */
 export const FUNCTIONS = [
@@ -951,7 +951,8 @@ end
 -- false stands for nil, which would end it.
 local function served(body, keys_of, fewest, most)
   return function(keys, args)
-    if not call then wake() end
+    -- The last that wake() sets, so that one which fails is tried again.
+    if not parse then wake() end
     local ok, first, second = pcall(run, body, keys_of, fewest, most, keys, args)
     if not ok then return redis.error_reply(first) end
     if second == nil then return first end
