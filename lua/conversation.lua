@@ -139,7 +139,7 @@ local function answer_reference(keys)
   local stream = count > 1 and count < 4 and not (count == 2 and split_job(keys[2])) and keys[count]
   if not stream then return reference(keys) end
   local ref = reference(count == 2 and { keys[1] } or { keys[1], keys[2] })
-  if stream == '' or split_conversation(stream) or split_job(stream) then
+  if stream == '' or stream:find('conversation:', 1, true) or stream:find('job-index:', 1, true) then
     fail('CONVKEY', 'the last key must name a stream, not a conversation or a job')
   end
   if stream:sub(1, #ref.prefix) ~= ref.prefix then

@@ -6,7 +6,7 @@ export const LIBRARY_NAME = 'conversation';
 export const LIBRARY_VERSION = '1.0.0';
 
 /** Of LIBRARY_SOURCE, in hexadecimal. */
-export const LIBRARY_SHA256 = '1d4a04ae8244a750f3ecb7462985f67b8e333026339b1451fc30deb18a977b58';
+export const LIBRARY_SHA256 = '0f0605794be6a146c224b055e4380f876f82adb2f38f26bf2acfe8a09f10902e';
 
 /** What FUNCTION LIST shows once the library is loaded. */
 export const FUNCTIONS = [
@@ -438,7 +438,7 @@ local function answer_reference(keys)
   local stream = count > 1 and count < 4 and not (count == 2 and split_job(keys[2])) and keys[count]
   if not stream then return reference(keys) end
   local ref = reference(count == 2 and { keys[1] } or { keys[1], keys[2] })
-  if stream == '' or split_conversation(stream) or split_job(stream) then
+  if stream == '' or stream:find('conversation:', 1, true) or stream:find('job-index:', 1, true) then
     fail('CONVKEY', 'the last key must name a stream, not a conversation or a job')
   end
   if stream:sub(1, #ref.prefix) ~= ref.prefix then
