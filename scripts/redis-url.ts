@@ -29,14 +29,14 @@ export async function checkRedisUrl(url: string): Promise<string> {
 }
 
 function addressOf(url: string): string {
-  const form = 'redis://[user:password@]host:port[/database] or rediss://…';
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  if (!parsed?.hostname || !['redis:', 'rediss:'].includes(parsed.protocol)) {
-    throw new Error(`REDIS_URL is no URL of a Redis server; wanted is ${form}.`);
-  }
+  const isRedis = parsed?.hostname && ['redis:', 'rediss:'].includes(parsed.protocol);
   // A bare / or # in a password ends the address early, and what follows is the rest of the password.
-  if (`${parsed.pathname}${parsed.search}${parsed.hash}`.includes('@')) {
-    throw new Error(`REDIS_URL can't be read; write special characters of the password as %XX (/ is %2F, # is %23).`);
+  if (!isRedis || `${parsed.pathname}${parsed.search}${parsed.hash}`.includes('@')) {
+    throw new Error(
+      'REDIS_URL is not the URL of a Redis server. Wanted is redis://host:port/database or ' +
+        'rediss://user:password@host:port; special characters of a password are written as %XX (/ is %2F, # is %23).',
+    );
   }
   const database = /^\/\d+$/.test(parsed.pathname) ? parsed.pathname : '';
   return `${parsed.protocol}//${parsed.host}${database}`;
@@ -49,6 +49,7 @@ async function ask(url: string): Promise<string> {
     retryStrategy: () => null,
     maxRetriesPerRequest: 0,
     connectTimeout: LIMIT_MS,
+    disconnectTimeout: 1,
   });
   let first: unknown;
   client.on('error', (error) => {
@@ -72,5 +73,7 @@ async function ask(url: string): Promise<string> {
 function reason(error: unknown): string {
   // A name with several addresses fails with one error for each.
   if (error instanceof AggregateError && error.errors.length > 0) return reason(error.errors[0]);
-  return error instanceof Error ? error.message : String(error);
+  const message = error instanceof Error ? error.message : String(error);
+  if (/^NOAUTH/.test(message)) return 'it wants a password, and REDIS_URL has none';
+  return /^Unknown RESP type/.test(message) ? 'what answers there is no Redis' : message;
 }

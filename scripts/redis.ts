@@ -3,6 +3,7 @@ import { type AddressInfo, createServer, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { RedisInstance } from 'redis-memory-server';
+import { onExit } from 'signal-exit';
 import { findRedisBinary, type RedisBinary } from './redis-binary.ts';
 import { checkRedisUrl } from './redis-url.ts';
 
@@ -134,15 +135,12 @@ function unref(instance: RedisInstance): void {
 
 // redis-memory-server has a second process look every two seconds whether this one still lives. That is the net for a
 // SIGKILL; every other way out takes the servers along at once.
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const alive = new Map<RedisInstance, string>();
+let unwatch: (() => void) | undefined;
 
 function remember(instance: RedisInstance, folder: string): void {
-  if (alive.size === 0) {
-    process.on('exit', killAll);
-    for (const signal of SIGNALS) process.on(signal, onSignal);
-  }
   alive.set(instance, folder);
+  unwatch ??= onExit(killAll);
 }
 
 function forget(instance: RedisInstance): void {
@@ -151,8 +149,8 @@ function forget(instance: RedisInstance): void {
   alive.delete(instance);
   rmSync(folder, { recursive: true, force: true });
   if (alive.size > 0) return;
-  process.off('exit', killAll);
-  for (const signal of SIGNALS) process.off(signal, onSignal);
+  unwatch?.();
+  unwatch = undefined;
 }
 
 function killAll(): void {
@@ -161,11 +159,4 @@ function killAll(): void {
     instance.killerProcess?.kill('SIGKILL');
     forget(instance);
   }
-}
-
-function onSignal(signal: NodeJS.Signals): void {
-  // A program with a handler of its own decides when to end.
-  if (process.listenerCount(signal) > 1) return;
-  killAll();
-  process.kill(process.pid, signal);
 }

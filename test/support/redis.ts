@@ -6,8 +6,8 @@ import { type RunningRedis, startRedis } from '../../scripts/redis.ts';
 export interface TestRedis {
   /** Where the server of this test process listens. It is started when first asked for. */
   url(): Promise<string>;
-  /** A further connection to it, which ends after the suite. */
-  connect(options?: ClientOptions): Promise<Redis>;
+  /** A further connection to it, or to another server of this suite; it ends after the suite. */
+  connect(options?: ClientOptions, to?: RunningRedis): Promise<Redis>;
   /** A server of the suite's own, for what can't be undone on the common one (users, memory limits); ends after the suite. */
   server(...args: string[]): Promise<RunningRedis>;
 }
@@ -27,18 +27,19 @@ export function withRedis<T>(suite: Test<T>): TestRedis {
   const clients: Redis[] = [];
   const servers: RunningRedis[] = [];
   const url = async () => {
-    common ??= startCommon();
+    common ??= startTestRedis();
     return (await common).url;
   };
   suite.after(async () => {
     for (const client of clients) client.disconnect();
     await Promise.all(servers.map((server) => server.stop()));
-    if (common) await use(await common, empty);
+    const started = await common?.catch(() => undefined);
+    if (started) await use(started, empty);
   });
   return {
     url,
-    async connect(options: ClientOptions = {}) {
-      const client = new Redis(await url(), options);
+    async connect(options: ClientOptions = {}, to) {
+      const client = new Redis(to?.url ?? (await url()), options);
       clients.push(client);
       return client;
     },
@@ -50,7 +51,12 @@ export function withRedis<T>(suite: Test<T>): TestRedis {
   };
 }
 
-async function startCommon(): Promise<RunningRedis> {
+/**
+ * The server that all suites of this process use. It does not keep the process alive.
+ *
+ * @throws Error if it is the one of `REDIS_URL` and holds anything
+ */
+export async function startTestRedis(): Promise<RunningRedis> {
   const redis = await startRedis();
   redis.unref();
   if (redis.shared) await use(redis, refuseUnlessEmpty);
