@@ -2,7 +2,7 @@ import { Redis } from 'ioredis';
 import * as assert from 'uvu/assert';
 import { ConversationStore } from '../../src/index.ts';
 import { CALLS, type StoreCall } from './calls.ts';
-import { type Exchange, type Fault, FaultyProxy } from './proxy.ts';
+import { closeLines, type Exchange, type Fault, type Line, openLines } from './proxy.ts';
 import { type DumpedKey, dump } from './redis.ts';
 
 /** A call and what happens to one of its commands. */
@@ -20,13 +20,8 @@ export interface Sweep {
   protocol: 2 | 3;
 }
 
-interface Line {
-  proxy: FaultyProxy;
-  client: Redis;
-}
-
-const LINES = 48;
-const BATCH = 240;
+const LINES = 96;
+const BATCH = 960;
 const TTL_MS = 7_200_000;
 
 /**
@@ -35,7 +30,7 @@ const TTL_MS = 7_200_000;
  */
 export async function sweep(url: string, { step, protocol }: Sweep): Promise<string> {
   const direct = new Redis(url);
-  const lines = await Promise.all(Array.from({ length: LINES }, () => line(url, protocol)));
+  const lines = await openLines(url, LINES, { protocol });
   try {
     await new ConversationStore(direct).ready();
     const [first] = lines;
@@ -51,19 +46,8 @@ export async function sweep(url: string, { step, protocol }: Sweep): Promise<str
     return `RESP${protocol}: ${cases.length} cases of ${CALLS.length} calls, ${faults} faults`;
   } finally {
     direct.disconnect();
-    for (const { client, proxy } of lines) {
-      client.disconnect();
-      await proxy.close();
-    }
+    await closeLines(lines);
   }
-}
-
-async function line(url: string, protocol: 2 | 3): Promise<Line> {
-  const proxy = await FaultyProxy.start(url);
-  const client = new Redis(proxy.url, { protocol });
-  client.on('error', () => {});
-  await client.ping();
-  return { proxy, client };
 }
 
 /** As long for every case, so that commands and replies are as long as they were when they were measured. */
@@ -105,7 +89,7 @@ async function run(cases: Case[], direct: Redis, lines: Line[]): Promise<void> {
     ...single,
     ...cases.map((one): [StoreCall, string] => [one.call, one.prefix]),
   ];
-  for (const [call, prefix] of prefixes) await call.before(new ConversationStore(direct, { prefix }));
+  await Promise.all(prefixes.map(([call, prefix]) => call.before(new ConversationStore(direct, { prefix }))));
   const before = await byPrefix(direct);
   const begin = Date.now();
   const replies = new Map<StoreCall, unknown>();

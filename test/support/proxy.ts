@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import type { ClientOptions } from './redis.ts';
 import { nameOf, splitter } from './resp.ts';
 
 /** What happens to a command on its way. */
@@ -170,4 +172,29 @@ export class FaultyProxy {
     this.faults++;
     return armed.fault;
   }
+}
+
+/** A client and the network of its own that it reaches the server by. */
+export interface Line {
+  proxy: FaultyProxy;
+  client: Redis;
+}
+
+/** A client that is ready, of default options but for those given. */
+export async function openLine(url: string, options: ClientOptions = {}): Promise<Line> {
+  const proxy = await FaultyProxy.start(url);
+  const client = new Redis(proxy.url, options);
+  // Lost connections are heard of as errors of the client; what counts is what becomes of the calls.
+  client.on('error', () => {});
+  await client.ping();
+  return { proxy, client };
+}
+
+export async function openLines(url: string, count: number, options?: ClientOptions): Promise<Line[]> {
+  return Promise.all(Array.from({ length: count }, () => openLine(url, options)));
+}
+
+export async function closeLines(lines: Line[]): Promise<void> {
+  for (const { client } of lines) client.disconnect();
+  await Promise.all(lines.map(({ proxy }) => proxy.close()));
 }
