@@ -349,7 +349,7 @@ local function resolve(ref)
   local key = redis.call('GET', ref.job)
   if not key then return false end
   -- An index that leads out of its prefix would lead into another tenant's data.
-  if marker(key, 'conversation:', 'job-index:') ~= #ref.prefix + 1 then
+  if marker(key, 'conversation:', 'job-index:') ~= #ref.prefix + 1 or key:sub(1, #ref.prefix) ~= ref.prefix then
     fail('CONVCORRUPT', 'the job index holds no conversation key of its own prefix')
   end
   ref.conversation, ref.indexed = key, true

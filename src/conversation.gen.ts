@@ -6,7 +6,7 @@ export const LIBRARY_NAME = 'conversation';
 export const LIBRARY_VERSION = '1.0.0';
 
 /** Of LIBRARY_SOURCE, in hexadecimal. */
-export const LIBRARY_SHA256 = '77c79240c1fd78498b75894fca8e276ddae644703ec28576ab609eeb4b37d3f1';
+export const LIBRARY_SHA256 = 'f45db71f01aa4fc56fdaf7750da70bdd8dd1ec2ab53a66b8f421970ab22281c4';
 
 /** What FUNCTION LIST shows once the library is loaded. */
 export const FUNCTIONS = [
@@ -648,7 +648,7 @@ local function resolve(ref)
   local key = redis.call('GET', ref.job)
   if not key then return false end
   -- An index that leads out of its prefix would lead into another tenant's data.
-  if marker(key, 'conversation:', 'job-index:') ~= #ref.prefix + 1 then
+  if marker(key, 'conversation:', 'job-index:') ~= #ref.prefix + 1 or key:sub(1, #ref.prefix) ~= ref.prefix then
     fail('CONVCORRUPT', 'the job index holds no conversation key of its own prefix')
   end
   ref.conversation, ref.indexed = key, true
