@@ -264,8 +264,11 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
     } catch (error) {
       if (!isFunctionMissing(error)) throw fromClient(error);
     }
-    this.#isReady = false;
-    this.#ready = undefined;
+    // Of the calls that notice at once, the first has the library loaded; the others wait for that.
+    if (this.#isReady) {
+      this.#isReady = false;
+      this.#ready = undefined;
+    }
     await this.ready();
     try {
       return await run();
