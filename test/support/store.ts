@@ -30,27 +30,30 @@ export interface Wire {
 /** Listens by MONITOR on a connection of its own to the server of `marker`, which sends what ends a listening. */
 export async function wiretap(marker: Redis): Promise<Wire> {
   const heard = await marker.monitor();
+  let commands: string[][] = [];
   let count = 0;
+  /** Waits until everything that was sent so far has been heard. */
+  const mark = () =>
+    new Promise<void>((resolve, reject) => {
+      const own = `mark ${++count}`;
+      const hear = (_time: string, [, text]: string[]) => {
+        if (text !== own) return;
+        heard.off('monitor', hear);
+        resolve();
+      };
+      heard.on('monitor', hear);
+      marker.echo(own).catch(reject);
+    });
+  heard.on('monitor', (_time: string, [name = '', ...args]: string[], source: string) => {
+    if (source !== 'lua') commands.push([name.toLowerCase(), ...args]);
+  });
   return {
     async during(work) {
-      const end = `end ${++count}`;
-      const commands: string[][] = [];
-      const ended = new Promise<void>((resolve) => {
-        const hear = (_time: string, [name = '', ...args]: string[], source: string) => {
-          if (args[0] === end) {
-            heard.off('monitor', hear);
-            resolve();
-          } else if (source !== 'lua') commands.push([name.toLowerCase(), ...args]);
-        };
-        heard.on('monitor', hear);
-      });
-      try {
-        await work();
-      } finally {
-        await marker.echo(end);
-        await ended;
-      }
-      return commands;
+      await mark();
+      commands = [];
+      await work();
+      await mark();
+      return commands.slice(0, -1);
     },
     stop: () => heard.disconnect(),
   };
