@@ -103,7 +103,11 @@ function run({ directory, pattern, limitMs, silenceMs, lingerMs, write }: GuardO
     signalGroup('SIGTERM');
     setTimeout(() => signalGroup('SIGKILL'), KILL_AFTER_MS).unref();
   };
-  const passOn = (signal: NodeJS.Signals) => kill(`The run was ended by ${signal}.`);
+  let interrupted: NodeJS.Signals | undefined;
+  const passOn = (signal: NodeJS.Signals) => {
+    interrupted = signal;
+    kill(`The run was ended by ${signal}.`);
+  };
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   for (const signal of signals) process.on(signal, passOn);
 
@@ -133,6 +137,7 @@ function run({ directory, pattern, limitMs, silenceMs, lingerMs, write }: GuardO
       clearTimeout(limit);
       clearTimeout(patience);
       for (const name of signals) process.off(name, passOn);
+      if (interrupted) process.kill(process.pid, interrupted);
       resolve({
         output: stripVTControlCharacters(output),
         exit: signal ?? `exit code ${code}`,
@@ -188,7 +193,7 @@ function neverRun({ name, file }: Suite): string[] {
   const suites = [...source.matchAll(/^const (\w+) = suite\b/gm)].flatMap((match) => match[1] ?? []);
   return ['test', ...suites].flatMap((suite) => {
     const lastTest = [...source.matchAll(new RegExp(`^ *${suite}\\(`, 'gm'))].at(-1);
-    const run = source.lastIndexOf(`\n${suite}.run()`);
+    const run = [...source.matchAll(new RegExp(`^ *${suite}\\.run\\(\\)`, 'gm'))].at(-1)?.index ?? -1;
     if (!lastTest || run > lastTest.index) return [];
     return `${name}: ${run < 0 ? `${suite}.run() is missing` : `tests that stand after ${suite}.run() never run`}.`;
   });

@@ -270,7 +270,7 @@ for (const way of ['exit', 'throw', 'unref']) {
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGKILL'] as const) {
   starting(`ends the server with a process that ends by ${signal}`, async () => {
-    const { code, started } = await start({}, 'stay', (pid) => pid && process.kill(pid, signal));
+    const { code, started } = await start({ TMPDIR: folder }, 'stay', (pid) => pid && process.kill(pid, signal));
     assert.is(code, null, 'it has to be seen that a signal ended it');
     // After a SIGKILL it takes redis-memory-server's watching process two seconds to see it.
     assert.not(await isAlive(started.url, signal === 'SIGKILL' ? 5_000 : undefined));
