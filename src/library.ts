@@ -4,6 +4,8 @@ import { ConversationError, fromClient } from './errors.ts';
 
 /** What was found on a server, and what was done about it. */
 export interface LibraryReport {
+  /** Whether a library of this name was there. */
+  present: boolean;
   /** The version that was there; null where there was none, or one that does not say. */
   found: string | null;
   /** Whether what was there is this version, to the byte. */
@@ -42,7 +44,7 @@ export async function loadLibrary(client: Redis, { force = false }: LoadOptions 
 export async function checkLibrary(client: Redis): Promise<LibraryReport> {
   try {
     const source = sourceOf(await client.function('LIST', 'LIBRARYNAME', LIBRARY_NAME, 'WITHCODE'));
-    return { found: versionOf(source), current: source === LIBRARY_SOURCE, loaded: false };
+    return { present: source !== null, found: versionOf(source), current: source === LIBRARY_SOURCE, loaded: false };
   } catch (error) {
     throw fromClient(error);
   }

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { startRedis } from '../scripts/redis.ts';
 import {
   ERROR_CODES,
   FUNCTIONS,
@@ -18,11 +19,11 @@ import {
   limitTake,
   limitVersion,
 } from './fixtures/limiter.gen.ts';
-import { startRedis } from './support/start-redis.ts';
 
 // What is generated for a library that is not ours, called on a real server.
 
-const server = await startRedis();
+// One of its own, because these tests empty it.
+const server = await startRedis({ args: [] });
 
 for (const protocol of [2, 3] as const) {
   const test = suite(`generated functions, RESP${protocol}`);

@@ -12,7 +12,7 @@ export interface TestRedis {
   server(...args: string[]): Promise<RunningRedis>;
 }
 
-type ClientOptions = RedisOptions & { replyMapping?: 'legacy' };
+export type ClientOptions = RedisOptions & { replyMapping?: 'legacy' };
 
 let common: Promise<RunningRedis> | undefined;
 

@@ -1,0 +1,70 @@
+import { isConversationError } from '../errors.ts';
+
+// By the code of a failed connection, then by the first words of a server's reply.
+const CODES: Record<string, string> = {
+  ECONNREFUSED: 'the connection was refused; no server listens there.',
+  ENOTFOUND: 'the host was not found; there is no such name.',
+  EAI_AGAIN: 'the host was not found; the name service does not answer.',
+  EHOSTUNREACH: 'there is no way to that host from here.',
+  ENETUNREACH: 'there is no way to that host from here.',
+};
+
+const REPLIES: [RegExp, string][] = [
+  [/^WRONGPASS/, 'the user name or the password is wrong.'],
+  [/^ERR invalid password/, 'the password is wrong.'],
+  [/^NOAUTH/, 'a password is wanted, and the address has none: redis://user:password@host:port'],
+  [/^READONLY/, 'it is a read-only replica. Name its master.'],
+  [/^LOADING/, 'it is still loading its data. Try again in a moment.'],
+  [/^OOM/, 'it is out of memory and takes no library. Free some, or raise its maxmemory.'],
+  [/^DENIED/, 'it is in protected mode and takes connections from its own machine only.'],
+  [/^ERR max number of clients/, 'it takes no further connections; its maxclients is reached.'],
+  // The server's own sentence would repeat the arguments.
+  [/^ERR unknown (sub)?command/i, 'it has no Redis Functions, or hides them. Wanted is Redis 7, Valkey, or later.'],
+  [/^(Protocol error|Unknown RESP type)/i, 'what answers there is not a Redis server.'],
+];
+
+const NO_TLS = 'Without TLS the address begins with redis://';
+
+/** Why a server could not be used, in words for a person: one line, without user name and password. */
+export function reasonOf(error: unknown, tried: { tls: boolean; limitMs: number }): string {
+  // A name with several addresses fails with one error for each.
+  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0], tried);
+  if (isConversationError(error)) return sentence(error.message);
+  const { code = '', message }: NodeJS.ErrnoException = error instanceof Error ? error : new Error(String(error));
+  const known = CODES[code] ?? REPLIES.find(([pattern]) => pattern.test(message))?.[1];
+  if (known !== undefined) return known;
+  if (code === 'ETIMEDOUT' || message === 'Command timed out') {
+    // A server that does not speak TLS waits for the rest of what it takes for a command.
+    return `no answer within ${tried.limitMs / 1000} s.${tried.tls ? ` ${NO_TLS}` : ''}`;
+  }
+  if (message.startsWith('NOPERM')) return withoutRight(message);
+  if (code === 'ECONNRESET' || code === 'EPIPE' || /clos(ed|ing)|disconnected/i.test(message)) {
+    return 'the connection was closed before an answer came. If the server wants TLS, the address begins with rediss://';
+  }
+  if (/SSL|TLS|EPROTO/.test(code)) return `TLS failed: ${tlsReason(code, message)}`;
+  if (/CERT|SIGNATURE/.test(code)) return `TLS failed: ${certificateReason(message)}`;
+  return sentence(message);
+}
+
+function withoutRight(message: string): string {
+  const command = /'([\w|]+)' (?:command|subcommand)/.exec(message)?.[1];
+  const lacking = command ? `may not run ${command.replace('|', ' ').toUpperCase()}` : 'lacks a right';
+  return `this user ${lacking}. Wanted are the rights +function|load +function|list, and no keys.`;
+}
+
+function tlsReason(code: string, message: string): string {
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'the certificate is for another host name.';
+  if (/wrong version number|packet length too long/.test(message)) {
+    return `the server does not speak it there. ${NO_TLS}`;
+  }
+  return sentence(message.replace(/^[0-9A-F]+:error:[0-9A-F]+:|:[^:]*\.c:\d+:\s*$/g, ''));
+}
+
+function certificateReason(message: string): string {
+  return `${message.split(/[\n;]/)[0]}. A certificate authority of one's own is named in NODE_EXTRA_CA_CERTS.`;
+}
+
+function sentence(text: string): string {
+  const line = (text.split('\n')[0] ?? '').slice(0, 300);
+  return /[.!?]$/.test(line) ? line : `${line}.`;
+}

@@ -1,0 +1,216 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { promisify } from 'node:util';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { LIBRARY_VERSION } from '../../src/index.ts';
+import { withRedis } from '../support/redis.ts';
+
+const test = suite('the packed package');
+const redis = withRedis(test);
+const root = join(import.meta.dirname, '..', '..');
+
+/** The consumers there have to be: the newest client and compiler, and the oldest client with an older compiler. */
+const CONSUMERS = [
+  { ioredis: await versionHere('ioredis'), typescript: await versionHere('typescript') },
+  { ioredis: '5.11.0', typescript: '5.9' },
+];
+
+let folder: string;
+let tarball: string;
+
+test.before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'conversation-state-package-'));
+  const { stdout } = await run(root, 'npm', 'pack', '--json', '--pack-destination', folder);
+  // What the build prints comes first.
+  const [packed] = JSON.parse(stdout.slice(stdout.search(/^\[$/m)));
+  tarball = join(folder, packed.filename);
+});
+test.before.each(async () => {
+  const client = await redis.connect();
+  await client.function('FLUSH');
+  await client.flushall();
+});
+test.after(async () => {
+  if (folder) await rm(folder, { recursive: true });
+});
+
+async function versionHere(name: string): Promise<string> {
+  return JSON.parse(await readFile(join(root, 'node_modules', name, 'package.json'), 'utf8')).version;
+}
+
+interface Ended {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs a program to its end; a test that goes on although it failed has to look at the code. */
+async function attempt(cwd: string, program: string, ...args: string[]): Promise<Ended> {
+  const env: NodeJS.ProcessEnv = { ...process.env, REDIS_URL: await redis.url(), NO_COLOR: '1' };
+  // What npm tells its scripts about this project does not hold in another one.
+  for (const name of Object.keys(env)) if (/^npm_(package|lifecycle|config_local_prefix)/.test(name)) delete env[name];
+  try {
+    return { code: 0, ...(await promisify(execFile)(program, args, { cwd, env, maxBuffer: 64 * 1024 * 1024 })) };
+  } catch (error) {
+    const { code, stdout, stderr, message } = error as Error & Ended;
+    if (typeof code !== 'number') throw new Error(message);
+    return { code, stdout, stderr };
+  }
+}
+
+async function run(cwd: string, program: string, ...args: string[]): Promise<Ended> {
+  const ended = await attempt(cwd, program, ...args);
+  if (ended.code === 0) return ended;
+  throw new Error(`${[program, ...args].join(' ')} ended with ${ended.code}\n${ended.stdout}\n${ended.stderr}`);
+}
+
+function tool(name: string): string {
+  return join(root, 'node_modules', '.bin', name);
+}
+
+/** An empty project with the package and whatever else is named. */
+async function project(name: string, ...install: string[]): Promise<string> {
+  const directory = join(folder, name);
+  await mkdir(directory);
+  await writeFile(join(directory, 'package.json'), JSON.stringify({ name: 'consumer', private: true, type: 'module' }));
+  await run(directory, 'npm', 'install', '--prefer-offline', '--no-audit', '--no-fund', tarball, ...install);
+  return directory;
+}
+
+async function filesIn(directory: string): Promise<string[]> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(directory, join(entry.parentPath, entry.name)).replaceAll('\\', '/'))
+    .sort();
+}
+
+test('holds the compiled source, the Lua, the licence, the readme and the changelog, and nothing else', async () => {
+  const compiled = (await filesIn(join(root, 'src'))).flatMap((file) =>
+    ['.js', '.d.ts'].map((extension) => `dist/${file.replace(/\.ts$/, extension)}`),
+  );
+  const others = ['CHANGELOG.md', 'LICENSE', 'README.md', 'lua/conversation.lua', 'package.json'];
+  const { stdout } = await run(folder, 'tar', '-tzf', tarball);
+  const packed = stdout.trim().split('\n');
+  assert.equal(packed.map((path) => path.replace(/^package\//, '')).sort(), [...compiled, ...others].sort());
+});
+
+test('has its client as a peer and no dependency of its own', async () => {
+  const bare = await project('bare', '--legacy-peer-deps');
+  const installed = join(bare, 'node_modules', 'conversation-state');
+  const metadata = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8'));
+  assert.equal(Object.keys(metadata.peerDependencies), ['ioredis']);
+  assert.is(metadata.dependencies, undefined);
+  assert.is(metadata.version, LIBRARY_VERSION);
+  assert.equal(await readdir(join(bare, 'node_modules')), ['.bin', '.package-lock.json', 'conversation-state']);
+  for (const file of (await filesIn(installed)).filter((file) => file.endsWith('.js'))) {
+    const imports = [
+      ...(await readFile(join(installed, file), 'utf8')).matchAll(/\b(?:from|import)\b[ (]*'([^'.][^']*)'/g),
+    ];
+    for (const [, name = ''] of imports) assert.match(name, /^(ioredis$|node:)/, file);
+  }
+
+  const check = await attempt(bare, 'npx', '--no', '--', 'conversation-state', 'check');
+  assert.is(
+    check.stderr.replace(/^npm warn .*\n/gm, ''),
+    'ioredis is not installed. Beside conversation-state it is wanted: npm install ioredis\n',
+  );
+  assert.is(check.code, 1);
+});
+
+test('passes publint', async () => {
+  await run(folder, tool('publint'), 'run', tarball, '--strict');
+});
+
+test('passes are-the-types-wrong', async () => {
+  const entries = ['--exclude-entrypoints', './lua/conversation.lua'];
+  await run(folder, tool('attw'), tarball, '--profile', 'esm-only', ...entries);
+});
+
+test('holds the Lua of this repository byte for byte', async () => {
+  await run(folder, 'tar', '-xzf', tarball, 'package/lua/conversation.lua');
+  const packed = await readFile(join(folder, 'package', 'lua', 'conversation.lua'));
+  assert.ok(packed.equals(await readFile(join(root, 'lua', 'conversation.lua'))));
+});
+
+for (const { ioredis, typescript } of CONSUMERS) {
+  const beside = `beside ioredis ${ioredis}`;
+  const directory = () => join(folder, `ioredis-${ioredis}`);
+
+  test(`installs ${beside}, whose range allows it`, async () => {
+    const types = `@types/node@${await versionHere('@types/node')}`;
+    await project(`ioredis-${ioredis}`, `ioredis@${ioredis}`, `typescript@${typescript}`, types);
+    await run(directory(), 'npm', 'ls', '--all');
+  });
+
+  test(`compiles ${beside} with TypeScript ${typescript}, as nodenext and as bundler resolve it`, async () => {
+    await copyFile(join(root, 'test', 'package', 'consumer', 'consumer.ts'), join(directory(), 'consumer.ts'));
+    await writeFile(join(directory(), 'readme.ts'), await readmeExample());
+    for (const [resolution, module] of [
+      ['bundler', 'esnext'],
+      ['nodenext', 'nodenext'],
+    ]) {
+      const strict = { strict: true, exactOptionalPropertyTypes: true, noPropertyAccessFromIndexSignature: true };
+      const compilerOptions = {
+        ...strict,
+        ...{ target: 'es2022', lib: ['es2022'], types: ['node'], skipLibCheck: false, resolveJsonModule: true },
+        ...{ module, moduleResolution: resolution, outDir: resolution, rootDir: '.' },
+      };
+      const file = `tsconfig.${resolution}.json`;
+      await writeFile(join(directory(), file), JSON.stringify({ compilerOptions, include: ['*.ts'] }));
+      await run(directory(), join('node_modules', '.bin', 'tsc'), '-p', file);
+    }
+  });
+
+  test(`runs ${beside}: load, claim, ask, answer, list, remove`, async () => {
+    assert.ok(existsSync(join(directory(), 'nodenext', 'consumer.js')));
+    const { stdout } = await run(directory(), process.execPath, join('nodenext', 'consumer.js'));
+    assert.equal(JSON.parse(stdout.trim().split('\n').at(-1) ?? ''), [
+      ...[
+        false,
+        true,
+        'claimed',
+        'Fix the login',
+        'q1',
+        'accepted',
+        'a1',
+        1,
+        'j1',
+        'removed',
+        'C1',
+        'INVALID_ARGUMENT',
+      ],
+      ...[true, true, true],
+    ]);
+  });
+
+  test(`runs the example of the readme ${beside}`, async () => {
+    const { stdout } = await run(directory(), process.execPath, join('nodenext', 'readme.js'));
+    assert.equal(stdout.match(/^(accepted|removed)$/gm), ['accepted', 'removed']);
+  });
+
+  test(`brings its command ${beside}: npx conversation-state`, async () => {
+    const npx = (...args: string[]) => attempt(directory(), 'npx', '--no', '--', 'conversation-state', ...args);
+    const missing = await npx('check');
+    assert.match(missing.stdout, /^\S+ {2}there is no library conversation\n$/);
+    assert.is(missing.code, 1);
+    const loaded = await npx('load');
+    assert.match(loaded.stdout, new RegExp(`^\\S+ {2}conversation ${LIBRARY_VERSION} loaded, there was none\n$`));
+    assert.is(loaded.code, 0);
+    assert.is((await npx('check')).code, 0);
+    assert.is((await npx('--version')).stdout.trim(), LIBRARY_VERSION);
+  });
+}
+
+async function readmeExample(): Promise<string> {
+  const readme = await readFile(join(root, 'README.md'), 'utf8');
+  const example = /^```ts\n([\s\S]*?)^```/m.exec(readme)?.[1];
+  if (!example) throw new Error('the readme has no TypeScript example');
+  return example;
+}
+
+test.run();
