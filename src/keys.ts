@@ -12,12 +12,17 @@ export interface ReferenceKeys {
   job?: string;
 }
 
-/** `{prefix}conversation:{platform, lower case}:{channelId}` */
-export function conversationKey(prefix: string, platform: string, channelId: string): string {
+/** `{prefix}conversation:{platform, lower case}:`, where the conversation keys of a platform begin. */
+export function platformPrefix(prefix: string, platform: string): string {
   if (typeof platform !== 'string' || !PLATFORM.test(platform)) {
     throw invalidArgument('platform must be letters, digits, ".", "_" and "-", beginning with a letter or digit');
   }
-  return `${prefix}conversation:${platform.toLowerCase()}:${id('channelId', channelId)}`;
+  return `${prefix}conversation:${platform.toLowerCase()}:`;
+}
+
+/** `{prefix}conversation:{platform, lower case}:{channelId}` */
+export function conversationKey(prefix: string, platform: string, channelId: string): string {
+  return platformPrefix(prefix, platform) + id('channelId', channelId);
 }
 
 /** `{prefix}job-index:{jobId}` */

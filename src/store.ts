@@ -13,7 +13,14 @@ import {
   LIBRARY_VERSION,
 } from './conversation.gen.ts';
 import { ConversationError, fromClient, invalidArgument, isConversationError, isFunctionMissing } from './errors.ts';
-import { checkPrefix, conversationKey, jobIndexKey, type ReferenceKeys, referenceKeys } from './keys.ts';
+import {
+  checkPrefix,
+  conversationKey,
+  jobIndexKey,
+  platformPrefix,
+  type ReferenceKeys,
+  referenceKeys,
+} from './keys.ts';
 import { loadLibrary, standing } from './library.ts';
 import type {
   AnswerResult,
@@ -204,7 +211,8 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
   async *list({ platform }: { platform?: string } = {}): AsyncGenerator<StoredConversationState<Extra>> {
     // ioredis puts its own keyPrefix before the keys of a call, but not into a pattern.
     const outer = this.#client.options.keyPrefix ?? '';
-    const pattern = `${escapeGlob(outer + this.#prefix)}conversation:${platform === undefined ? '' : `${platform.toLowerCase()}:`}*`;
+    const start = platform === undefined ? `${this.#prefix}conversation:` : platformPrefix(this.#prefix, platform);
+    const pattern = `${escapeGlob(outer + start)}*`;
     const seen = new Set<string>();
     let cursor = '0';
     do {
@@ -264,8 +272,11 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
     } catch (error) {
       if (!isFunctionMissing(error)) throw fromClient(error);
     }
-    this.#isReady = false;
-    this.#ready = undefined;
+    // Of the calls that notice at once, the first has the library loaded; the others wait for that.
+    if (this.#isReady) {
+      this.#isReady = false;
+      this.#ready = undefined;
+    }
     await this.ready();
     try {
       return await run();
@@ -313,7 +324,9 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
     return null;
   }
 
-  #pair({ platform, channelId, jobId }: ChannelReference & JobReference): { conversation: string; job: string } {
+  #pair(state: ChannelReference & JobReference): { conversation: string; job: string } {
+    if (typeof state !== 'object' || state === null) throw invalidArgument('the state must be an object');
+    const { platform, channelId, jobId } = state;
     return { conversation: conversationKey(this.#prefix, platform, channelId), job: jobIndexKey(this.#prefix, jobId) };
   }
 
@@ -340,11 +353,15 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
 }
 
 function serialize(state: object): string {
+  let text: string | undefined;
   try {
-    return JSON.stringify(state);
+    text = JSON.stringify(state);
   } catch (error) {
     throw invalidArgument(`the state cannot be written as JSON: ${(error as Error).message.split('\n')[0]}`);
   }
+  // That is what a toJSON of its own can make of it.
+  if (text === undefined) throw invalidArgument('the state cannot be written as JSON');
+  return text;
 }
 
 function requireString(name: string, value: string): void {
