@@ -71,7 +71,8 @@ function help(): string {
     ...table(options),
     '',
     'An address is redis://user:password@host:port, or rediss:// for TLS. In REDIS_URL the password stays out of the list',
-    'of processes. The user needs the rights +function|load +function|list, and no keys.',
+    'of processes. The user needs the rights +function|load +function|list, on a cluster +cluster|nodes too, and no keys.',
+    'Of a cluster any node is named, and every master is served.',
     'Exit code: 0 the server is at this version, 1 it is not or could not be asked, 2 the command line is wrong.',
   ].join('\n');
 }
