@@ -231,10 +231,11 @@ local function is_last_answer(value)
 end
 
 -- Whether a decoded state is of the channel that the conversation key names. Then its platform and channelId are as
--- valid as the key is.
+-- valid as the key is, of which the first colon ends the platform.
 local function is_of_channel(state, ref)
   return type(state.platform) == 'string' and type(state.channelId) == 'string'
     and ref.prefix .. 'conversation:' .. state.platform:lower() .. ':' .. state.channelId == ref.conversation
+    and not state.platform:find(':', 1, true)
 end
 
 -- What is wrong with the members that make the keys, or nil.
@@ -348,7 +349,7 @@ local function resolve(ref)
   local key = redis.call('GET', ref.job)
   if not key then return false end
   -- An index that leads out of its prefix would lead into another tenant's data.
-  if marker(key, 'conversation:', 'job-index:') ~= #ref.prefix + 1 then
+  if marker(key, 'conversation:', 'job-index:') ~= #ref.prefix + 1 or key:sub(1, #ref.prefix) ~= ref.prefix then
     fail('CONVCORRUPT', 'the job index holds no conversation key of its own prefix')
   end
   ref.conversation, ref.indexed = key, true

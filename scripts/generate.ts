@@ -26,7 +26,7 @@ async function generate(): Promise<void> {
   const wanted = writeTypeScript(library, from);
   const found = await readFile(ts, 'utf8').catch(() => undefined);
   const { name, version, functions, errorCodes } = library;
-  const content = `${name} ${version}, ${functions.length} functions, ${errorCodes.length} error codes`;
+  const content = `${name} ${version}, ${count(functions, 'function')}, ${count(errorCodes, 'error code')}`;
 
   if (found === wanted) {
     console.log(`${ts} is up to date: ${content}.`);
@@ -44,12 +44,16 @@ function commandLine(): { lua: string; ts: string; check: boolean } {
   try {
     const { values, positionals } = parseArgs({ options: { check: { type: 'boolean' } }, allowPositionals: true });
     const [lua = 'lua/conversation.lua', ts = 'src/conversation.gen.ts', ...others] = positionals;
-    if (others.length > 0 || positionals.length === 1) throw new Mistake(`wanted two files or none.\n\n${USAGE}`);
+    if (others.length > 0 || positionals.length === 1) throw new Mistake(`Two files are wanted, or none.\n\n${USAGE}`);
     return { lua, ts, check: values.check === true };
   } catch (error) {
     if (error instanceof Mistake || !(error instanceof TypeError)) throw error;
     throw new Mistake(`${error.message}\n\n${USAGE}`);
   }
+}
+
+function count(things: unknown[], what: string): string {
+  return `${things.length} ${what}${things.length === 1 ? '' : 's'}`;
 }
 
 function unusable(file: string, what: string): (error: Error) => never {

@@ -193,7 +193,7 @@ function neverRun({ name, file }: Suite): string[] {
   const suites = [...source.matchAll(/^const (\w+) = suite\b/gm)].flatMap((match) => match[1] ?? []);
   return ['test', ...suites].flatMap((suite) => {
     const lastTest = [...source.matchAll(new RegExp(`^ *${suite}\\(`, 'gm'))].at(-1);
-    const run = source.lastIndexOf(`\n${suite}.run()`);
+    const run = [...source.matchAll(new RegExp(`^ *${suite}\\.run\\(\\)`, 'gm'))].at(-1)?.index ?? -1;
     if (!lastTest || run > lastTest.index) return [];
     return `${name}: ${run < 0 ? `${suite}.run() is missing` : `tests that stand after ${suite}.run() never run`}.`;
   });

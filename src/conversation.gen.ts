@@ -6,7 +6,7 @@ export const LIBRARY_NAME = 'conversation';
 export const LIBRARY_VERSION = '1.0.0';
 
 /** Of LIBRARY_SOURCE, in hexadecimal. */
-export const LIBRARY_SHA256 = '0f0605794be6a146c224b055e4380f876f82adb2f38f26bf2acfe8a09f10902e';
+export const LIBRARY_SHA256 = 'f45db71f01aa4fc56fdaf7750da70bdd8dd1ec2ab53a66b8f421970ab22281c4';
 
 /** What FUNCTION LIST shows once the library is loaded. */
 export const FUNCTIONS = [
@@ -90,9 +90,8 @@ export interface AnswerReference {
  * @param keys Both keys of a conversation.
  * @param args.state JSON of one ConversationState, at most 262144 bytes.
  * @param args.ttlMs Whole milliseconds to live, 1 to 999999999999; empty or left out means 7200000 (2 h).
- * @returns
- * - `state`: What is stored now: the given state, or the holder's. JSON of one ConversationState, at most 262144
- *   bytes.
+ * @returns `state`: What is stored now: the given state, or the holder's. JSON of one ConversationState, at most
+ *   262144 bytes.
  * @throws The server's error, whose first word is `CONVARG`, `CONVCORRUPT`, `CONVJOB`, `CONVKEY`, `CONVSTATE` or a
  *   code of Redis; a TypeError where the reply is none that this function gives.
  */
@@ -214,15 +213,19 @@ export async function convSetPending(
  * @param args.ttlMs Of the stream too. Whole milliseconds to live, 1 to 999999999999; empty or left out means
  *   7200000 (2 h).
  * @param args.rest Field and value, in turn, for the stream; at most 1024 of each.
- * @returns
- * - `state`: JSON of one ConversationState, at most 262144 bytes.
+ * @returns `state`: JSON of one ConversationState, at most 262144 bytes.
  * @throws The server's error, whose first word is `CONVARG`, `CONVCORRUPT`, `CONVKEY`, `CONVSTATE` or a code of
  *   Redis; a TypeError where the reply is none that this function gives.
  */
 export async function convAnswer(
   client: FunctionClient,
   keys: AnswerReference,
-  args: { questionId: QuestionId; answerId: AnswerId; ttlMs?: Milliseconds | undefined; rest?: readonly string[] | undefined },
+  args: {
+    questionId: QuestionId;
+    answerId: AnswerId;
+    ttlMs?: Milliseconds | undefined;
+    rest?: readonly string[] | undefined;
+  },
 ): Promise<{ outcome: 'accepted' | 'answered' | 'stale' | 'gone'; state: State | null }> {
   const sent: string[] = [];
   if (keys.conversation !== undefined) sent.push(keys.conversation);
@@ -247,8 +250,7 @@ export async function convAnswer(
  *
  * @param keys A conversation key, a job-index key, or both. One that names a job reaches the conversation only while
  *   that job holds it. With both, no other key is touched.
- * @returns
- * - `state`: What was removed, or the holder's. JSON of one ConversationState, at most 262144 bytes.
+ * @returns `state`: What was removed, or the holder's. JSON of one ConversationState, at most 262144 bytes.
  * @throws The server's error, whose first word is `CONVARG`, `CONVCORRUPT`, `CONVKEY` or a code of Redis; a
  *   TypeError where the reply is none that this function gives.
  */
@@ -530,10 +532,11 @@ local function is_last_answer(value)
 end
 
 -- Whether a decoded state is of the channel that the conversation key names. Then its platform and channelId are as
--- valid as the key is.
+-- valid as the key is, of which the first colon ends the platform.
 local function is_of_channel(state, ref)
   return type(state.platform) == 'string' and type(state.channelId) == 'string'
     and ref.prefix .. 'conversation:' .. state.platform:lower() .. ':' .. state.channelId == ref.conversation
+    and not state.platform:find(':', 1, true)
 end
 
 -- What is wrong with the members that make the keys, or nil.
@@ -647,7 +650,7 @@ local function resolve(ref)
   local key = redis.call('GET', ref.job)
   if not key then return false end
   -- An index that leads out of its prefix would lead into another tenant's data.
-  if marker(key, 'conversation:', 'job-index:') ~= #ref.prefix + 1 then
+  if marker(key, 'conversation:', 'job-index:') ~= #ref.prefix + 1 or key:sub(1, #ref.prefix) ~= ref.prefix then
     fail('CONVCORRUPT', 'the job index holds no conversation key of its own prefix')
   end
   ref.conversation, ref.indexed = key, true

@@ -8,8 +8,8 @@ import { readAddress } from '../src/cli/address.ts';
 import { Failure } from '../src/cli/failure.ts';
 import { LIBRARY_SOURCE, LIBRARY_VERSION } from '../src/index.ts';
 import { type CliRun, cli } from './support/cli.ts';
-import { LIBRARY_RETOUCHED, libraryOf } from './support/library.ts';
 import { withRedis } from './support/redis.ts';
+import { LIBRARY_RETOUCHED, libraryOf } from './support/versions.ts';
 
 const test = suite('conversation-state on the command line');
 const redis = withRedis(test);

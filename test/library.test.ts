@@ -11,8 +11,8 @@ import {
   loadLibrary,
 } from '../src/index.ts';
 import { compareVersions, standing } from '../src/library.ts';
-import { LIBRARY_RETOUCHED, libraryOf } from './support/library.ts';
 import { withRedis } from './support/redis.ts';
+import { LIBRARY_RETOUCHED, libraryOf } from './support/versions.ts';
 
 const test = suite('the library on a server');
 const redis = withRedis(test);

@@ -75,16 +75,13 @@ function concatenated(expression: Expression): Expression[] {
   return [...concatenated(expression.left), ...concatenated(expression.right)];
 }
 
-/** Top-level functions whose first parameter becomes the code, directly or through another such function. */
+/** Top-level functions whose first parameter becomes the code, directly or through such a function above them. */
 function findHelpers(file: LuaFile): Set<string> {
   const helpers = new Set<string>();
-  const functions = file.statements.filter((statement) => statement.type === 'FunctionDeclaration');
-  for (let known = -1; known < helpers.size; ) {
-    known = helpers.size;
-    for (const declared of functions) {
-      const name = nameOf(declared.identifier);
-      if (name && [...sitesIn(declared, helpers)].some((site) => isFirstParameter(declared, site))) helpers.add(name);
-    }
+  for (const declared of file.statements) {
+    if (declared.type !== 'FunctionDeclaration') continue;
+    const name = nameOf(declared.identifier);
+    if (name && [...sitesIn(declared, helpers)].some((site) => isFirstParameter(declared, site))) helpers.add(name);
   }
   return helpers;
 }
@@ -96,12 +93,12 @@ function isFirstParameter(declared: FunctionDeclaration, { node }: Site): boolea
 
 function codesIn(file: LuaFile, statement: Statement, helpers: Set<string>): Map<Node, string> {
   const codes = new Map<Node, string>();
-  const caught = caughtIn(statement);
+  const caught = caughtIn(file, statement);
   for (const site of sitesIn(statement, helpers)) {
     if (statement.type === 'FunctionDeclaration' && isFirstParameter(statement, site)) continue;
     if (site.text === undefined) {
       if (caught.has(rootOf(site.node))) continue;
-      const wanted = 'a string literal, the first parameter of a top-level function, or what a pcall here has caught';
+      const wanted = 'a string literal, the first parameter of a top-level function, or what a pcall caught';
       throw file.mistake(site.node, `can't see the code of this error; wanted ${wanted}.`);
     }
     const [, code] = /^([A-Z][A-Z0-9_]*)(?:\s|$)/.exec(site.text) ?? [];
@@ -117,15 +114,23 @@ function codesIn(file: LuaFile, statement: Statement, helpers: Set<string>): Map
 }
 
 /** Variables that hold what a pcall answered: an error in them has been counted where it was raised. */
-function caughtIn(statement: Statement): Set<string | undefined> {
+function caughtIn(file: LuaFile, statement: Statement): Set<string | undefined> {
   const caught = new Set<string | undefined>();
   for (const node of nodesIn(statement)) {
     if (node.type !== 'LocalStatement' && node.type !== 'AssignmentStatement') continue;
-    const calls = node.init.flatMap((init) => [...nodesIn(init)]).filter(isCall);
-    if (!calls.some((call) => CATCHERS.includes(nameOf(call.base) ?? ''))) continue;
+    if (!node.init.flatMap((init) => [...nodesIn(init)]).some(isCatcher)) continue;
     for (const variable of node.variables) caught.add(nameOf(variable));
   }
+  if (statement.type !== 'FunctionDeclaration') return caught;
+  const calls = file.statements.flatMap((other) => [...nodesIn(other)]).filter(isCall);
+  const handed = calls.filter((call) => nameOf(call.base) === nameOf(statement.identifier));
+  if (!handed.some((call) => argumentsOf(call).some(isCatcher))) return caught;
+  for (const parameter of statement.parameters) caught.add(nameOf(parameter));
   return caught;
+}
+
+function isCatcher(node: Node): boolean {
+  return isCall(node) && CATCHERS.includes(nameOf(node.base) ?? '');
 }
 
 /** `failure` of `failure.err` and `failure[2]`. */

@@ -68,13 +68,11 @@ function writeClass({ name, parent, own, text }: KeyClass): string[] {
 function writeFunction(fn: LibraryFunction): string[] {
   const parameters = ['client: FunctionClient'];
   if (fn.keys) parameters.push(`keys: ${fn.keys.type.name}`);
-  const members = [
-    ...fn.args.map(member),
-    ...(fn.rest ? [`rest?: readonly ${typeName(fn.rest.type)}[] | undefined`] : []),
-  ];
+  const members = fn.args.map(member);
+  if (fn.rest) members.push(`rest?: readonly ${typeName(fn.rest.type)}[] | undefined`);
   if (members.length > 0) {
     const allOptional = fn.args.every(({ optional }) => optional);
-    parameters.push(`args: { ${members.join('; ')} }${allOptional ? ' = {}' : ''}`);
+    parameters.push(`args: ${objectType(members)}${allOptional ? ' = {}' : ''}`);
   }
   return [
     '',
@@ -106,7 +104,9 @@ function docTags({ keys, args, rest, replies, errorCodes }: LibraryFunction): st
 function docReplies(replies: Argument[]): string[] {
   const [only] = replies;
   if (replies.length === 1 && only) return docTag('@returns', explained(only));
-  if (!replies.some(explained)) return [];
+  const [first, second] = replies.filter(explained);
+  if (!first) return [];
+  if (!second) return docTag(`@returns \`${first.name}\`:`, explained(first));
   return ['@returns', ...replies.flatMap((reply) => docTag(`- \`${reply.name}\`:`, explained(reply)))];
 }
 
@@ -229,6 +229,12 @@ function replyType(replies: Argument[]): string {
   const type = (reply: Argument) => `${typeName(reply.type)}${reply.optional ? ' | null' : ''}`;
   if (replies.length === 1 && only) return type(only);
   return `{ ${replies.map((reply) => `${reply.name}: ${type(reply)}`).join('; ')} }`;
+}
+
+/** The type of a parameter, which stands on a line of its own. */
+function objectType(members: string[]): string {
+  const line = `{ ${members.join('; ')} }`;
+  return line.length + 12 <= WIDTH ? line : ['{', ...members.map((text) => `    ${text};`), '  }'].join('\n');
 }
 
 function member({ name, optional, type }: Argument): string {
