@@ -35,7 +35,7 @@ export async function openMasters(entry: Redis | Cluster): Promise<Masters> {
   while (fresh.length > 0) {
     const views = await Promise.all(
       fresh.map(async (line) => {
-        const client = knownClient(entry, line) ?? connect(entry, line, opened);
+        const client = connect(entry, line, opened);
         const master: Master = { address: line.names[0] ?? '', client, self: line.text };
         masters.set(line.id, master);
         try {
@@ -130,15 +130,12 @@ function mastersIn(lines: Line[]): Line[] {
   });
 }
 
-/** The client that is there already for a node. */
-function knownClient(entry: Redis | Cluster, { isSelf, names }: Line): Redis | undefined {
-  // Of nodes not asked yet, only the entry was seen to speak of itself.
-  if (!isCluster(entry)) return isSelf ? entry : undefined;
-  const places = names.map((name) => placeOf(entry, name)).map(({ host, port }) => `${host}:${port}`);
-  return entry.nodes().find(({ options }) => places.includes(`${options.host}:${options.port}`));
-}
-
-function connect(entry: Redis | Cluster, { names }: Line, opened: Redis[]): Redis {
+/**
+ * A connection of its own: ioredis closes the one it has as soon as a master's last slot has left it. Of nodes that were
+ * not asked yet, only the entry spoke of itself.
+ */
+function connect(entry: Redis | Cluster, { isSelf, names }: Line, opened: Redis[]): Redis {
+  if (!isCluster(entry) && isSelf) return entry;
   const template = isCluster(entry) ? entry.nodes()[0] : entry;
   if (!template) throw new Error('Connection is closed.');
   const place = placeOf(entry, names[0] ?? '');
