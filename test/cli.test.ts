@@ -342,7 +342,7 @@ test('rediss:// checks the certificate, and loads over TLS where it is trusted',
 
 test('--help and --version answer on stdout', async () => {
   const help = await cli(['--help']);
-  assert.match(help.stdout, /^usage: conversation-state COMMAND[\s\S]*\n {2}load [\s\S]*\n {2}check [\s\S]*--force/);
+  assert.match(help.stdout, /^usage: conversation-state load [\s\S]*\n {2}load [\s\S]*\n {2}check [\s\S]*--force/);
   assert.is(help.code, 0);
   assert.is((await cli(['load', '--help'])).stdout, help.stdout);
   succeeded(await cli(['--version']), LIBRARY_VERSION);
@@ -353,8 +353,8 @@ test('--help and --version answer on stdout', async () => {
 
 test('a command line that is wrong is explained without repeating what may be a password', async () => {
   const cases: [args: string[], said: string][] = [
-    [['deploy'], 'There is no such command. Wanted is load or check.'],
-    [['redis://:Wr0ng@host'], 'There is no such command. Wanted is load or check.'],
+    [['deploy'], 'There is no such command. Wanted is load, check, or keys.'],
+    [['redis://:Wr0ng@host'], 'There is no such command. Wanted is load, check, or keys.'],
     [['--force'], 'There is no such option here: --force.'],
     [['check', '--force'], 'There is no such option here: --force.'],
     [['load', '--ur=redis://:Wr0ng@host'], 'There is no such option here: --ur.'],
