@@ -109,7 +109,7 @@ function wrongError(call: BadCall, message: string): string | undefined {
 }
 
 function wrongReply(call: BadCall, reply: unknown): string | undefined {
-  const wrong = `not a reply of conv_${call.name}: ${JSON.stringify(reply)}`;
+  const wrong = `${Array.isArray(reply) ? reply.map(String) : reply} is no reply of conv_${call.name}`;
   if (call.valid === false) return `an invalid state (${judge(call.args[0] ?? '')}) was taken`;
   const outcomes = OUTCOMES[call.name];
   if (call.name === 'version') return String(reply) === '1.0.0' ? undefined : wrong;
