@@ -6,7 +6,7 @@ export const LIBRARY_NAME = 'conversation';
 export const LIBRARY_VERSION = '1.0.0';
 
 /** Of LIBRARY_SOURCE, in hexadecimal. */
-export const LIBRARY_SHA256 = '9747e12c8eb423618715b1c01077a22abd78662053714c43bd7dcfd376e7e06c';
+export const LIBRARY_SHA256 = '7db4918719b4278f702d663f1bdd871925a1ba6655a747d4ed796fb87734483b';
 
 /** What FUNCTION LIST shows once the library is loaded. */
 export const FUNCTIONS = [
@@ -447,7 +447,7 @@ local function answer_reference(keys)
   local stream = count > 1 and count < 4 and not (count == 2 and split_job(keys[2])) and keys[count]
   if not stream then return reference(keys) end
   local ref = reference(count == 2 and { keys[1] } or { keys[1], keys[2] })
-  if stream == '' or stream:find('conversation:', 1, true) or stream:find('job-index:', 1, true) then
+  if stream == ref.prefix or stream:find('conversation:', 1, true) or stream:find('job-index:', 1, true) then
     fail('CONVKEY', 'the last key must name a stream, not a conversation or a job')
   end
   if stream:sub(1, #ref.prefix) ~= ref.prefix then
@@ -518,10 +518,12 @@ end
 local function is_date_time(value)
   if type(value) ~= 'string' then return false end
   local month, day, hour, rest = value:match('^%d%d%d%d%-([01]%d)%-([0-3]%d)T([0-2]%d):[0-5]%d(.*)$')
-  if not month or month == '00' or month > '12' or day == '00' or day > '31' or hour > '24' then return false end
-  local offset = rest:match('^:[0-6]%d%.%d+(.*)$') or rest:match('^:[0-6]%d(.*)$') or rest
-  return offset == 'Z' or offset == '' or offset:find('^[+-][0-2]%d:?[0-5]%d$') ~= nil
-    or offset:find('^[+-][0-2]%d$') ~= nil
+  if not month or month == '00' or month > '12' or day == '00' or day > '31' then return false end
+  if hour > '23' and not value:find('^T24:00', 11) then return false end
+  local offset = rest:match('^:[0-5]%d%.%d+(.*)$') or rest:match('^:[0-5]%d(.*)$')
+    or rest:match('^:60(.*)$') or rest
+  return offset == 'Z' or offset == '' or offset:find('^[+-][01]%d:?[0-5]%d$') ~= nil
+    or offset:find('^[+-][01]%d$') ~= nil
 end
 
 local function is_last_answer(value)
