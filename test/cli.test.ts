@@ -279,7 +279,8 @@ test('a server that never answers is given up within seconds', async () => {
   failed(plain, `127.0.0.1:${port}: no answer within 5 s.`);
   failed(withPassword, `127.0.0.1:${port}: no answer within 5 s.`);
   failed(tls, `127.0.0.1:${port}: no answer within 5 s. Without TLS the address begins with redis://`);
-  for (const { seconds } of runs) assert.ok(seconds < 12, `it took ${seconds} s`);
+  // 5 s of waiting; the rest is for a machine that is slow to start three processes.
+  for (const { seconds } of runs) assert.ok(seconds < 20, `it took ${seconds} s`);
 });
 
 test('a server that hangs up, or is no Redis, is told apart', async () => {

@@ -35,18 +35,21 @@ test(`a server with AOF that is killed ${KILLS} times under load keeps every ack
     // And these send again until they are answered, as the default is.
     const patient = ['P0', 'P1'].map((name) => new Caller(name, new ConversationStore(connect({})), below));
     let ended = false;
-    const patience = patient.map(async (caller) => {
-      while (!ended) await caller.step();
-    });
+    const patience = Promise.allSettled(
+      patient.map(async (caller) => {
+        while (!ended) await caller.step();
+      }),
+    );
 
     const seen = { with: 0, without: 0, lost: 0 };
     for (let kill = 0; kill < KILLS; kill++) {
       let down = false;
-      const work = callers.map(async (caller) => {
-        while (!down) await caller.step();
-      });
+      const outcomes = Promise.allSettled(
+        callers.map(async (caller) => {
+          while (!down) await caller.step();
+        }),
+      );
       await sleep(50 + below(200));
-      const outcomes = Promise.allSettled(work);
       await server.kill();
       down = true;
       for (const outcome of await outcomes) {
@@ -58,7 +61,7 @@ test(`a server with AOF that is killed ${KILLS} times under load keeps every ack
       for (const caller of callers) seen[caller.recover(keys)]++;
     }
     ended = true;
-    await Promise.all(patience);
+    for (const outcome of await patience) if (outcome.status === 'rejected') throw outcome.reason;
     const keys = await dump(direct);
     for (const caller of patient) assert.is(caller.recover(keys), 'without', `SEED=${seed}`);
     const acknowledged = [...callers, ...patient].reduce((sum, caller) => sum + caller.acknowledged, 0);

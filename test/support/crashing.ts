@@ -38,8 +38,8 @@ export class CrashingServer {
     while (await answers(this.url));
   }
 
-  async restart(): Promise<void> {
-    this.#running = await startRedis({ args: this.#args });
+  async restart(...args: string[]): Promise<void> {
+    this.#running = await startRedis({ args: [...this.#args, ...args] });
   }
 
   async stop(): Promise<void> {
