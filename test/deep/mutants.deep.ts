@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { runFastSuite, startFastSuite } from '../support/fast-suite-process.ts';
+import { FEWEST_TESTS, runFastSuite, startFastSuite } from '../support/fast-suite-process.ts';
 import { SOURCE } from '../support/library.ts';
 import { type Mutant, mutants } from '../support/lua/mutate.ts';
 import { hunt } from '../support/mutant-hunt.ts';
@@ -24,9 +24,10 @@ interface Survivor {
 
 test('the fast suite passes on the library as it is', async () => {
   const worker = await startFastSuite();
-  const { failed } = await runFastSuite(worker, SOURCE);
+  const { failed, passed } = await runFastSuite(worker, SOURCE);
   worker.disconnect();
   assert.is(failed, null);
+  assert.ok(passed >= FEWEST_TESTS, `only ${passed} tests ran`);
 });
 
 test('the fast suite notices nine mistakes out of ten, and every other one has a reason', async () => {

@@ -186,7 +186,7 @@ function token(below: Below): string {
     const depth = [100, 997, 998, 999, 1_000, 1_001, 2_000][below(7)] ?? 0;
     return below(2) === 0 ? '['.repeat(depth) + ']'.repeat(depth) : `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`;
   }
-  if (kind === 1) return `"${'x'.repeat([511, 512, 513, 1_024, 1_025, 100_000][below(6)] ?? 0)}"`;
+  if (kind === 1) return `"${'x'.repeat([511, 512, 513, 1_024, 1_025, 100_000, 2_000_000][below(7)] ?? 0)}"`;
   return TOKENS[below(TOKENS.length)] ?? '';
 }
 
