@@ -3,9 +3,11 @@ import { parseArgs, styleText } from 'node:util';
 import { type Command, OPTIONS, type OptionName, type Values } from './cli/command.ts';
 import { check, load } from './cli/deploy.ts';
 import { Failure, USAGE_ERROR } from './cli/failure.ts';
+import { keys } from './cli/keys.ts';
 import { LIBRARY_VERSION } from './conversation.gen.ts';
 
-const COMMANDS: Record<string, Command> = { load, check };
+const COMMANDS: Record<string, Command> = { load, check, keys };
+const NAMES = new Intl.ListFormat('en', { type: 'disjunction' }).format(Object.keys(COMMANDS));
 const GENERAL = ['help', 'version'] as const;
 
 /** Something is still open: a name being looked up, a server that does not hang up. Nobody waits for that. */
@@ -26,13 +28,12 @@ async function main(args: string[]): Promise<void> {
   if (name === undefined) throw new Failure(help(), USAGE_ERROR);
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   // The word is not repeated: it may be an address with its password.
-  if (!command && name !== '')
-    throw mistake(`There is no such command. Wanted is ${Object.keys(COMMANDS).join(' or ')}.`);
+  if (!command && name !== '') throw mistake(`There is no such command. Wanted is ${NAMES}.`);
   const values = parse(rest, command);
   if (values.help) console.log(help());
   else if (values.version) console.log(LIBRARY_VERSION);
   else if (command) await command.run(values);
-  else throw mistake(`No command is given. Wanted is ${Object.keys(COMMANDS).join(' or ')}.`);
+  else throw mistake(`No command is given. Wanted is ${NAMES}.`);
 }
 
 function parse(args: string[], command: Command | undefined): Values {
@@ -58,20 +59,26 @@ function mistake(message: string): Failure {
 }
 
 function help(): string {
-  const commands = Object.entries(COMMANDS).map(([name, { summary, options }]) => [
-    [name, ...options.map((option) => `[${spelled(option)}]`)].join(' '),
-    summary,
-  ]);
+  const usages = Object.entries(COMMANDS).map(([name, { options }], index) =>
+    [
+      index === 0 ? 'usage:' : '      ',
+      'conversation-state',
+      name,
+      ...options.map((option) => `[${spelled(option)}]`),
+    ].join(' '),
+  );
+  const commands = Object.entries(COMMANDS).map(([name, { summary }]) => [name, summary]);
   const options = (Object.keys(OPTIONS) as OptionName[]).map((name) => [spelled(name), OPTIONS[name].summary]);
   return [
-    'usage: conversation-state COMMAND [OPTION …]',
+    ...usages,
     '',
     ...table(commands),
     '',
     ...table(options),
     '',
     'An address is redis://user:password@host:port, or rediss:// for TLS. In REDIS_URL the password stays out of the list',
-    'of processes. The user needs the rights +function|load +function|list, and no keys.',
+    'of processes. The user needs the rights +function|load +function|list, on a cluster +cluster|nodes too, and no keys.',
+    'Of a cluster any node is named, and every master is served.',
     'Exit code: 0 the server is at this version, 1 it is not or could not be asked, 2 the command line is wrong.',
   ].join('\n');
 }

@@ -1,6 +1,7 @@
 export { ERROR_CODES, LIBRARY_NAME, LIBRARY_SHA256, LIBRARY_SOURCE, LIBRARY_VERSION } from './conversation.gen.ts';
+export { checkLibrary, loadLibrary, type NodeReport } from './deploy.ts';
 export { ConversationError, type ConversationErrorCode } from './errors.ts';
-export { checkLibrary, type LibraryReport, type LoadOptions, loadLibrary } from './library.ts';
+export type { LibraryReport, LoadOptions } from './library.ts';
 export type {
   AnswerResult,
   ChannelReference,
@@ -15,6 +16,7 @@ export type {
 } from './state.ts';
 export {
   type AnswerOptions,
+  type ClaimOptions,
   ConversationStore,
   type ConversationStoreOptions,
   type GetByJobIdOptions,

@@ -1,61 +1,53 @@
 import { invalidArgument } from './errors.ts';
-import type { ConversationReference } from './state.ts';
+import { checkChannel, checkJobId } from './ids.ts';
+import { type Keyspace, prefixOf } from './keyspace.ts';
+import type { ChannelReference, ConversationReference, JobReference } from './state.ts';
 
-const PLATFORM = /^[a-z0-9][a-z0-9._-]*$/i;
-/** No control character, and no half of a surrogate pair, which UTF-8 cannot write. */
-const ID = /^[^\p{Cc}\p{Cs}]+$/u;
-const MAX_ID_BYTES = 512;
-
-/** The keys that a reference declares. */
-export interface ReferenceKeys {
-  conversation?: string;
-  job?: string;
+/** Both keys of a conversation, and what stands before them. */
+export interface PairKeys {
+  prefix: string;
+  conversation: string;
+  job: string;
 }
+
+/** The keys that a reference declares, and what stands before them. */
+export type ReferenceKeys = Pick<PairKeys, 'prefix'> & Partial<PairKeys>;
 
 /** `{prefix}conversation:{platform, lower case}:{channelId}` */
 export function conversationKey(prefix: string, platform: string, channelId: string): string {
-  if (typeof platform !== 'string' || !PLATFORM.test(platform)) {
-    throw invalidArgument('platform must be letters, digits, ".", "_" and "-", beginning with a letter or digit');
-  }
-  return `${prefix}conversation:${platform.toLowerCase()}:${id('channelId', channelId)}`;
+  checkChannel(platform, channelId);
+  return `${prefix}conversation:${platform.toLowerCase()}:${channelId}`;
 }
 
 /** `{prefix}job-index:{jobId}` */
 export function jobIndexKey(prefix: string, jobId: string): string {
-  return `${prefix}job-index:${id('jobId', jobId)}`;
+  return `${prefix}job-index:${checkJobId(jobId)}`;
+}
+
+/** Both keys of a state. */
+export function pairKeys(space: Keyspace, state: ChannelReference & JobReference): PairKeys {
+  if (typeof state !== 'object' || state === null) throw invalidArgument('the state must be an object');
+  const { platform, channelId, jobId } = state;
+  const prefix = prefixOf(space, { platform, channelId, jobId });
+  return { prefix, conversation: conversationKey(prefix, platform, channelId), job: jobIndexKey(prefix, jobId) };
 }
 
 /**
  * The keys of a reference: one for each of channel and job that it names. A member that is there but undefined is an
  * error, because leaving out the job would lift the fence.
  */
-export function referenceKeys(prefix: string, ref: ConversationReference): ReferenceKeys {
+export function referenceKeys(space: Keyspace, ref: ConversationReference): ReferenceKeys {
   if (typeof ref !== 'object' || ref === null) throw invalidArgument(WANTED);
-  const keys: ReferenceKeys = {};
-  if ('platform' in ref || 'channelId' in ref) {
-    const { platform, channelId } = ref as { platform: string; channelId: string };
-    keys.conversation = conversationKey(prefix, platform, channelId);
-  }
-  if ('jobId' in ref) keys.job = jobIndexKey(prefix, ref.jobId);
-  if (keys.conversation === undefined && keys.job === undefined) throw invalidArgument(WANTED);
-  return keys;
+  const { platform, channelId, jobId } = ref as ChannelReference & JobReference;
+  const byChannel = 'platform' in ref || 'channelId' in ref;
+  const byJob = 'jobId' in ref;
+  if (!byChannel && !byJob) throw invalidArgument(WANTED);
+  const prefix = prefixOf(space, ref);
+  return {
+    prefix,
+    ...(byChannel ? { conversation: conversationKey(prefix, platform, channelId) } : {}),
+    ...(byJob ? { job: jobIndexKey(prefix, jobId) } : {}),
+  };
 }
 
 const WANTED = 'a reference is { platform, channelId }, { jobId }, or all three';
-
-/** A prefix that leaves the two kinds of keys to be told apart. */
-export function checkPrefix(prefix: string): string {
-  if (typeof prefix !== 'string' || prefix.includes('conversation:') || prefix.includes('job-index:')) {
-    throw invalidArgument('prefix must be a string that holds neither "conversation:" nor "job-index:"');
-  }
-  return prefix;
-}
-
-function id(name: string, value: string): string {
-  if (typeof value !== 'string' || !ID.test(value) || Buffer.byteLength(value) > MAX_ID_BYTES) {
-    throw invalidArgument(
-      `${name} must be a non-empty string of at most ${MAX_ID_BYTES} bytes without control characters`,
-    );
-  }
-  return value;
-}

@@ -20,18 +20,13 @@ export interface LoadOptions {
 }
 
 /**
- * Brings a server's library to this version. Takes the rights `+function|load +function|list` and no keys.
+ * Brings one server's library to this version.
  * @throws ConversationError LIBRARY_TOO_NEW where the server has a newer version and `force` is not set.
  */
-export async function loadLibrary(client: Redis, { force = false }: LoadOptions = {}): Promise<LibraryReport> {
-  const report = await checkLibrary(client);
+export async function loadOn(client: Redis, { force = false }: LoadOptions = {}): Promise<LibraryReport> {
+  const report = await checkOn(client);
   if (report.current) return report;
-  if (!force && report.found !== null && compareVersions(report.found, LIBRARY_VERSION) > 0) {
-    throw new ConversationError(
-      'LIBRARY_TOO_NEW',
-      `the server has ${LIBRARY_NAME} ${report.found}, which is newer than this ${LIBRARY_VERSION}; nothing was changed`,
-    );
-  }
+  refuseNewer(report, force);
   try {
     await client.function('LOAD', 'REPLACE', LIBRARY_SOURCE);
   } catch (error) {
@@ -40,8 +35,17 @@ export async function loadLibrary(client: Redis, { force = false }: LoadOptions 
   return { ...report, loaded: true };
 }
 
-/** Compares a server's library with this version and changes nothing. */
-export async function checkLibrary(client: Redis): Promise<LibraryReport> {
+/** @throws ConversationError LIBRARY_TOO_NEW */
+export function refuseNewer({ found }: LibraryReport, force: boolean, server = 'the server'): void {
+  if (force || found === null || compareVersions(found, LIBRARY_VERSION) <= 0) return;
+  throw new ConversationError(
+    'LIBRARY_TOO_NEW',
+    `${server} has ${LIBRARY_NAME} ${found}, which is newer than this ${LIBRARY_VERSION}; nothing was changed`,
+  );
+}
+
+/** Compares one server's library with this version and changes nothing. */
+export async function checkOn(client: Redis): Promise<LibraryReport> {
   try {
     const source = sourceOf(await client.function('LIST', 'LIBRARYNAME', LIBRARY_NAME, 'WITHCODE'));
     return { present: source !== null, found: versionOf(source), current: source === LIBRARY_SOURCE, loaded: false };

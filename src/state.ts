@@ -47,8 +47,10 @@ export interface JobReference {
 /** Names a conversation by its channel, by its job, or by both, as a state does. One that names a job is fenced by it. */
 export type ConversationReference = ChannelReference | JobReference | (ChannelReference & JobReference);
 
-/** What a claim found. */
-export type ClaimResult<State> = { outcome: 'claimed'; state: State } | { outcome: 'held'; state: State };
+/** What a claim found. `replicas`: how many replicas have it, where it was told to wait for them; it stands either way. */
+export type ClaimResult<State> =
+  | { outcome: 'claimed'; state: State; replicas?: number }
+  | { outcome: 'held'; state: State };
 
 /** What became of an answer. */
 export type AnswerResult<State> =

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { Redis } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
+import { clusterFunctions, isCluster, readConversation, withBothKeys } from './cluster.ts';
 import {
   convAnswer,
   convClaim,
@@ -8,13 +9,16 @@ import {
   convRemove,
   convSet,
   convSetPending,
-  convVersion,
+  type FunctionClient,
   LIBRARY_NAME,
   LIBRARY_VERSION,
 } from './conversation.gen.ts';
 import { ConversationError, fromClient, invalidArgument, isConversationError, isFunctionMissing } from './errors.ts';
-import { checkPrefix, conversationKey, jobIndexKey, type ReferenceKeys, referenceKeys } from './keys.ts';
-import { loadLibrary, standing } from './library.ts';
+import { conversationKey, pairKeys, type ReferenceKeys, referenceKeys } from './keys.ts';
+import { checkKeyspace, conversationPattern, type Keyspace, newJobId, prefixOf } from './keyspace.ts';
+import { prepareLibrary } from './prepare.ts';
+import { checkDurability, onReplicas } from './replicas.ts';
+import { scanKeys } from './scan.ts';
 import type {
   AnswerResult,
   ChannelReference,
@@ -26,6 +30,9 @@ import type {
   StoredConversationState,
 } from './state.ts';
 
+/** How often a call is made where the library is found missing: on a cluster one node after the other may lack it. */
+const CALL_ATTEMPTS = 3;
+
 /** What hears of the store's work: console, pino, or anything with these four. */
 export interface Logger {
   debug(message: string): void;
@@ -35,8 +42,16 @@ export interface Logger {
 }
 
 export interface ConversationStoreOptions {
-  /** Before every key the store touches: a tenant, an environment. Empty by default. */
+  /**
+   * Before every key the store touches: a tenant, an environment. Empty by default. On a cluster one with a hash tag,
+   * such as `{agentsmith}:`, has everything under it in one slot.
+   */
   prefix?: string;
+  /**
+   * True spreads the conversations over all slots of a cluster, each with its keys in one slot; job ids then come from
+   * `newJobId`. False by default. Without a cluster the keys are the same, so that one program runs on both.
+   */
+  sharded?: boolean;
   /** Time to live in whole milliseconds of every write that is not told otherwise; 7200000 (2 h) by default. */
   ttlMs?: number;
   /** Hears at info what is stored, claimed, answered and removed, at warn what is unreadable; never a state. */
@@ -51,6 +66,16 @@ export interface ConversationStoreOptions {
 export interface WriteOptions {
   /** Time to live in whole milliseconds from now on, of all keys of the conversation. */
   ttlMs?: number;
+}
+
+export interface ClaimOptions extends WriteOptions {
+  /**
+   * Waits until this many replicas have the claim, so that it outlives the master; the result says how many do. Other
+   * calls on the same connection wait too: claims that wait are best made through a client of their own.
+   */
+  replicas?: number;
+  /** How long to wait for them, in whole milliseconds; 1000 by default. */
+  timeoutMs?: number;
 }
 
 export interface GetByJobIdOptions extends WriteOptions {
@@ -70,15 +95,16 @@ export interface AnswerOptions extends WriteOptions {
 /**
  * Which job runs for a channel, and which channel a job belongs to. `Extra` types the members the application adds.
  *
- * Every call is one command on the wire. Every method throws ConversationError, or the client's own error where the
+ * Every call is one command on the wire; on a cluster one by channel alone or job alone is two. Every method throws ConversationError, or the client's own error where the
  * server or the connection failed.
  * @example
  * const store = new ConversationStore(new Redis());
  * const { outcome, state } = await store.claim({ ...message, jobId, startedAt: new Date() }, { ttlMs: 60_000 });
  */
 export class ConversationStore<Extra extends object = Record<never, never>> {
-  readonly #client: Redis;
-  readonly #prefix: string;
+  readonly #client: Redis | Cluster;
+  readonly #functions: FunctionClient;
+  readonly #space: Keyspace;
   readonly #ttlMs: number | undefined;
   readonly #logger: Logger | undefined;
   readonly #load: 'auto' | 'never';
@@ -89,10 +115,14 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
    * @param client stays the caller's: the store never closes it.
    * @throws ConversationError INVALID_ARGUMENT
    */
-  constructor(client: Redis, { prefix = '', ttlMs, logger, load = 'auto' }: ConversationStoreOptions = {}) {
+  constructor(
+    client: Redis | Cluster,
+    { prefix = '', sharded = false, ttlMs, logger, load = 'auto' }: ConversationStoreOptions = {},
+  ) {
     if (load !== 'auto' && load !== 'never') throw invalidArgument("load must be 'auto' or 'never'");
     this.#client = client;
-    this.#prefix = checkPrefix(prefix);
+    this.#functions = isCluster(client) ? clusterFunctions(client) : client;
+    this.#space = checkKeyspace({ prefix, sharded }, isCluster(client), client.options.keyPrefix ?? '');
     this.#ttlMs = ttlMs;
     this.#logger = logger;
     this.#load = load;
@@ -104,13 +134,19 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
    */
   async claim(
     state: NewConversationState<Extra>,
-    { ttlMs = this.#ttlMs }: WriteOptions = {},
+    { ttlMs = this.#ttlMs, replicas, timeoutMs = 1000 }: ClaimOptions = {},
   ): Promise<ClaimResult<StoredConversationState<Extra>>> {
-    const keys = this.#pair(state);
+    const keys = pairKeys(this.#space, state);
     const args = { state: serialize(state), ttlMs };
-    const reply = await this.#call(() => convClaim(this.#client, keys, args));
-    if (reply.outcome === 'claimed') this.#logger?.info(`conversation claimed: ${describe(state)}`);
-    return { outcome: reply.outcome, state: this.#parse(reply.state) };
+    if (replicas === undefined) {
+      return this.#claimed(state, await this.#call(() => convClaim(this.#functions, keys, args)));
+    }
+    const durability = checkDurability({ replicas, timeoutMs });
+    const { reply, replicas: count } = await this.#call(() =>
+      onReplicas(this.#client, keys, durability, (functions) => convClaim(functions, keys, args)),
+    );
+    const result = this.#claimed(state, reply);
+    return result.outcome === 'claimed' ? { ...result, replicas: count } : result;
   }
 
   /** Stores a state whatever stood there: the last write wins. Gives the state it replaced, or null. */
@@ -118,17 +154,17 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
     state: NewConversationState<Extra>,
     { ttlMs = this.#ttlMs }: WriteOptions = {},
   ): Promise<StoredConversationState<Extra> | null> {
-    const keys = this.#pair(state);
+    const keys = pairKeys(this.#space, state);
     const args = { state: serialize(state), ttlMs };
-    const replaced = await this.#call(() => convSet(this.#client, keys, args));
+    const replaced = await this.#call(() => convSet(this.#functions, keys, args));
     this.#logger?.info(`conversation stored: ${describe(state)}`);
     return replaced === null ? null : this.#parseOrNull(replaced, state);
   }
 
-  /** Reads a conversation and changes nothing. */
+  /** Reads a conversation and changes nothing. A cluster's client that scales its reads asks a replica. */
   async get(ref: ConversationReference): Promise<StoredConversationState<Extra> | null> {
-    const keys = referenceKeys(this.#prefix, ref);
-    return this.#read(ref, () => convGet(this.#client, keys));
+    const keys = referenceKeys(this.#space, ref);
+    return this.#read(ref, () => this.#get(keys));
   }
 
   /** Reads the conversation a job holds and renews its deadlines. */
@@ -136,9 +172,14 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
     jobId: string,
     { ttlMs = this.#ttlMs, renew = true }: GetByJobIdOptions = {},
   ): Promise<StoredConversationState<Extra> | null> {
-    const keys = { job: jobIndexKey(this.#prefix, jobId) };
+    const keys = referenceKeys(this.#space, { jobId });
+    if (!renew) return this.#read({ jobId }, () => this.#get(keys));
     return this.#read({ jobId }, () =>
-      renew ? convGetByJob(this.#client, keys, { ttlMs }) : convGet(this.#client, keys),
+      this.#onKeys(
+        keys,
+        ({ conversation, job = '' }) => convGetByJob(this.#functions, { conversation, job }, { ttlMs }),
+        (text) => text === null,
+      ),
     );
   }
 
@@ -173,13 +214,18 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
   ): Promise<AnswerResult<StoredConversationState<Extra>>> {
     requireString('questionId', questionId);
     requireString('answerId', answerId);
-    const keys: ReferenceKeys & { stream?: string } = referenceKeys(this.#prefix, ref);
-    if (stream !== undefined) {
-      requireString('stream', stream);
-      keys.stream = this.#prefix + stream;
-    }
+    const keys = referenceKeys(this.#space, ref);
+    if (stream !== undefined) requireString('stream', stream);
+    const streamKey = stream === undefined ? {} : { stream: keys.prefix + stream };
     const args = { questionId, answerId, ttlMs, rest: Object.entries(fields).flat().map(String) };
-    const reply = await this.#call(() => convAnswer(this.#client, keys, args));
+    const reply = await this.#call(() =>
+      this.#onKeys(
+        keys,
+        (declared) => convAnswer(this.#functions, { ...declared, ...streamKey }, args),
+        ({ outcome }) => outcome === 'gone',
+      ),
+    );
+    if (reply === null) return { outcome: 'gone', state: null };
     if (reply.outcome === 'gone' || reply.state === null) return { outcome: 'gone', state: null };
     const state = this.#parse(reply.state);
     if (reply.outcome === 'accepted') this.#logger?.info(`question answered: ${describe(state)}`);
@@ -188,9 +234,16 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
 
   /** Forgets a conversation. One that names a job removes only what that job still holds. */
   async remove(ref: ConversationReference): Promise<RemoveResult<StoredConversationState<Extra>>> {
-    const keys = referenceKeys(this.#prefix, ref);
-    const reply = await this.#call(() => convRemove(this.#client, keys));
-    if (reply.outcome === 'gone' || reply.state === null) return { outcome: 'gone', state: null };
+    const keys = referenceKeys(this.#space, ref);
+    const reply = await this.#call(() =>
+      this.#onKeys(
+        keys,
+        (declared) => convRemove(this.#functions, declared),
+        // Of a job that lost the channel, that is the answer; of a channel, somebody else took it meanwhile.
+        ({ outcome }) => outcome === 'held' && keys.job === undefined,
+      ),
+    );
+    if (reply === null || reply.outcome === 'gone' || reply.state === null) return { outcome: 'gone', state: null };
     if (reply.outcome === 'held') return { outcome: 'held', state: this.#parse(reply.state) };
     const state = this.#parseOrNull(reply.state, ref);
     this.#logger?.info(`conversation removed: ${describe(state ?? ref)}`);
@@ -199,23 +252,27 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
 
   /**
    * Every readable conversation, in no order, each once. One that comes or goes meanwhile may or may not be seen. Costs
-   * a scan of the server's keys: for a person or a clean-up, not for the path of a message.
+   * a scan of all keys, on a cluster of every master: for a person or a clean-up, not for the path of a message.
    */
   async *list({ platform }: { platform?: string } = {}): AsyncGenerator<StoredConversationState<Extra>> {
     // ioredis puts its own keyPrefix before the keys of a call, but not into a pattern.
     const outer = this.#client.options.keyPrefix ?? '';
-    const pattern = `${escapeGlob(outer + this.#prefix)}conversation:${platform === undefined ? '' : `${platform.toLowerCase()}:`}*`;
-    const seen = new Set<string>();
-    let cursor = '0';
-    do {
-      const [next, found] = await this.#call(() =>
-        this.#client.scan(cursor, 'MATCH', pattern, 'COUNT', 1000, 'TYPE', 'string'),
-      );
-      const fresh = found.map((key) => key.slice(outer.length)).filter((key) => !seen.has(key) && seen.add(key));
-      const states = await Promise.all(fresh.map((conversation) => this.#listed(conversation)));
+    const pattern = conversationPattern({ ...this.#space, prefix: outer + this.#space.prefix }, platform);
+    for await (const keys of scanKeys(this.#client, pattern)) {
+      const states = await Promise.all(keys.map((key) => this.#listed(key.slice(outer.length))));
       for (const state of states) if (state !== null) yield state;
-      cursor = next;
-    } while (cursor !== '0');
+    }
+  }
+
+  /** A new job id for a channel, fit for the name of a Kubernetes job. With `sharded`, it leads to the channel's keys. */
+  newJobId(channel: ChannelReference): string {
+    return newJobId(channel);
+  }
+
+  /** A further key of a conversation, beside the others on a cluster: of `answerQuestion`'s `stream`, for its reader. */
+  key(ref: ConversationReference, name: string): string {
+    requireString('name', name);
+    return referenceKeys(this.#space, ref).prefix + name;
   }
 
   /**
@@ -231,47 +288,39 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
   }
 
   async #prepare(): Promise<void> {
-    const found = await convVersion(this.#client).catch((error: unknown) => {
-      if (isFunctionMissing(error)) return null;
-      throw error;
-    });
-    const state = standing(found);
-    if (state === 'too new') {
-      throw new ConversationError(
-        'LIBRARY_TOO_NEW',
-        `the server has ${LIBRARY_NAME} ${found}, this client is of ${LIBRARY_VERSION}; update the client`,
-      );
-    }
-    if (state !== 'serving') {
-      if (this.#load === 'never') {
-        throw new ConversationError(
-          state === 'missing' ? 'LIBRARY_MISSING' : 'LIBRARY_OUTDATED',
-          `the server has ${found === null ? 'no' : `an older (${found})`} library ${LIBRARY_NAME}, this client needs ` +
-            `${LIBRARY_VERSION}; load it with: npx conversation-state load --url redis://…`,
-        );
-      }
-      await loadLibrary(this.#client);
-      this.#logger?.debug(`library ${LIBRARY_NAME} ${LIBRARY_VERSION} loaded`);
-    }
+    const loaded = await prepareLibrary(this.#client, this.#load);
+    if (loaded > 0) this.#logger?.debug(`library ${LIBRARY_NAME} ${LIBRARY_VERSION} loaded`);
     this.#isReady = true;
   }
 
-  /** Runs a call on a server that has the library, and once more where the server turns out to have lost it. */
+  /** Runs a call on a server that has the library, and again where the server turns out to have lost it. */
   async #call<T>(run: () => Promise<T>): Promise<T> {
-    if (!this.#isReady) await this.ready();
-    try {
-      return await run();
-    } catch (error) {
-      if (!isFunctionMissing(error)) throw fromClient(error);
+    for (let attempt = 1; ; attempt++) {
+      if (!this.#isReady) await this.ready();
+      try {
+        return await run();
+      } catch (error) {
+        if (attempt === CALL_ATTEMPTS || !isFunctionMissing(error)) throw fromClient(error);
+      }
+      // Of the calls that notice at once, the first has the library loaded; the others wait for that.
+      if (this.#isReady) {
+        this.#isReady = false;
+        this.#ready = undefined;
+      }
     }
-    this.#isReady = false;
-    this.#ready = undefined;
-    await this.ready();
-    try {
-      return await run();
-    } catch (error) {
-      throw fromClient(error);
-    }
+  }
+
+  /** Makes a call, on a cluster with both keys; null where there is no conversation to declare the second one of. */
+  async #onKeys<T>(
+    keys: ReferenceKeys,
+    call: (keys: ReferenceKeys) => Promise<T>,
+    missed: (reply: T) => boolean,
+  ): Promise<T | null> {
+    return isCluster(this.#client) ? withBothKeys(this.#client, keys, call, missed) : call(keys);
+  }
+
+  #get(keys: ReferenceKeys): Promise<string | null> {
+    return isCluster(this.#client) ? readConversation(this.#client, keys) : convGet(this.#client, keys);
   }
 
   async #read(
@@ -288,10 +337,23 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
     }
   }
 
+  #claimed(
+    given: NewConversationState<Extra>,
+    { outcome, state }: { outcome: 'claimed' | 'held'; state: string },
+  ): ClaimResult<StoredConversationState<Extra>> {
+    if (outcome === 'claimed') this.#logger?.info(`conversation claimed: ${describe(given)}`);
+    return { outcome, state: this.#parse(state) };
+  }
+
   async #listed(conversation: string): Promise<StoredConversationState<Extra> | null> {
     try {
-      const text = await this.#call(() => convGet(this.#client, { conversation }));
-      return text === null ? null : this.#parse(text);
+      const text = await this.#call(() => convGet(this.#functions, { conversation }));
+      if (text === null) return null;
+      const state = this.#parse(text);
+      const { platform, channelId } = state;
+      // In the partition of another channel no call looks for it.
+      const own = conversationKey(prefixOf(this.#space, { platform, channelId }), platform, channelId);
+      return own === conversation ? state : null;
     } catch (error) {
       // The pattern finds keys of other programs too, which are no conversation keys.
       if (isConversationError(error, 'CONVKEY', 'WRONGTYPE')) return null;
@@ -306,15 +368,17 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
     questionId: string,
     { ttlMs = this.#ttlMs }: WriteOptions,
   ): Promise<StoredConversationState<Extra> | null> {
-    const keys = referenceKeys(this.#prefix, ref);
-    const text = await this.#call(() => convSetPending(this.#client, keys, { questionId, ttlMs }));
+    const keys = referenceKeys(this.#space, ref);
+    const text = await this.#call(() =>
+      this.#onKeys(
+        keys,
+        (declared) => convSetPending(this.#functions, declared, { questionId, ttlMs }),
+        (reply) => reply === null,
+      ),
+    );
     if (text !== null) return this.#parse(text);
     this.#logger?.warn(`pending question for a conversation that is not there: ${describe(ref)}`);
     return null;
-  }
-
-  #pair({ platform, channelId, jobId }: ChannelReference & JobReference): { conversation: string; job: string } {
-    return { conversation: conversationKey(this.#prefix, platform, channelId), job: jobIndexKey(this.#prefix, jobId) };
   }
 
   #parse(text: string): StoredConversationState<Extra> {
@@ -330,7 +394,7 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
   #parseOrNull(text: string, ref: ConversationReference): StoredConversationState<Extra> | null {
     try {
       const state = this.#parse(text);
-      referenceKeys(this.#prefix, state);
+      pairKeys({ ...this.#space, sharded: false }, state);
       return state;
     } catch {
       this.#logger?.warn(`unreadable conversation replaced or removed: ${describe(ref)}`);
@@ -340,19 +404,19 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
 }
 
 function serialize(state: object): string {
+  let text: string | undefined;
   try {
-    return JSON.stringify(state);
+    text = JSON.stringify(state);
   } catch (error) {
     throw invalidArgument(`the state cannot be written as JSON: ${(error as Error).message.split('\n')[0]}`);
   }
+  // That is what a toJSON of its own can make of it.
+  if (text === undefined) throw invalidArgument('the state cannot be written as JSON');
+  return text;
 }
 
 function requireString(name: string, value: string): void {
   if (typeof value !== 'string') throw invalidArgument(`${name} must be a string`);
-}
-
-function escapeGlob(text: string): string {
-  return text.replace(/[\\*?[\]^-]/g, '\\$&');
 }
 
 function describe(ref: ConversationReference): string {

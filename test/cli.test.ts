@@ -279,7 +279,8 @@ test('a server that never answers is given up within seconds', async () => {
   failed(plain, `127.0.0.1:${port}: no answer within 5 s.`);
   failed(withPassword, `127.0.0.1:${port}: no answer within 5 s.`);
   failed(tls, `127.0.0.1:${port}: no answer within 5 s. Without TLS the address begins with redis://`);
-  for (const { seconds } of runs) assert.ok(seconds < 12, `it took ${seconds} s`);
+  // 5 s of waiting; the rest is for a machine that is slow to start three processes.
+  for (const { seconds } of runs) assert.ok(seconds < 20, `it took ${seconds} s`);
 });
 
 test('a server that hangs up, or is no Redis, is told apart', async () => {
@@ -341,7 +342,7 @@ test('rediss:// checks the certificate, and loads over TLS where it is trusted',
 
 test('--help and --version answer on stdout', async () => {
   const help = await cli(['--help']);
-  assert.match(help.stdout, /^usage: conversation-state COMMAND[\s\S]*\n {2}load [\s\S]*\n {2}check [\s\S]*--force/);
+  assert.match(help.stdout, /^usage: conversation-state load [\s\S]*\n {2}load [\s\S]*\n {2}check [\s\S]*--force/);
   assert.is(help.code, 0);
   assert.is((await cli(['load', '--help'])).stdout, help.stdout);
   succeeded(await cli(['--version']), LIBRARY_VERSION);
@@ -352,8 +353,8 @@ test('--help and --version answer on stdout', async () => {
 
 test('a command line that is wrong is explained without repeating what may be a password', async () => {
   const cases: [args: string[], said: string][] = [
-    [['deploy'], 'There is no such command. Wanted is load or check.'],
-    [['redis://:Wr0ng@host'], 'There is no such command. Wanted is load or check.'],
+    [['deploy'], 'There is no such command. Wanted is load, check, or keys.'],
+    [['redis://:Wr0ng@host'], 'There is no such command. Wanted is load, check, or keys.'],
     [['--force'], 'There is no such option here: --force.'],
     [['check', '--force'], 'There is no such option here: --force.'],
     [['load', '--ur=redis://:Wr0ng@host'], 'There is no such option here: --ur.'],

@@ -22,7 +22,7 @@ async function line(options?: ClientOptions): Promise<Line> {
 
 for (const protocol of [2, 3] as const) {
   test(`every call survives lost replies, cut, slow and late commands over RESP${protocol}`, async () => {
-    console.log(await sweep(await redis.url(), { protocol, step: 64 }));
+    console.log(await sweep(await redis.url(), { protocol, step: 128 }));
   });
 }
 
@@ -69,12 +69,12 @@ test('calls that were under way together on one connection are all answered when
 });
 
 test('a call that ran into the time limit of its client is made again as if it had not been made', async () => {
-  const { client, proxy } = await line({ commandTimeout: 100 });
+  const { client, proxy } = await line({ commandTimeout: 500 });
   await client.flushall();
   const store = new ConversationStore(client);
   await store.set({ ...STATE, pendingQuestionId: 'q1' });
   const answer = () => store.answerQuestion({ jobId: 'j1' }, 'q1', { answerId: 'a1', stream: 's', fields: { a: 1 } });
-  proxy.arm('fcall conv_answer', { kind: 'slow', ms: 60 });
+  proxy.arm('fcall conv_answer', { kind: 'slow', ms: 300 });
   await answer().then(
     () => assert.unreachable('answered in spite of its limit'),
     (error: Error) => assert.is(error.message, 'Command timed out'),

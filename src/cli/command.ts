@@ -2,6 +2,11 @@
 export const OPTIONS = {
   url: { type: 'string', value: 'redis://…', summary: 'the server; REDIS_URL is taken where this is absent' },
   force: { type: 'boolean', summary: 'load over a newer version too' },
+  platform: { type: 'string', value: 'NAME', summary: 'slack, teams, …' },
+  channel: { type: 'string', value: 'ID', summary: 'the channel on its platform' },
+  job: { type: 'string', value: 'ID', summary: 'the job' },
+  prefix: { type: 'string', value: 'TEXT', summary: "the store's prefix; empty where this is absent" },
+  sharded: { type: 'boolean', summary: 'the store spreads its conversations: sharded: true' },
   help: { type: 'boolean', summary: 'show this' },
   version: { type: 'boolean', summary: 'show the version' },
 } as const satisfies Record<string, Option>;

@@ -4,7 +4,7 @@ import { Failure } from './failure.ts';
 import { reasonOf } from './reason.ts';
 
 /** How long a server may take to let us in, and then to answer each command. */
-const LIMIT_MS = 5_000;
+export const LIMIT_MS = 5_000;
 
 const CLOSED = 'Connection is closed.';
 

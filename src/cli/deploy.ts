@@ -1,38 +1,69 @@
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../conversation.gen.ts';
+import { checkEverywhere, loadEverywhere, type NodeReport } from '../deploy.ts';
 import { isConversationError } from '../errors.ts';
-import { checkLibrary, compareVersions, type LibraryReport, loadLibrary, standing } from '../library.ts';
-import { readAddress } from './address.ts';
+import { compareVersions, type LibraryReport, standing } from '../library.ts';
+import type { NodeFailure } from '../masters.ts';
+import { type Address, readAddress } from './address.ts';
 import type { Command } from './command.ts';
-import { withServer } from './connect.ts';
+import { LIMIT_MS, withServer } from './connect.ts';
 import { Failure } from './failure.ts';
+import { reasonOf } from './reason.ts';
 
 const THIS = `${LIBRARY_NAME} ${LIBRARY_VERSION}`;
 
 export const load: Command = {
-  summary: `brings a server's library to ${THIS}`,
+  summary: `brings a server's or a cluster's library to ${THIS}`,
   options: ['url', 'force'],
   async run({ url, force = false }) {
     const address = readAddress(url);
-    const report = await withServer(address, (client) =>
-      loadLibrary(client, { force }).catch((error: unknown) => {
+    const reports = await withServer(address, async (client) => {
+      const results = await loadEverywhere(client, { force }).catch((error: unknown) => {
         if (!isConversationError(error, 'LIBRARY_TOO_NEW')) throw error;
         throw new Failure(`${address.name}: ${error.message}. To go back to ${LIBRARY_VERSION} all the same: --force`);
-      }),
-    );
-    console.log(`${address.name}  ${done(report)}`);
+      });
+      return unlessSingleFailure(results);
+    });
+    show(address, reports, done);
+    const failed = reports.filter((report) => 'error' in report).length;
+    if (failed > 0) throw new Failure(`${failed} of ${reports.length} masters could not be brought to ${THIS}.`);
   },
 };
 
 export const check: Command = {
-  summary: `says whether a server is at ${THIS}, and changes nothing`,
+  summary: `says whether a server or cluster is at ${THIS}, and changes nothing`,
   options: ['url'],
   async run({ url }) {
     const address = readAddress(url);
-    const report = await withServer(address, checkLibrary);
-    console.log(`${address.name}  ${found(report)}`);
-    if (!report.current) throw new Failure(`${address.name} is not at ${THIS}. ${advice(report)}`);
+    const reports = await withServer(address, async (client) => unlessSingleFailure(await checkEverywhere(client)));
+    show(address, reports, found);
+    const wrong = reports.filter((report) => 'error' in report || !report.current);
+    if (wrong.length === 0) return;
+    const first = wrong.find((report): report is NodeReport => !('error' in report));
+    const who = reports.length === 1 ? `${address.name} is` : `${wrong.length} of ${reports.length} masters are`;
+    throw new Failure(`${who} not at ${THIS}.${first ? ` ${advice(first)}` : ''}`);
   },
 };
+
+/** What a single server says against it is said as if there were no list. */
+function unlessSingleFailure(results: (NodeReport | NodeFailure)[]): (NodeReport | NodeFailure)[] {
+  const [first] = results;
+  if (results.length === 1 && first && 'error' in first) throw first.error;
+  return results;
+}
+
+/** A line for each server. */
+function show(
+  { name, tls }: Address,
+  reports: (NodeReport | NodeFailure)[],
+  say: (report: LibraryReport) => string,
+): void {
+  const rows = reports.map((report): [string, string] => [
+    reports.length === 1 ? name : report.address,
+    'error' in report ? `failed: ${reasonOf(report.error, { tls, limitMs: LIMIT_MS })}` : say(report),
+  ]);
+  const width = Math.max(...rows.map(([address]) => address.length));
+  for (const [address, text] of rows.sort()) console.log(`${address.padEnd(width)}  ${text}`);
+}
 
 function done({ present, found, current }: LibraryReport): string {
   if (current) return `${THIS} is there already`;

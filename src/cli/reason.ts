@@ -49,7 +49,8 @@ export function reasonOf(error: unknown, tried: { tls: boolean; limitMs: number 
 function withoutRight(message: string): string {
   const command = /'([\w|]+)' (?:command|subcommand)/.exec(message)?.[1];
   const lacking = command ? `may not run ${command.replace('|', ' ').toUpperCase()}` : 'lacks a right';
-  return `this user ${lacking}. Wanted are the rights +function|load +function|list, and no keys.`;
+  const rights = `+function|load +function|list${command?.startsWith('cluster') ? ' +cluster|nodes' : ''}`;
+  return `this user ${lacking}. Wanted are the rights ${rights}, and no keys.`;
 }
 
 function tlsReason(code: string, message: string): string {

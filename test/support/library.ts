@@ -4,13 +4,13 @@ import type { Test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type DumpedKey, dump, type TestRedis, withRedis } from './redis.ts';
 
-const { LIBRARY_UNDER_TEST } = process.env;
+/** The library as it is loaded by hand. */
+export let SOURCE = readFileSync(new URL('../../lua/conversation.lua', import.meta.url), 'utf8');
 
-/** The library as it is loaded by hand; another file than ours where LIBRARY_UNDER_TEST names one. */
-export const SOURCE = readFileSync(
-  LIBRARY_UNDER_TEST || new URL('../../lua/conversation.lua', import.meta.url),
-  'utf8',
-);
+/** Has the tests load another source from now on: one that counts, or one with a mistake that they must notice. */
+export function putUnderTest(source: string): void {
+  SOURCE = source;
+}
 
 /** What stands for two hours when nobody says otherwise. */
 export const DEFAULT_TTL = 7_200_000;

@@ -2,6 +2,7 @@ import { Redis } from 'ioredis';
 import * as assert from 'uvu/assert';
 import { ConversationStore } from '../../src/index.ts';
 import { CALLS, type StoreCall } from './calls.ts';
+import { withoutFresh } from './outage.ts';
 import { closeLines, type Exchange, type Fault, type Line, openLines } from './proxy.ts';
 import { type DumpedKey, dump } from './redis.ts';
 
@@ -156,10 +157,4 @@ function withoutChance(prefix: string, value: unknown): unknown {
   if (Array.isArray(value)) return value.map((entry) => withoutChance(prefix, Array.isArray(entry) ? entry[1] : entry));
   const text = String(withoutFresh(value));
   return text.startsWith(prefix) ? text.slice(prefix.length) : text;
-}
-
-function withoutFresh(value: unknown): unknown {
-  if (typeof value !== 'string')
-    return value === undefined ? value : JSON.parse(withoutFresh(JSON.stringify(value)) as string);
-  return value.replace(/"answerId":"[0-9a-f-]{36}"/, '"answerId":"fresh"');
 }

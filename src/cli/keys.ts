@@ -1,0 +1,34 @@
+import { isConversationError } from '../errors.ts';
+import { referenceKeys } from '../keys.ts';
+import { checkKeyspace } from '../keyspace.ts';
+import type { ChannelReference, ConversationReference } from '../state.ts';
+import type { Command, Values } from './command.ts';
+import { Failure, USAGE_ERROR } from './failure.ts';
+
+export const keys: Command = {
+  summary: 'prints the keys of a conversation, by its channel, its job or both; asks no server',
+  options: ['platform', 'channel', 'job', 'prefix', 'sharded'],
+  async run(values) {
+    const { prefix = '', sharded = false } = values;
+    try {
+      const { conversation, job } = referenceKeys(checkKeyspace({ prefix, sharded }, false, ''), referenceIn(values));
+      if (conversation !== undefined) console.log(`conversation  ${conversation}`);
+      if (job !== undefined) console.log(`job index     ${job}`);
+    } catch (error) {
+      if (!isConversationError(error, 'INVALID_ARGUMENT')) throw error;
+      throw new Failure(`${error.message}.`, USAGE_ERROR);
+    }
+  },
+};
+
+function referenceIn({ platform, channel, job }: Values): ConversationReference {
+  if ((platform === undefined) !== (channel === undefined) || (platform === undefined && job === undefined)) {
+    throw new Failure(
+      'Name the channel with --platform and --channel, or the job with --job, or all three.',
+      USAGE_ERROR,
+    );
+  }
+  const byChannel = { platform, channelId: channel } as ChannelReference;
+  if (job === undefined) return byChannel;
+  return platform === undefined ? { jobId: job } : { ...byChannel, jobId: job };
+}

@@ -1,0 +1,25 @@
+// Runs the fast suite on one library after the other, in a process of its own: a mistake may hang a server for ever.
+import { fastSuite } from './fast-suite.ts';
+import type { Run } from './fast-suite-process.ts';
+import { putUnderTest } from './library.ts';
+import { beforeLeaving } from './redis.ts';
+
+// What was on its way when a suite ended early.
+process.on('unhandledRejection', () => {});
+process.on('disconnect', () => process.exit());
+
+const reached = new Set<number>();
+beforeLeaving(async (client) => {
+  // Only an instrumented library has this function, and not every server has the library.
+  const found = await client.fcall_ro('conv_coverage', 0).catch(() => []);
+  for (const point of found as number[]) reached.add(point);
+});
+
+const suite = await fastSuite();
+process.on('message', async ({ source }: { source: string }) => {
+  putUnderTest(source);
+  reached.clear();
+  const failed = (await suite.run()) ?? null;
+  process.send?.({ failed, reached: [...reached] } satisfies Run);
+});
+process.send?.('ready');
