@@ -112,14 +112,14 @@ async function bench({ scale, write }: Options): Promise<void> {
     const sized = await compareSizes(redis.url, store, progress);
     progress.done();
 
-    let scaled: Awaited<ReturnType<typeof measureScale>> = [];
+    let scaled: Awaited<ReturnType<typeof measureScale>> | undefined;
     if (scale) {
       progress = startProgress('Among many conversations', cells(SCALE_ROUNDS, OPERATIONS.length, 2) + LIVE.length * 8);
-      scaled = await measureScale(store, progress);
+      scaled = await measureScale([store, plainContender], progress);
       progress.done();
     }
 
-    const goals = judge({ counts, throughput, serverTime, memory, scale: scaled });
+    const goals = judge({ counts, throughput, serverTime, memory, scale: scaled?.scaled ?? [] });
     const text = [
       '# Benchmarks',
       'Written by `npm run bench -- --scale --write`.',
@@ -130,7 +130,7 @@ async function bench({ scale, write }: Options): Promise<void> {
       report.distanceSection(distances),
       report.serverTimeSection(serverTime),
       report.memorySection(memory, sizes),
-      ...(scale ? [report.scaleSection(scaled)] : []),
+      ...(scaled ? [report.scaleSection(scaled)] : []),
       report.waysSection(ways, sized, pingMs),
     ].join('\n\n');
     console.log(`\n${text}`);

@@ -1,7 +1,7 @@
 // Part of npm run lint: luacheck over the Lua. It is no npm package, so it runs only where somebody installed it.
 import { spawnSync } from 'node:child_process';
 
-const FILES = ['lua', 'test'];
+const FILES = ['lua', 'scripts', 'test'];
 
 const colour = process.stdout.isTTY && process.stdout.hasColors() ? [] : ['--no-color'];
 const { error, status } = spawnSync('luacheck', [...FILES, ...colour], { stdio: 'inherit' });

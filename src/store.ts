@@ -311,7 +311,7 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
   }
 
   /** Makes a call, on a cluster with both keys; null where there is no conversation to declare the second one of. */
-  async #onKeys<T>(
+  #onKeys<T>(
     keys: ReferenceKeys,
     call: (keys: ReferenceKeys) => Promise<T>,
     missed: (reply: T) => boolean,

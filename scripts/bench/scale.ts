@@ -8,23 +8,28 @@ import { median } from './statistics.ts';
 
 /** How a call fares among so many conversations. */
 export interface Scaled extends Sample {
+  contender: string;
   live: number;
   operation: Operation;
   callers: number;
   /** p50 against that of the smallest server in the same round. */
   ratio: number;
-  /** Conversations that ran out per second while it was measured. */
-  expired: number;
+}
+
+/** Conversations that the server dropped per second, because their deadline had passed, while it was measured. */
+export interface Expiry {
+  live: number;
+  perSecond: number;
 }
 
 export const LIVE = [1_000, 100_000, 1_000_000];
 export const SCALE_ROUNDS = 7;
 const CALLS = new Map([
   [1, 500],
-  [32, 3000],
+  [32, 1000],
 ]);
 /** For every live conversation half a further one runs out, spread over this time. */
-const EXPIRING_WITHIN_MS = 150_000;
+const EXPIRING_WITHIN_MS = 30_000;
 const BATCH = 5_000;
 
 /** Fills a stretch of numbers on the server itself, which is some ten times as fast as sending every state. */
@@ -42,16 +47,22 @@ interface Full {
   live: number;
   server: RunningRedis;
   admin: Redis;
-  session: Session;
+  sessions: Session[];
   chosen: Conversation[];
-  expired: number;
 }
 
-/** Measures the same calls on servers of different fullness, interleaved, while conversations run out beside them. */
-export async function measureScale(contender: Contender, progress: Progress): Promise<Scaled[]> {
+/**
+ * Measures the same calls on servers of different fullness, interleaved, while conversations run out beside them. The
+ * contenders beside the first tell what the server does by itself.
+ */
+export async function measureScale(
+  contenders: readonly Contender[],
+  progress: Progress,
+): Promise<{ scaled: Scaled[]; expiry: Expiry[] }> {
   const full: Full[] = [];
   try {
-    for (const live of LIVE) full.push(await fill(contender, live, progress));
+    // The fullest takes longest and is filled first, so that the others have not run out by then.
+    for (const live of LIVE.toReversed()) full.unshift(await fill(contenders, live, progress));
     const samples = new Map<string, Sample[]>();
     const before = await Promise.all(full.map(({ admin }) => expiredKeys(admin)));
     const began = performance.now();
@@ -59,73 +70,76 @@ export async function measureScale(contender: Contender, progress: Progress): Pr
       for (const operation of OPERATIONS) {
         for (const [callers, count] of CALLS) {
           progress.step(round === 0 ? 'warming up' : `round ${round} of ${SCALE_ROUNDS}`);
-          for (let turn = 0; turn < full.length; turn++) {
-            const one = full[(turn + round) % full.length];
-            if (!one) continue;
-            const sample = await measure(
-              one.session,
-              operation,
-              one.chosen.slice(0, Math.min(count, one.live)),
-              callers,
-            );
-            const key = `${one.live}/${operation}/${callers}`;
-            if (sample && round > 0) samples.set(key, [...(samples.get(key) ?? []), sample]);
+          for (const [index, contender] of contenders.entries()) {
+            for (let turn = 0; turn < full.length; turn++) {
+              const one = full[(turn + round) % full.length];
+              const session = one?.sessions[index];
+              if (!one || !session) continue;
+              const sample = await measure(session, operation, one.chosen.slice(0, count), callers);
+              const key = `${contender.name}/${one.live}/${operation}/${callers}`;
+              if (sample && round > 0) samples.set(key, [...(samples.get(key) ?? []), sample]);
+            }
           }
         }
       }
     }
     const seconds = (performance.now() - began) / 1000;
-    for (const [at, one] of full.entries()) {
-      one.expired = ((await expiredKeys(one.admin)) - (before[at] ?? 0)) / 2 / seconds;
-    }
-    return OPERATIONS.flatMap((operation) =>
-      [...CALLS.keys()].flatMap((callers) =>
-        full.map(({ live, expired }) => {
-          const own = samples.get(`${live}/${operation}/${callers}`) ?? [];
-          const least = samples.get(`${LIVE[0]}/${operation}/${callers}`) ?? [];
-          const of = (figure: keyof Sample) => median(own.map((sample) => sample[figure]));
-          const ratio = median(own.map((sample, round) => sample.p50 / (least[round]?.p50 ?? Number.NaN)));
-          return {
-            live,
-            operation,
-            callers,
-            perSecond: of('perSecond'),
-            p50: of('p50'),
-            p99: of('p99'),
-            ratio,
-            expired,
-          };
-        }),
-      ),
-    );
+    const after = await Promise.all(full.map(({ admin }) => expiredKeys(admin)));
+    return {
+      scaled: contenders.flatMap(({ name }) => figures(name, samples)),
+      // Two keys are one conversation.
+      expiry: LIVE.map((live, at) => ({ live, perSecond: ((after[at] ?? 0) - (before[at] ?? 0)) / 2 / seconds })),
+    };
   } finally {
-    for (const { server, admin, session } of full) {
-      await session.close();
+    for (const { server, admin, sessions } of full) {
+      for (const session of sessions) await session.close();
       admin.disconnect();
       await server.stop();
     }
   }
 }
 
-async function fill(contender: Contender, live: number, progress: Progress): Promise<Full> {
+function figures(contender: string, samples: ReadonlyMap<string, readonly Sample[]>): Scaled[] {
+  const of = (live: number, operation: Operation, callers: number) =>
+    samples.get(`${contender}/${live}/${operation}/${callers}`) ?? [];
+  return OPERATIONS.flatMap((operation) =>
+    [...CALLS.keys()].flatMap((callers) =>
+      LIVE.map((live) => {
+        const own = of(live, operation, callers);
+        const least = of(LIVE[0] ?? 0, operation, callers);
+        return {
+          contender,
+          live,
+          operation,
+          callers,
+          perSecond: median(own.map((sample) => sample.perSecond)),
+          p50: median(own.map((sample) => sample.p50)),
+          p99: median(own.map((sample) => sample.p99)),
+          ratio: median(own.map((sample, round) => sample.p50 / (least[round]?.p50 ?? Number.NaN))),
+        };
+      }),
+    ),
+  );
+}
+
+async function fill(contenders: readonly Contender[], live: number, progress: Progress): Promise<Full> {
   const server = await startRedis({ args: [] });
   const admin = await connect(server.url);
   const passing = live / 2;
   // Live ones keep their two hours; of the others each lives a little longer than the one before.
   await fillRange(admin, { from: 0, to: live, ttl: TTL_MS, step: 0 }, progress);
   const step = EXPIRING_WITHIN_MS / passing;
-  await fillRange(admin, { from: live, to: live + passing, ttl: 10_000, step }, progress);
-  const session = await contender.open(server.url, Math.max(...CALLS.keys()));
-  const most = Math.min(live, Math.max(...CALLS.values()));
+  await fillRange(admin, { from: live, to: live + passing, ttl: 1_000, step }, progress);
+  const callers = Math.max(...CALLS.keys());
+  const opened = await Promise.all(contenders.map((contender) => contender.open(server.url, callers)));
+  const sessions = opened.map((session) => ({
+    ...session,
+    prepare: (operation: Operation, all: readonly Conversation[]) => reset(admin, operation, all),
+  }));
+  // As many on every server, from all over it.
+  const most = Math.max(...CALLS.values());
   const chosen = Array.from({ length: most }, (_, index) => conversation(Math.floor((index * live) / most)));
-  return {
-    live,
-    server,
-    admin,
-    session: { ...session, prepare: (...args) => reset(admin, ...args) },
-    chosen,
-    expired: 0,
-  };
+  return { live, server, admin, sessions, chosen };
 }
 
 async function fillRange(
