@@ -1,4 +1,5 @@
 // npm test: all tests, guarded. npm test -- claim pending: only the files whose names hold one of these words.
+// npm run test:deep: the same for the tests in test/deep, which take minutes.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'uvu/parse';
@@ -6,8 +7,13 @@ import { startTestRedis } from '../test/support/redis.ts';
 import { guard } from './guard.ts';
 
 const directory = join(import.meta.dirname, '..', 'test');
-const words = process.argv.slice(2);
-const ALL = '\\.test\\.ts$';
+const [first, ...rest] = process.argv.slice(2);
+const isDeep = first === '--deep';
+const words = isDeep || first === undefined ? rest : [first, ...rest];
+const ALL = isDeep ? '\\.deep\\.ts$' : '\\.test\\.ts$';
+const LIMITS = isDeep
+  ? { limitMs: 60 * 60_000, silenceMs: 15 * 60_000, lingerMs: 10_000 }
+  : { limitMs: 10 * 60_000, silenceMs: 60_000, lingerMs: 10_000 };
 const pattern = words.length > 0 ? `^(?=.*(?:${words.map(literally).join('|')})).*${ALL}` : ALL;
 
 function literally(word: string): string {
@@ -22,15 +28,17 @@ function end(passed: number, failed: number, problems: string[]): never {
 }
 
 function expectedTotal(): number {
-  const { tests } = JSON.parse(readFileSync(join(directory, 'total.json'), 'utf8'));
-  if (!Number.isInteger(tests)) throw new Error('test/total.json has to say how many tests there are: {"tests": 123}');
-  return tests;
+  const { tests, deep } = JSON.parse(readFileSync(join(directory, 'total.json'), 'utf8'));
+  if (![tests, deep].every(Number.isInteger)) {
+    throw new Error('test/total.json has to say how many tests there are: {"tests": 123, "deep": 12}');
+  }
+  return isDeep ? deep : tests;
 }
 
 try {
   const files = (await parse(directory, pattern)).suites;
   if (files.length === 0) {
-    const names = (await parse(directory, ALL)).suites.map((suite) => suite.name.replace(/\.test\.ts$/, ''));
+    const names = (await parse(directory, ALL)).suites.map((suite) => suite.name.replace(/\.(test|deep)\.ts$/, ''));
     throw new Error(`No test file's name holds ${words.join(' or ')}. There are: ${names.join(', ') || 'none'}.`);
   }
   // Whatever has to be downloaded or installed is so before the tests look for it under their time limits.
@@ -41,9 +49,7 @@ try {
     directory,
     pattern,
     ...(words.length > 0 ? {} : { expected: expectedTotal() }),
-    limitMs: 10 * 60_000,
-    silenceMs: 60_000,
-    lingerMs: 10_000,
+    ...LIMITS,
     write: (text) => process.stdout.write(text),
   });
   end(passed, failed, problems);

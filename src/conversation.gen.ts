@@ -6,7 +6,7 @@ export const LIBRARY_NAME = 'conversation';
 export const LIBRARY_VERSION = '1.0.0';
 
 /** Of LIBRARY_SOURCE, in hexadecimal. */
-export const LIBRARY_SHA256 = 'f45db71f01aa4fc56fdaf7750da70bdd8dd1ec2ab53a66b8f421970ab22281c4';
+export const LIBRARY_SHA256 = '7db4918719b4278f702d663f1bdd871925a1ba6655a747d4ed796fb87734483b';
 
 /** What FUNCTION LIST shows once the library is loaded. */
 export const FUNCTIONS = [
@@ -345,6 +345,17 @@ local STREAM_LENGTH = 1000
 ---@field job? string \`{prefix}job-index:{jobId}\`
 ---@field stream? string A key of the same prefix.
 
+-- A library sees Redis and most of Lua only while one of its functions runs, so the first call fetches what is used in
+-- every call. In a local it is also quicker to reach: each global is looked up in two tables.
+local call, type, pcall, unpack, parse
+
+local function wake()
+  call, type, pcall, unpack = redis.call, _G.type, _G.pcall, _G.unpack
+  local json = cjson.new()
+  json.decode_invalid_numbers(false)
+  parse = json.decode
+end
+
 -- Errors ---------------------------------------------------------------------------------------------------------
 
 -- Leaves the command; \`served\` answers with the message. The first word is the code.
@@ -356,40 +367,36 @@ end
 
 local BAD_ID = 'must be a non-empty string of at most %d bytes without control characters'
 
+-- Printable ASCII, which most texts are, needs no second look at its characters.
+local function is_printable(text)
+  return text:find('^[ -~]*$') ~= nil
+end
+
 -- Control characters are those of ASCII and, written in UTF-8, U+0080 to U+009F.
 local function has_control(text)
-  local _, printable = text:find('^[ -~]*')
-  return printable < #text and (text:find('%c') or text:find('\\194[\\128-\\159]')) ~= nil
+  return not is_printable(text) and (text:find('%c') or text:find('\\194[\\128-\\159]')) ~= nil
 end
 
 local function is_id(value, limit)
   return type(value) == 'string' and value ~= '' and #value <= limit and not has_control(value)
 end
 
--- Where the one marker stands in a key that does not hold the other one before it: an id may hold either.
-local function marker(key, own, other)
-  local from, to = key:find(own, 1, true)
-  if from and from > 1 then
-    local before = key:find(other, 1, true)
-    if before and before < from then return nil end
-  end
-  return from, to
+-- The prefix and the id of a key; nothing for a key that is none. An id may hold either kind of key, a prefix neither.
+-- The id comes as the printable ASCII that it begins with, which most ids are to their end, and the rest.
+local function parts(prefix, id, rest)
+  if not prefix or rest ~= '' and has_control(rest) then return nil end
+  if prefix ~= '' and (prefix:find('conversation:', 1, true) or prefix:find('job-index:', 1, true)) then return nil end
+  id = id .. rest
+  if id == '' or #id > MAX_ID then return nil end
+  return prefix, id
 end
 
--- The prefix of a conversation key; nothing for another key.
 local function split_conversation(key)
-  local from, to = marker(key, 'conversation:', 'job-index:')
-  local channel = from and key:match('^[a-z0-9][a-z0-9._-]*:()', to + 1)
-  if channel and is_id(key:sub(channel), MAX_ID) then return key:sub(1, from - 1) end
-  return nil
+  return parts(key:match('^(.-)conversation:[a-z0-9][a-z0-9._-]*:([ -~]*)(.*)$'))
 end
 
--- The prefix and the job id of a job-index key; nothing for another key.
 local function split_job(key)
-  local from, to = marker(key, 'job-index:', 'conversation:')
-  local id = from and key:sub(to + 1)
-  if id and is_id(id, MAX_ID) then return key:sub(1, from - 1), id end
-  return nil
+  return parts(key:match('^(.-)job%-index:([ -~]*)(.*)$'))
 end
 
 local CONVERSATION_KEY = '{prefix}conversation:{platform, lower case}:{channelId}'
@@ -440,7 +447,7 @@ local function answer_reference(keys)
   local stream = count > 1 and count < 4 and not (count == 2 and split_job(keys[2])) and keys[count]
   if not stream then return reference(keys) end
   local ref = reference(count == 2 and { keys[1] } or { keys[1], keys[2] })
-  if stream == '' or stream:find('conversation:', 1, true) or stream:find('job-index:', 1, true) then
+  if stream == ref.prefix or stream:find('conversation:', 1, true) or stream:find('job-index:', 1, true) then
     fail('CONVKEY', 'the last key must name a stream, not a conversation or a job')
   end
   if stream:sub(1, #ref.prefix) ~= ref.prefix then
@@ -478,27 +485,19 @@ local function is_utf8(text)
 end
 
 local function is_question_id(text)
-  return is_id(text, MAX_QUESTION_ID) and is_utf8(text)
+  return is_id(text, MAX_QUESTION_ID) and (is_printable(text) or is_utf8(text))
 end
 
 -- The state ------------------------------------------------------------------------------------------------------
 
--- cjson exists only inside a running function, so the library's own decoder is made by the first call.
-local json
-
 local function decode(text)
-  if not json then
-    json = cjson.new()
-    json.decode_invalid_numbers(false)
-  end
-  return pcall(json.decode, text)
+  return pcall(parse, text)
 end
 
 -- cjson reads more than JSON: control characters in strings, bytes that are no UTF-8, numbers such as 1. and -.5,
 -- and it stops at a NUL. Texts without anything of the kind, which are most, pass at the first look.
 local function is_json(text)
-  local _, printable = text:find('^[ -~]*')
-  local doubtful = printable < #text
+  local doubtful = not is_printable(text)
   local dot = not doubtful and text:find('.', 1, true)
   while dot do
     local before, _, after = text:byte(dot - 1, dot + 1)
@@ -518,12 +517,13 @@ end
 -- ISO 8601, date and time: seconds, their fraction and the offset may be left out.
 local function is_date_time(value)
   if type(value) ~= 'string' then return false end
-  local month, day, hour, rest = value:match('^%d%d%d%d%-(%d%d)%-(%d%d)T(%d%d):[0-5]%d(.*)$')
-  month, day, hour = tonumber(month), tonumber(day), tonumber(hour)
-  if not month or month < 1 or month > 12 or day < 1 or day > 31 or hour > 24 then return false end
-  local offset = rest:match('^:[0-6]%d%.%d+(.*)$') or rest:match('^:[0-6]%d(.*)$') or rest
-  return offset == 'Z' or offset == '' or offset:find('^[+-][0-2]%d:?[0-5]%d$') ~= nil
-    or offset:find('^[+-][0-2]%d$') ~= nil
+  local month, day, hour, rest = value:match('^%d%d%d%d%-([01]%d)%-([0-3]%d)T([0-2]%d):[0-5]%d(.*)$')
+  if not month or month == '00' or month > '12' or day == '00' or day > '31' then return false end
+  if hour > '23' and not value:find('^T24:00', 11) then return false end
+  local offset = rest:match('^:[0-5]%d%.%d+(.*)$') or rest:match('^:[0-5]%d(.*)$')
+    or rest:match('^:60(.*)$') or rest
+  return offset == 'Z' or offset == '' or offset:find('^[+-][01]%d:?[0-5]%d$') ~= nil
+    or offset:find('^[+-][01]%d$') ~= nil
 end
 
 local function is_last_answer(value)
@@ -554,8 +554,8 @@ local function problem_of_content(state)
   if type(state.userId) ~= 'string' or state.userId == '' then return 'userId must be a non-empty string' end
   if type(state.project) ~= 'string' or state.project == '' then return 'project must be a non-empty string' end
   local ticket = state.ticketId
-  if type(ticket) == 'number' and ticket % 1 ~= 0 or type(ticket) ~= 'number' and type(ticket) ~= 'string'
-    or ticket == '' then
+  local kind = type(ticket)
+  if kind == 'number' and ticket % 1 ~= 0 or kind ~= 'number' and kind ~= 'string' or ticket == '' then
     return 'ticketId must be an integer or a non-empty string'
   end
   if not is_date_time(state.startedAt) then
@@ -613,7 +613,7 @@ local function value_of(text, name)
     local member = text:sub(at, close)
     local value = text:match('^%s*:%s*()', close + 1)
     local stop = value_end(text, value)
-    if member == quoted or member:find('\\\\', 1, true) and json.decode(member) == name then
+    if member == quoted or member:find('\\\\', 1, true) and parse(member) == name then
       first, last = value, stop
     end
     at = text:find('"', stop + 1, true)
@@ -624,7 +624,8 @@ end
 -- The text with \`value\`, itself JSON, as its top-level member \`name\`. Every other byte stays.
 local function put(text, state, name, value)
   if state[name] == nil then
-    local at = text:match('^.*%S()%s*}%s*$')
+    -- Mostly the brace that closes it is the last character and close behind the last member.
+    local at = text:find('%S}$', -2) and #text or text:match('^.*%S()%s*}%s*$')
     return text:sub(1, at - 1) .. ',"' .. name .. '":' .. value .. text:sub(at)
   end
   local from, to = value_of(text, name)
@@ -647,10 +648,10 @@ end
 -- Completes a reference that names only a job, by its index. False where there is none.
 local function resolve(ref)
   if ref.conversation then return true end
-  local key = redis.call('GET', ref.job)
+  local key = call('GET', ref.job)
   if not key then return false end
   -- An index that leads out of its prefix would lead into another tenant's data.
-  if marker(key, 'conversation:', 'job-index:') ~= #ref.prefix + 1 or key:sub(1, #ref.prefix) ~= ref.prefix then
+  if key:sub(1, #ref.prefix + 13) ~= ref.prefix .. 'conversation:' then
     fail('CONVCORRUPT', 'the job index holds no conversation key of its own prefix')
   end
   ref.conversation, ref.indexed = key, true
@@ -659,16 +660,26 @@ end
 
 local UNREADABLE = 'what is stored for this conversation cannot be read: it is not the JSON of a state'
 
--- A stored text decoded, or nil where it names no job.
-local function readable(text)
+-- A stored text decoded, or nil where it names no job. An id that came with a key need not be checked again.
+local function readable(text, checked)
   local ok, state = decode(text)
-  return ok and type(state) == 'table' and is_id(state.jobId, MAX_ID) and state or nil
+  if not ok or type(state) ~= 'table' then return nil end
+  if checked and state.jobId == checked or is_id(state.jobId, MAX_ID) then return state end
+  return nil
+end
+
+-- Whether a stored text can name no other job than this one, seen at a glance, because decoding it costs more. With no
+-- letter in it written as \\u0041 to \\u007a, a single "jobId" is the member, if the text is of a state at all.
+local function names_only(text, job_id)
+  local from, to = text:find('"jobId"', 1, true)
+  return from and text:find('"jobId":' .. quote(job_id), from, true) == from
+    and not text:find('jobId"', to, true) and not text:find('\\\\u', 1, true)
 end
 
 -- The same for an answer to the caller. The text was checked when it was given, or is another program's; what must
 -- hold to answer rightly is that it names a job and is of this conversation.
 local function read(ref, text)
-  local state = readable(text)
+  local state = readable(text, ref.job_id)
   if not state then fail('CONVCORRUPT', UNREADABLE) end
   if not is_of_channel(state, ref) then
     fail('CONVCORRUPT', 'what is stored for this conversation is the state of another channel')
@@ -678,7 +689,7 @@ end
 
 -- Text and state of the conversation, or nil where there is none or another job than the one named holds it.
 local function find(ref)
-  local text = resolve(ref) and redis.call('GET', ref.conversation)
+  local text = resolve(ref) and call('GET', ref.conversation)
   if not text then return nil end
   local state = read(ref, text)
   if ref.job and state.jobId ~= ref.job_id then return nil end
@@ -688,7 +699,7 @@ end
 -- A command that the user may not run stops a call in the middle. So one that comes behind the first write is asked
 -- for before it, and where it is not allowed it is run at once, for Redis to refuse it in its own words.
 local function permit(command, key, argument)
-  if not redis.acl_check_cmd(command, key, argument) then redis.call(command, key, argument) end
+  if not redis.acl_check_cmd(command, key, argument) then call(command, key, argument) end
 end
 
 -- The same, for a change: the index is looked at too, so that a key of another type is met before the first write.
@@ -701,7 +712,7 @@ local function find_to_change(ref)
     ref.job = ref.prefix .. 'job-index:' .. state.jobId
     permit('SET', ref.job, '')
   end
-  ref.indexed = ref.indexed or redis.call('GET', ref.job) == ref.conversation
+  ref.indexed = ref.indexed or call('GET', ref.job) == ref.conversation
   return text, state
 end
 
@@ -716,20 +727,20 @@ end
 
 -- The one deadline of a call.
 local function deadline(ttl)
-  local now = redis.call('TIME')
-  return tostring(now[1] * 1000 + math.floor(now[2] / 1000) + ttl)
+  local now = call('TIME')
+  return ('%d'):format(now[1] * 1000 + now[2] / 1000 + ttl)
 end
 
 local function write(ref, text, at)
-  redis.call('SET', ref.job, ref.conversation, 'PXAT', at)
-  redis.call('SET', ref.conversation, text, 'PXAT', at)
+  call('SET', ref.job, ref.conversation, 'PXAT', at)
+  call('SET', ref.conversation, text, 'PXAT', at)
 end
 
 local function renew(ref, text, ttl)
   local at = deadline(ttl)
   if not ref.indexed then return write(ref, text, at) end
-  redis.call('PEXPIREAT', ref.job, at)
-  redis.call('PEXPIREAT', ref.conversation, at)
+  call('PEXPIREAT', ref.job, at)
+  call('PEXPIREAT', ref.conversation, at)
 end
 
 -- Checks a state that is given.
@@ -737,11 +748,13 @@ local function check(ref, text)
   check_size(text)
   local ok, state = decode(text)
   if not ok then fail('CONVSTATE', 'the state must be JSON: ' .. state) end
-  if type(state) ~= 'table' or text:find('^%s*%[') then fail('CONVSTATE', 'the state must be a JSON object') end
+  local mine = type(state) == 'table' and state.jobId == ref.job_id and is_of_channel(state, ref)
+  if not mine and (type(state) ~= 'table' or text:find('^%s*%[')) then
+    fail('CONVSTATE', 'the state must be a JSON object')
+  end
   if not is_json(text) then
     fail('CONVSTATE', 'the state must be JSON: control characters in strings escaped, well-formed UTF-8 and numbers')
   end
-  local mine = state.jobId == ref.job_id and is_of_channel(state, ref)
   local problem = not mine and problem_of_identity(state) or problem_of_content(state)
   if problem then fail('CONVSTATE', problem) end
   if not mine then
@@ -752,7 +765,7 @@ end
 
 -- What the index of a job that is given holds: false, or a conversation key, which can only be this one.
 local function bound(ref)
-  local key = redis.call('GET', ref.job)
+  local key = call('GET', ref.job)
   if key and key ~= ref.conversation and split_conversation(key) == ref.prefix then
     fail('CONVJOB', 'this job is bound to another conversation; remove that one first, or use another job id')
   end
@@ -775,7 +788,7 @@ local function claim(ref, state, ttlMs)
   if key and key ~= ref.conversation then
     fail('CONVCORRUPT', 'the job index holds no conversation key of its own prefix')
   end
-  local text = redis.call('GET', ref.conversation)
+  local text = call('GET', ref.conversation)
   if not text then
     write(ref, state, deadline(ttl))
     return 'claimed', state
@@ -795,14 +808,14 @@ local function set(ref, state, ttlMs)
   local ttl = milliseconds(ttlMs)
   check(ref, state)
   bound(ref)
-  local text = redis.call('GET', ref.conversation)
-  local before = text and readable(text)
+  local text = call('GET', ref.conversation)
+  local before = text and not names_only(text, ref.job_id) and readable(text)
   local at = deadline(ttl)
   if before and before.jobId ~= ref.job_id then
     local displaced = ref.prefix .. 'job-index:' .. before.jobId
-    if redis.call('GET', displaced) == ref.conversation then
+    if call('GET', displaced) == ref.conversation then
       permit('SET', ref.conversation, '')
-      redis.call('DEL', displaced)
+      call('DEL', displaced)
     end
   end
   write(ref, state, at)
@@ -882,8 +895,8 @@ local function answer(ref, questionId, answerId, ttlMs, ...)
     if ref.stream then
       permit('PEXPIREAT', ref.stream, at)
       permit('SET', ref.conversation, '')
-      redis.call('XADD', ref.stream, 'MAXLEN', '~', STREAM_LENGTH, '*', ...)
-      redis.call('PEXPIREAT', ref.stream, at)
+      call('XADD', ref.stream, 'MAXLEN', '~', STREAM_LENGTH, '*', ...)
+      call('PEXPIREAT', ref.stream, at)
     end
     write(ref, text, at)
     return 'accepted', text
@@ -900,7 +913,7 @@ end
 ---@return 'removed'|'held'|'gone' outcome
 ---@return State? state What was removed, or the holder's.
 local function remove(ref)
-  local text = resolve(ref) and redis.call('GET', ref.conversation)
+  local text = resolve(ref) and call('GET', ref.conversation)
   local holder
   if text and ref.job then
     holder = read(ref, text).jobId
@@ -910,11 +923,11 @@ local function remove(ref)
     ref.job = holder and ref.prefix .. 'job-index:' .. holder
   end
   local mine = text and (not ref.job_id or holder == ref.job_id)
-  local indexed = ref.indexed or ref.job and ref.conversation and redis.call('GET', ref.job) == ref.conversation
+  local indexed = ref.indexed or ref.job and ref.conversation and call('GET', ref.job) == ref.conversation
   -- Both in one command: a user who may not delete one of them deletes neither.
-  if mine and indexed then redis.call('DEL', ref.conversation, ref.job)
-  elseif mine then redis.call('DEL', ref.conversation)
-  elseif indexed then redis.call('DEL', ref.job) end
+  if mine and indexed then call('DEL', ref.conversation, ref.job)
+  elseif mine then call('DEL', ref.conversation)
+  elseif indexed then call('DEL', ref.job) end
   if not text then return 'gone', false end
   return mine and 'removed' or 'held', text
 end
@@ -940,6 +953,8 @@ end
 -- false stands for nil, which would end it.
 local function served(body, keys_of, fewest, most)
   return function(keys, args)
+    -- The last that wake() sets, so that one which fails is tried again.
+    if not parse then wake() end
     local ok, first, second = pcall(run, body, keys_of, fewest, most, keys, args)
     if not ok then return redis.error_reply(first) end
     if second == nil then return first end

@@ -5,11 +5,16 @@ const PLATFORM = /^[a-z0-9][a-z0-9._-]*$/i;
 const ID = /^[^\p{Cc}\p{Cs}]+$/u;
 const MAX_ID_BYTES = 512;
 
-/** @throws ConversationError INVALID_ARGUMENT where these name no channel. */
-export function checkChannel(platform: string, channelId: string): void {
+/** @throws ConversationError INVALID_ARGUMENT where this names no platform. */
+export function checkPlatform(platform: string): void {
   if (typeof platform !== 'string' || !PLATFORM.test(platform)) {
     throw invalidArgument('platform must be letters, digits, ".", "_" and "-", beginning with a letter or digit');
   }
+}
+
+/** @throws ConversationError INVALID_ARGUMENT where these name no channel. */
+export function checkChannel(platform: string, channelId: string): void {
+  checkPlatform(platform);
   id('channelId', channelId);
 }
 

@@ -25,7 +25,9 @@ export function jobIndexKey(prefix: string, jobId: string): string {
 }
 
 /** Both keys of a state. */
-export function pairKeys(space: Keyspace, { platform, channelId, jobId }: ChannelReference & JobReference): PairKeys {
+export function pairKeys(space: Keyspace, state: ChannelReference & JobReference): PairKeys {
+  if (typeof state !== 'object' || state === null) throw invalidArgument('the state must be an object');
+  const { platform, channelId, jobId } = state;
   const prefix = prefixOf(space, { platform, channelId, jobId });
   return { prefix, conversation: conversationKey(prefix, platform, channelId), job: jobIndexKey(prefix, jobId) };
 }
@@ -40,12 +42,10 @@ export function referenceKeys(space: Keyspace, ref: ConversationReference): Refe
   const byChannel = 'platform' in ref || 'channelId' in ref;
   const byJob = 'jobId' in ref;
   if (!byChannel && !byJob) throw invalidArgument(WANTED);
-  const prefix = prefixOf(space, ref);
-  return {
-    prefix,
-    ...(byChannel ? { conversation: conversationKey(prefix, platform, channelId) } : {}),
-    ...(byJob ? { job: jobIndexKey(prefix, jobId) } : {}),
-  };
+  const keys: ReferenceKeys = { prefix: prefixOf(space, ref) };
+  if (byChannel) keys.conversation = conversationKey(keys.prefix, platform, channelId);
+  if (byJob) keys.job = jobIndexKey(keys.prefix, jobId);
+  return keys;
 }
 
 const WANTED = 'a reference is { platform, channelId }, { jobId }, or all three';

@@ -1,5 +1,5 @@
 import { invalidArgument } from './errors.ts';
-import { checkChannel, checkJobId } from './ids.ts';
+import { checkChannel, checkJobId, checkPlatform } from './ids.ts';
 import { jobIdIn, PARTITION_PATTERN, partitionOf, partitionOfJob } from './partitions.ts';
 import type { ChannelReference, JobReference } from './state.ts';
 
@@ -56,6 +56,7 @@ export function newJobId({ platform, channelId }: ChannelReference): string {
 
 /** What SCAN finds the conversations by, of one platform or all. */
 export function conversationPattern({ prefix, sharded }: Keyspace, platform: string | undefined): string {
+  if (platform !== undefined) checkPlatform(platform);
   const before = prefix.replace(/[\\*?[\]^-]/g, '\\$&') + (sharded ? `{${PARTITION_PATTERN}}:` : '');
   return `${before}conversation:${platform === undefined ? '' : `${platform.toLowerCase()}:`}*`;
 }

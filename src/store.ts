@@ -302,13 +302,16 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
       } catch (error) {
         if (attempt === CALL_ATTEMPTS || !isFunctionMissing(error)) throw fromClient(error);
       }
-      this.#isReady = false;
-      this.#ready = undefined;
+      // Of the calls that notice at once, the first has the library loaded; the others wait for that.
+      if (this.#isReady) {
+        this.#isReady = false;
+        this.#ready = undefined;
+      }
     }
   }
 
   /** Makes a call, on a cluster with both keys; null where there is no conversation to declare the second one of. */
-  async #onKeys<T>(
+  #onKeys<T>(
     keys: ReferenceKeys,
     call: (keys: ReferenceKeys) => Promise<T>,
     missed: (reply: T) => boolean,
@@ -401,11 +404,15 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
 }
 
 function serialize(state: object): string {
+  let text: string | undefined;
   try {
-    return JSON.stringify(state);
+    text = JSON.stringify(state);
   } catch (error) {
     throw invalidArgument(`the state cannot be written as JSON: ${(error as Error).message.split('\n')[0]}`);
   }
+  // That is what a toJSON of its own can make of it.
+  if (text === undefined) throw invalidArgument('the state cannot be written as JSON');
+  return text;
 }
 
 function requireString(name: string, value: string): void {

@@ -21,7 +21,6 @@ let client: Redis;
 let url: string;
 let name: string;
 const servers: Server[] = [];
-const clients: Redis[] = [];
 
 test.before(async () => {
   client = await redis.connect();
@@ -32,7 +31,6 @@ test.before.each(async () => {
   await client.function('FLUSH');
 });
 test.after(() => {
-  for (const client of clients) client.disconnect();
   for (const server of servers) server.close();
 });
 
@@ -167,7 +165,6 @@ test('REDIS_URL is taken where --url is absent, and --url goes first', async () 
 test('a deployer needs FUNCTION LOAD and FUNCTION LIST and nothing else', async () => {
   const server = await redis.server();
   const admin = new Redis(server.url);
-  clients.push(admin);
   const { host } = new URL(server.url);
   await admin.acl('SETUSER', 'deployer', 'on', `>${PASSWORD}`, '+function|load', '+function|list');
   const deployer = server.url.replace('//', `//deployer:${SAFE_PASSWORD}@`);
@@ -182,6 +179,7 @@ test('a deployer needs FUNCTION LOAD and FUNCTION LIST and nothing else', async 
   failed(await cli(['load', '--url', deployer]), `${host}: this user may not run FUNCTION LOAD. ${wanted}`);
   await admin.acl('SETUSER', 'deployer', '-function|list');
   failed(await cli(['check', '--url', deployer]), `${host}: this user may not run FUNCTION LIST. ${wanted}`);
+  admin.disconnect();
 });
 
 test('a wrong, a missing and a superfluous password are told apart and never shown', async () => {
@@ -281,7 +279,8 @@ test('a server that never answers is given up within seconds', async () => {
   failed(plain, `127.0.0.1:${port}: no answer within 5 s.`);
   failed(withPassword, `127.0.0.1:${port}: no answer within 5 s.`);
   failed(tls, `127.0.0.1:${port}: no answer within 5 s. Without TLS the address begins with redis://`);
-  for (const { seconds } of runs) assert.ok(seconds < 12, `it took ${seconds} s`);
+  // 5 s of waiting; the rest is for a machine that is slow to start three processes.
+  for (const { seconds } of runs) assert.ok(seconds < 20, `it took ${seconds} s`);
 });
 
 test('a server that hangs up, or is no Redis, is told apart', async () => {

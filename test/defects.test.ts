@@ -216,19 +216,13 @@ test('13: a removal says whether it removed, found another holder, or found noth
 });
 
 test('14: a full server still removes', async () => {
-  const { url } = await server.server('--maxmemory-policy', 'noeviction');
-  const full = redis.duplicate({ port: Number(new URL(url).port) });
-  try {
-    const store = new ConversationStore(full);
-    await store.set(STATE);
-    await full.config('SET', 'maxmemory', '1');
-    const refusal = await store.set(STATE).catch(String);
-    assert.match(String(refusal), /OOM/);
-    assert.equal(await store.remove(STATE), { outcome: 'removed', state: STATE });
-    assert.is(await full.dbsize(), 0);
-  } finally {
-    full.disconnect();
-  }
+  const full = await server.connect({}, await server.server('--maxmemory-policy', 'noeviction'));
+  const store = new ConversationStore(full);
+  await store.set(STATE);
+  await full.config('SET', 'maxmemory', '1');
+  assert.match(await store.set(STATE).then(String, String), /OOM/);
+  assert.equal(await store.remove(STATE), { outcome: 'removed', state: STATE });
+  assert.is(await full.dbsize(), 0);
 });
 
 async function codeOf(call: Promise<unknown>): Promise<string> {

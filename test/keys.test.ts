@@ -237,6 +237,7 @@ it('a stream may be any other key of the prefix', async ({ call, refused }) => {
     [[CHANNEL], ''],
     [[JOB], CHANNEL],
     [[JOB], ''],
+    [prefixed, 'b:'],
     [prefixed, 'job:j1:in'],
     [prefixed, 'c:job:j1:in'],
   ] as const) {

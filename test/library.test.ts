@@ -212,6 +212,19 @@ test("a server that loses its library is healed by the call that notices, with l
   }
 });
 
+test('many calls that notice at once have the library loaded once', async () => {
+  const store = new ConversationStore(client);
+  await store.claim(state);
+  await client.function('FLUSH');
+  await client.config('RESETSTAT');
+  const states = await Promise.all(Array.from({ length: 50 }, () => store.get(ref)));
+  assert.ok(states.every((found) => found?.jobId === 'j1'));
+  const stats = await client.info('commandstats');
+  assert.match(stats, /^cmdstat_function\|load:calls=1,/m);
+  // Each call twice, and the version asked for once.
+  assert.match(stats, /^cmdstat_fcall_ro:calls=101,/m);
+});
+
 test("a server that loses its library is LIBRARY_MISSING on the call that notices, with load: 'never'", async () => {
   await client.function('LOAD', LIBRARY_SOURCE);
   const store = new ConversationStore(client, { load: 'never' });
@@ -229,11 +242,19 @@ test('a server that loses its library and gets a newer major version is LIBRARY_
   await store.claim(state);
   await client.function('FLUSH');
   await client.function('LOAD', libraryOf('2.0.0').replaceAll("'conv_get'", "'conv_read'"));
+  const message = `the server has conversation 2.0.0, this client is of ${LIBRARY_VERSION}; update the client`;
+  await rejects(store.get(ref), 'LIBRARY_TOO_NEW', message);
+  await rejects(store.remove(ref), 'LIBRARY_TOO_NEW', message);
+});
+
+test('a newer library that no longer tells its version to this client is left there', async () => {
+  await client.function('LOAD', libraryOf('2.0.0').replaceAll("'conv_version'", "'conv_release'"));
   await rejects(
-    store.get(ref),
+    new ConversationStore(client).claim(state),
     'LIBRARY_TOO_NEW',
-    `the server has conversation 2.0.0, this client is of ${LIBRARY_VERSION}; update the client`,
+    `the server has conversation 2.0.0, which is newer than this ${LIBRARY_VERSION}; nothing was changed`,
   );
+  assert.is(await client.fcall_ro('conv_release', 0), '2.0.0');
 });
 
 test('apps go on while newer libraries are loaded under them', async () => {

@@ -1,6 +1,7 @@
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { RunningRedis } from '../scripts/redis.ts';
 import { CHANNEL, failure, JOB, json, type Library, library, PAIR, SOURCE, withLibrary } from './support/library.ts';
 import { type DumpedKey, dump } from './support/redis.ts';
 
@@ -136,30 +137,19 @@ const DENIED = {
 };
 
 /** A server for what can't be undone on the common one. */
-let own: { admin: Redis; url: string };
-const clients: Redis[] = [];
-
-function connect(url: string, options: { username?: string; password?: string } = {}): Redis {
-  const client = new Redis(url, options);
-  clients.push(client);
-  return client;
-}
+let own: RunningRedis;
+let admin: Redis;
 
 test.before(async () => {
-  const { url } = await it.server.server();
-  own = { admin: connect(url), url };
-  await own.admin.function('LOAD', 'REPLACE', SOURCE);
-});
-
-test.after(() => {
-  for (const client of clients) client.disconnect();
+  own = await it.server.server();
+  admin = await it.server.connect({}, own);
+  await admin.function('LOAD', 'REPLACE', SOURCE);
 });
 
 for (const [rights, rules] of Object.entries(DENIED)) {
   test(`a user ${rights}: every call succeeds whole or changes nothing`, async () => {
-    const { admin } = own;
     await admin.acl('SETUSER', 'limited', 'reset', 'on', 'nopass', ...rules);
-    const user = connect(own.url, { username: 'limited', password: 'x' });
+    const user = await it.server.connect({ username: 'limited', password: 'x' }, own);
     let refused = 0;
     for (const [situation, prepare] of Object.entries(SITUATIONS)) {
       for (const [name, [called, keys, ...args]] of Object.entries(CALLS)) {
@@ -190,7 +180,6 @@ for (const [rights, rules] of Object.entries(DENIED)) {
 }
 
 test('out of memory, what frees it goes on and everything else is refused whole', async () => {
-  const { admin } = own;
   await admin.flushall();
   await store(admin);
   await admin.config('SET', 'maxmemory-policy', 'noeviction', 'maxmemory', '1');
@@ -212,7 +201,7 @@ test('out of memory, what frees it goes on and everything else is refused whole'
 });
 
 test('a replica refuses what writes and serves what reads', async () => {
-  const replica = connect((await it.server.server()).url);
+  const replica = await it.server.connect({}, await it.server.server());
   await replica.function('LOAD', 'REPLACE', SOURCE);
   await store(replica);
   // The master is nobody: what counts is that the server is a replica.

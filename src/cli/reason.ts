@@ -62,7 +62,7 @@ function tlsReason(code: string, message: string): string {
 }
 
 function certificateReason(message: string): string {
-  return `${message.split('\n')[0]}. A certificate authority of one's own is named in NODE_EXTRA_CA_CERTS.`;
+  return `${message.split(/[\n;]/)[0]}. A certificate authority of one's own is named in NODE_EXTRA_CA_CERTS.`;
 }
 
 function sentence(text: string): string {

@@ -5,7 +5,12 @@ import * as assert from 'uvu/assert';
 import { type DumpedKey, dump, type TestRedis, withRedis } from './redis.ts';
 
 /** The library as it is loaded by hand. */
-export const SOURCE = readFileSync(new URL('../../lua/conversation.lua', import.meta.url), 'utf8');
+export let SOURCE = readFileSync(new URL('../../lua/conversation.lua', import.meta.url), 'utf8');
+
+/** Has the tests load another source from now on: one that counts, or one with a mistake that they must notice. */
+export function putUnderTest(source: string): void {
+  SOURCE = source;
+}
 
 /** What stands for two hours when nobody says otherwise. */
 export const DEFAULT_TTL = 7_200_000;
@@ -35,6 +40,19 @@ export const REFERENCES = { 'by channel': [CHANNEL], 'by job': [JOB], 'by both k
 
 /** The forms that name a job, and so reach the conversation only while that job holds it. */
 export const FENCED = { 'by job': [JOB], 'by both keys': PAIR };
+
+/** Text that is no UTF-8, each in its own way. */
+export const NO_UTF8 = [
+  [0xff],
+  [0xc3],
+  [0x80],
+  [0xc0, 0xaf],
+  [0xe0, 0x80, 0x80],
+  [0xed, 0xa0, 0x80],
+  [0xf4, 0x90, 0x80, 0x80],
+  [0xf5, 0x80, 0x80, 0x80],
+  [0xe2, 0xc2, 0xa9, 0x82],
+].map((bytes) => Buffer.from([0x61, ...bytes]));
 
 /** The server with the library, as one test sees it. */
 export interface Library {

@@ -1,0 +1,28 @@
+import { readFileSync } from 'node:fs';
+import { cpus, loadavg, totalmem, type } from 'node:os';
+import { join } from 'node:path';
+import type { Redis } from 'ioredis';
+import { LIBRARY_VERSION } from '../../src/index.ts';
+
+/** Where and with what it was measured, in lines for a reader. */
+export async function describeMachine(admin: Redis, peers: readonly string[], busy: number): Promise<string[]> {
+  const [cpu] = cpus();
+  const server = await admin.info('server');
+  const of = (name: string) => new RegExp(`^${name}:(.+?)\r?$`, 'm').exec(server)?.[1];
+  const valkey = of('valkey_version');
+  const ioredis = readFileSync(
+    join(import.meta.dirname, '..', '..', 'node_modules', 'ioredis', 'package.json'),
+    'utf8',
+  );
+  return [
+    `${new Date().toISOString().slice(0, 10)}, ${type()} on ${cpus().length} cores of ${cpu?.model.trim() ?? 'unknown make'}, ` +
+      `${Math.round(totalmem() / 2 ** 30)} GiB of memory; client and server share them, over loopback.`,
+    `${valkey ? `Valkey ${valkey}` : `Redis ${of('redis_version')}`}, nothing kept on disk; Node ${process.versions.node}, ` +
+      `ioredis ${JSON.parse(ioredis).version}, conversation-state ${LIBRARY_VERSION}${peers.length > 0 ? `; ${peers.join(', ')}` : ''}.`,
+    `Before it began, ${busy.toFixed(1)} of the cores' programs were busy with something else (load average of one minute).`,
+  ];
+}
+
+export function load(): number {
+  return loadavg()[0] ?? 0;
+}

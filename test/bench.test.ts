@@ -1,0 +1,99 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { connect } from '../scripts/bench/contender.ts';
+import { conversations, OPERATIONS } from '../scripts/bench/conversations.ts';
+import { countCalls } from '../scripts/bench/counts.ts';
+import { plainContender } from '../scripts/bench/plain.ts';
+import { startProxy } from '../scripts/bench/proxy.ts';
+import { quantile, spread } from '../scripts/bench/statistics.ts';
+import { rawContender, storeContender } from '../scripts/bench/store.ts';
+import { grouped, table } from '../scripts/bench/table.ts';
+import { watchContender } from '../scripts/bench/watch.ts';
+import { withRedis } from './support/redis.ts';
+
+const test = suite('the benchmark');
+const redis = withRedis(test);
+
+const contenders = [storeContender('store', ''), rawContender, plainContender, watchContender];
+
+test('every call of the store is one round trip, and those it is compared with take as many as they are said to', async () => {
+  const counts = await countCalls(await redis.url(), await redis.connect(), contenders);
+  const of = (name: string) =>
+    OPERATIONS.map((operation) => counts.find((each) => each.contender === name && each.operation === operation));
+  assert.equal(
+    of('store').map((each) => each?.roundTrips),
+    [1, 1, 1, 1, 1, 1],
+  );
+  assert.equal(
+    of('plain').map((each) => each?.roundTrips),
+    [3, 2, 2, 2, 2, 3],
+  );
+  assert.equal(
+    of('WATCH/MULTI').map((each) => each?.roundTrips),
+    [2, 2, 3, 2, 2, 2],
+  );
+  assert.equal(
+    of('store').map((each) => each?.commands),
+    of('raw fcall').map((each) => each?.commands),
+  );
+});
+
+test('a call that does not do what it was prepared for ends the benchmark', async () => {
+  for (const contender of contenders) {
+    const session = await contender.open(await redis.url(), 1);
+    const [entry] = conversations(1);
+    if (!entry) throw new Error('no conversation');
+    await session.prepare('claim', [entry]);
+    const message = await session.calls.lookup?.(entry, 0).then(
+      () => 'went through',
+      (error: Error) => error.message,
+    );
+    assert.not.equal(message, 'went through', contender.name);
+    await session.close();
+  }
+});
+
+test('the line to a server further away holds back what is sent, and no longer than it should', async () => {
+  const proxy = await startProxy(await redis.url(), 5);
+  const client = await connect(proxy.url);
+  const before = proxy.roundTrips();
+  const took: number[] = [];
+  for (let call = 0; call < 20; call++) {
+    const began = performance.now();
+    await client.ping();
+    took.push(performance.now() - began);
+  }
+  client.disconnect();
+  proxy.close();
+  assert.is(proxy.roundTrips() - before, 20);
+  assert.ok(Math.min(...took) >= 5, `${Math.min(...took)} ms`);
+  assert.ok(Math.min(...took) < 8, `${Math.min(...took)} ms`);
+});
+
+test('states of any size are exactly as long as asked for', () => {
+  for (const bytes of [1024, 102_400]) {
+    const [entry] = conversations(1, { bytes });
+    assert.is(Buffer.byteLength(JSON.stringify(entry?.state)), bytes);
+  }
+});
+
+test('a median stands between two values, and the odd one out does not widen the spread', () => {
+  assert.is(quantile([4, 1, 3, 2], 0.5), 2.5);
+  assert.is(quantile([1], 0.99), 1);
+  assert.is(spread([10, 10, 10, 10, 1000]), 0);
+});
+
+test('a table lines up, with numbers to the right', () => {
+  assert.is(
+    table(
+      ['', 'n'],
+      [
+        ['one', '1'],
+        ['eleven', grouped(11_000)],
+      ],
+    ),
+    ['|        |      n |', '| ------ | -----: |', '| one    |      1 |', '| eleven | 11 000 |'].join('\n'),
+  );
+});
+
+test.run();

@@ -1,0 +1,257 @@
+import fc from 'fast-check';
+import type { Document, Member } from './document.ts';
+import type { Call } from './model.ts';
+
+/** What a call of a run is: a call, how long to wait before it, and which connection carries it. */
+export interface Move {
+  call: Call;
+  pauseMs: number;
+  line: number;
+}
+
+export interface Play {
+  prefix: string;
+  moves: Move[];
+}
+
+const HOSTILE_IDS = [
+  'a:b',
+  'job-index:x',
+  'conversation:slack:x',
+  '*',
+  '[a-z]?',
+  '\\',
+  '"',
+  '\\"',
+  '{tag}',
+  '%d%s%1',
+  "'",
+  ' ',
+  'null',
+  '19:abc@thread.tacv2',
+  'org/repo#12',
+  '\u2028',
+  'é',
+  '💬',
+  '\ufeff',
+  '__proto__',
+  'pendingQuestionId',
+  '}',
+  '","x":"',
+  '\\u0000',
+  'x'.repeat(512),
+  '1e3',
+];
+
+const hostile = fc.oneof(
+  fc.constantFrom(...HOSTILE_IDS),
+  fc.string({ unit: 'binary', minLength: 1, maxLength: 8 }).filter((text) => !/[\p{Cc}\p{Cs}]/u.test(text)),
+);
+
+const prefix = fc.constantFrom('', 't:', '{agentsmith}:', 'a*[b]?\\', 'conversation', 'job-index', 'é:');
+const platform = fc.constantFrom('slack', 'teams', 'x.y_z-1');
+const white = fc.constantFrom('', '', '', ' ', '\n\t', '\r\n  ');
+
+/** Values that come back otherwise after decoding and encoding, and values that look like the members that change. */
+const rawValue = fc.oneof(
+  fc.constantFrom(
+    '[]',
+    '{}',
+    '1.10',
+    '1E5',
+    '-0',
+    '1234567890123456789',
+    '1e-400',
+    '"\\/"',
+    '"\\ud83d\\ude00"',
+    '"\\u0000"',
+    '"}"',
+    '"{"',
+    '"[,]"',
+    '{"pendingQuestionId":"inner"}',
+    '[{"lastAnswer":null}]',
+    '"\\"pendingQuestionId\\":\\"q\\""',
+    '{ "a" : [ 1 , { } ] }',
+    '"\u2028"',
+    '"pendingQuestionId"',
+    '["pendingQuestionId","q",":","x"]',
+    'true',
+    'null',
+  ),
+  fc.json({ maxDepth: 3 }).filter((text) => !/\\ud[89a-f]/i.test(text)),
+);
+
+/** How JSON may write one string: as it is, or with some or all characters as escapes. */
+function spelled(text: string, escapes: number): string {
+  if (escapes === 0) return JSON.stringify(text);
+  const units = [...Array(text.length).keys()].map((index) => text.slice(index, index + 1));
+  const whole = escapes === 1 || /\p{Cs}|[^\0-\uffff]/u.test(text);
+  return `"${units.map((unit, index) => (whole || index % escapes === 0 ? escaped(unit) : JSON.stringify(unit).slice(1, -1))).join('')}"`;
+}
+
+function escaped(unit: string): string {
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}
+
+interface Names {
+  jobId: string;
+  channelId: string;
+  platform: string;
+}
+
+/** The JSON of a valid state, as hostile as JSON may be. */
+export function document(
+  { jobId, channelId, platform }: Names,
+  question: fc.Arbitrary<string>,
+): fc.Arbitrary<Document> {
+  const escapes = fc.constantFrom(0, 0, 0, 0, 1, 2, 3);
+  const member = (name: string, value: fc.Arbitrary<string>): fc.Arbitrary<Member> =>
+    fc
+      .record({ escapes, value, whites: fc.tuple(white, white, white, white) })
+      .map(({ escapes, value, whites: [a, b, c, after] }) => ({
+        name,
+        before: `${a}${spelled(name, escapes)}${b}:${c}`,
+        value,
+        after,
+      }));
+  const text = (value: string) => escapes.map((count) => spelled(value, count));
+  const maybe = (arbitrary: fc.Arbitrary<Member>) => fc.option(arbitrary, { nil: undefined });
+  const members = fc.tuple(
+    member('jobId', text(jobId)),
+    member('channelId', text(channelId)),
+    member(
+      'platform',
+      fc.constantFrom(platform, platform.toUpperCase()).map((value) => JSON.stringify(value)),
+    ),
+    member('userId', hostile.chain(text)),
+    member('project', hostile.chain(text)),
+    member('ticketId', fc.constantFrom('12', '-1', '0', '1.0', '9007199254740993', '"WEB-12"', '12345678901234567890')),
+    member(
+      'startedAt',
+      fc.constantFrom('"2026-01-31T09:30:00.000Z"', '"2026-01-31T09:30:00.1234567+01:00"', '"2026-12-01T24:00"'),
+    ),
+    maybe(member('pendingQuestionId', fc.oneof(fc.constant('null'), question.chain(text)))),
+    maybe(
+      member(
+        'lastAnswer',
+        fc.oneof(
+          fc.constant('null'),
+          question.map((questionId) => JSON.stringify({ answerId: 'a1', more: [], questionId })),
+        ),
+      ),
+    ),
+    maybe(hostile.filter((name) => name !== 'pendingQuestionId').chain((name) => member(name, rawValue))),
+    maybe(fc.constantFrom('transcript', 'pendingquestionid', 'lastAnswers').chain((name) => member(name, rawValue))),
+  );
+  // Of two members with one name the last counts, so those that must not count stand before the others.
+  const overruled = fc
+    .constantFrom('pendingQuestionId', 'lastAnswer', 'jobId', 'x')
+    .chain((name) => member(name, rawValue));
+  return fc.tuple(members, fc.array(overruled, { maxLength: 2 }), fc.nat()).map(([members, overruled, turn]) => {
+    const real = rotated(
+      members.filter((candidate) => candidate !== undefined),
+      turn,
+    );
+    const counts = new Set(real.map(({ name }) => name));
+    return [...overruled.filter(({ name }) => counts.has(name)), ...real];
+  });
+}
+
+function rotated<T>(items: T[], turn: number): T[] {
+  const at = turn % items.length;
+  return [...items.slice(at), ...items.slice(0, at)];
+}
+
+/** Calls on two channels by three jobs, in every form of reference, over so many lines. */
+export function plays(lines: number, longest: number): fc.Arbitrary<Play> {
+  const id = fc.oneof(fc.constantFrom('C1', 'j1', 'x'), hostile);
+  const ids = (count: number) => fc.uniqueArray(id, { minLength: count, maxLength: count });
+  return fc
+    .record({ prefix, platform, channelIds: ids(2), jobIds: ids(3), questionIds: ids(2), answerIds: ids(2) })
+    .chain((names) => {
+      const move: fc.Arbitrary<Move> = fc.record({
+        call: calls(names),
+        pauseMs: fc.oneof(
+          { weight: 12, arbitrary: fc.constant(0) },
+          { weight: 1, arbitrary: fc.integer({ min: 1, max: 25 }) },
+        ),
+        line: fc.nat({ max: lines - 1 }),
+      });
+      return fc
+        .array(move, { minLength: 1, maxLength: longest, size: 'max' })
+        .map((moves) => ({ prefix: names.prefix, moves }));
+    });
+}
+
+export interface Cast {
+  platform: string;
+  channelIds: string[];
+  jobIds: string[];
+  questionIds: string[];
+  answerIds: string[];
+}
+
+/** Any call with these names. */
+export function calls({ platform, channelIds, jobIds, questionIds, answerIds }: Cast): fc.Arbitrary<Call> {
+  const channelId = fc.constantFrom(...channelIds);
+  const channel = channelId.map((value) => `${platform}:${value}`);
+  const job = fc.constantFrom(...jobIds);
+  const questionId = fc.constantFrom(...questionIds);
+  const answerId = fc.constantFrom(...answerIds, '');
+  const ttlMs = fc.oneof(
+    { weight: 6, arbitrary: fc.constantFrom(60_000, 7_200_000, 999_999_999_999) },
+    { weight: 1, arbitrary: fc.integer({ min: 1, max: 40 }) },
+  );
+  const jobReference = fc.oneof(
+    job.map((value) => ({ job: value })),
+    fc.record({ channel, job }),
+  );
+  const reference = fc.oneof(
+    channel.map((value) => ({ channel: value })),
+    jobReference,
+  );
+  const stream = fc.option(fc.constantFrom('heard', 'heard too'), { nil: undefined });
+  const given = (name: 'claim' | 'set') =>
+    fc.tuple(channelId, job, ttlMs).chain(([channelId, jobId, ttlMs]) =>
+      document({ jobId, channelId, platform }, questionId).map((state) => ({
+        name,
+        state,
+        channel: `${platform}:${channelId}`,
+        job: jobId,
+        ttlMs,
+      })),
+    );
+  return fc.oneof(
+    { weight: 5, arbitrary: given('claim') },
+    { weight: 2, arbitrary: given('set') },
+    { weight: 1, arbitrary: reference.map((ref) => ({ name: 'get' as const, ...ref })) },
+    {
+      weight: 2,
+      arbitrary: fc.tuple(jobReference, ttlMs).map(([ref, ttlMs]) => ({ name: 'get_by_job' as const, ...ref, ttlMs })),
+    },
+    {
+      weight: 4,
+      arbitrary: fc
+        .tuple(
+          reference,
+          fc.oneof({ weight: 4, arbitrary: questionId }, { weight: 1, arbitrary: fc.constant('') }),
+          ttlMs,
+        )
+        .map(([ref, questionId, ttlMs]) => ({ name: 'set_pending' as const, ...ref, questionId, ttlMs })),
+    },
+    {
+      weight: 5,
+      arbitrary: fc
+        .tuple(reference, questionId, answerId, ttlMs, stream)
+        .map(([ref, questionId, answerId, ttlMs, stream]) => ({
+          name: 'answer' as const,
+          ...ref,
+          questionId,
+          answerId,
+          ttlMs,
+          ...(stream === undefined ? {} : { stream }),
+        })),
+    },
+    { weight: 2, arbitrary: reference.map((ref) => ({ name: 'remove' as const, ...ref })) },
+  );
+}

@@ -1,0 +1,96 @@
+import type { AnswerOptions, ConversationReference, ConversationStore, WriteOptions } from '../../src/index.ts';
+
+/** One call of the store, on what has to be there before. */
+export interface StoreCall {
+  name: string;
+  /** Brings about what the call meets, in an empty prefix. */
+  before(store: ConversationStore): Promise<unknown>;
+  call(store: ConversationStore): Promise<unknown>;
+  /** What the call answers where it has been executed before, given what that execution answered; by default the same. */
+  again?(first: unknown): unknown;
+}
+
+/** Everything is stored for a minute; what is written or renewed by the calls lives for the default, two hours. */
+const SHORT: WriteOptions = { ttlMs: 60_000 };
+
+export const STATE = {
+  jobId: 'j1',
+  channelId: 'C1',
+  userId: 'U1',
+  platform: 'Slack',
+  project: 'web',
+  ticketId: 42,
+  startedAt: '2026-01-31T09:30:00.000Z',
+  pendingQuestionId: null,
+  notes: ['größer', 1.5],
+};
+const OTHER = { ...STATE, jobId: 'j2', notes: [] };
+
+const CHANNEL: ConversationReference = { platform: 'slack', channelId: 'C1' };
+const JOB = { jobId: 'j1' };
+const REFERENCES: [string, ConversationReference][] = [
+  ['the channel', CHANNEL],
+  ['the job', JOB],
+  ['channel and job', { ...CHANNEL, ...JOB }],
+];
+
+const nothing = async () => {};
+const stored = (store: ConversationStore) => store.set(STATE, SHORT);
+const asked = async (store: ConversationStore) => {
+  await stored(store);
+  await store.setPendingQuestion(CHANNEL, 'q1', SHORT);
+};
+const answered = async (store: ConversationStore) => {
+  await asked(store);
+  await store.answerQuestion(CHANNEL, 'q1', { answerId: 'a1', ...SHORT });
+};
+const takenOver = async (store: ConversationStore) => {
+  await stored(store);
+  await store.set(OTHER, SHORT);
+};
+
+const CLICK: AnswerOptions = { answerId: 'a2', stream: 'job:j1:in', fields: { answer: 'yes', by: 'U1' } };
+const gone = () => ({ outcome: 'gone', state: null });
+
+/** Every call of the store, by every form of reference, with every outcome. */
+export const CALLS: StoreCall[] = [
+  { name: 'ready', before: nothing, call: (store) => store.ready() },
+  { name: 'claim of a free channel', before: nothing, call: (store) => store.claim(STATE) },
+  { name: 'claim by the holder', before: asked, call: (store) => store.claim(STATE) },
+  { name: "claim of another's channel", before: stored, call: (store) => store.claim(OTHER) },
+  // The second execution finds what the first one stored.
+  { name: 'set of a free channel', before: nothing, call: (store) => store.set(STATE), again: () => STATE },
+  { name: 'set by the holder', before: asked, call: (store) => store.set(STATE), again: () => STATE },
+  { name: 'set by another job', before: asked, call: (store) => store.set(OTHER), again: () => OTHER },
+  { name: 'getByJobId', before: asked, call: (store) => store.getByJobId('j1') },
+  { name: 'getByJobId that renews nothing', before: asked, call: (s) => s.getByJobId('j1', { renew: false }) },
+  { name: 'getByJobId of a displaced job', before: takenOver, call: (store) => store.getByJobId('j1') },
+  ...REFERENCES.flatMap(([by, ref]): StoreCall[] => [
+    { name: `get by ${by}`, before: asked, call: (store) => store.get(ref) },
+    { name: `setPendingQuestion by ${by}`, before: stored, call: (store) => store.setPendingQuestion(ref, 'q"1') },
+    { name: `clearPendingQuestion by ${by}`, before: asked, call: (store) => store.clearPendingQuestion(ref) },
+    { name: `answerQuestion by ${by}`, before: asked, call: (store) => store.answerQuestion(ref, 'q1', CLICK) },
+    { name: `remove by ${by}`, before: asked, call: (store) => store.remove(ref), again: gone },
+  ]),
+  { name: 'setPendingQuestion of nothing', before: nothing, call: (store) => store.setPendingQuestion(JOB, 'q1') },
+  {
+    name: 'answerQuestion without an answerId',
+    before: asked,
+    call: (store) => store.answerQuestion(CHANNEL, 'q1', { stream: 'heard', fields: { answer: 'no' } }),
+  },
+  { name: 'answerQuestion without a stream', before: asked, call: (s) => s.answerQuestion(JOB, 'q1') },
+  { name: 'answerQuestion, second', before: answered, call: (store) => store.answerQuestion(JOB, 'q1', CLICK) },
+  { name: 'answerQuestion of another question', before: asked, call: (s) => s.answerQuestion(JOB, 'q2', CLICK) },
+  { name: 'answerQuestion of nothing', before: nothing, call: (store) => store.answerQuestion(JOB, 'q1', CLICK) },
+  { name: 'remove by a displaced job', before: takenOver, call: (s) => s.remove({ ...CHANNEL, ...JOB }) },
+  { name: 'remove of nothing', before: nothing, call: (store) => store.remove(CHANNEL) },
+  {
+    name: 'list',
+    before: asked,
+    async call(store) {
+      const states: unknown[] = [];
+      for await (const state of store.list()) states.push(state);
+      return states;
+    },
+  },
+];

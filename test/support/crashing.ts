@@ -1,0 +1,62 @@
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createConnection } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type RunningRedis, startRedis } from '../../scripts/redis.ts';
+
+/** A server of its own that is killed and comes back on the same port and the same folder. */
+export class CrashingServer {
+  readonly url: string;
+  readonly #args: readonly string[];
+  readonly #folder: string;
+  #running: RunningRedis;
+
+  private constructor(running: RunningRedis, args: readonly string[], folder: string) {
+    this.url = running.url;
+    this.#running = running;
+    this.#args = [...args, '--port', new URL(running.url).port];
+    this.#folder = folder;
+  }
+
+  static async start(...args: string[]): Promise<CrashingServer> {
+    const folder = await mkdtemp(join(tmpdir(), 'conversation-state-crash-'));
+    const all = [...args, '--dir', folder];
+    return new CrashingServer(await startRedis({ args: all }), all, folder);
+  }
+
+  signal(name: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void {
+    const { pid } = this.#running;
+    if (pid === undefined) throw new Error('this process did not start the server');
+    process.kill(pid, name);
+  }
+
+  /** Kills it; nobody listens on the port any more once this ends. */
+  async kill(): Promise<void> {
+    this.signal('SIGKILL');
+    await this.#running.stop();
+    while (await answers(this.url));
+  }
+
+  async restart(...args: string[]): Promise<void> {
+    this.#running = await startRedis({ args: [...this.#args, ...args] });
+  }
+
+  async stop(): Promise<void> {
+    await this.#running.stop();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}
+
+async function answers(url: string): Promise<boolean> {
+  const { hostname, port } = new URL(url);
+  const socket = createConnection(Number(port), hostname);
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}

@@ -1,0 +1,37 @@
+// Runs the fast suite on one library after the other, in a process of its own: a mistake may hang a server for ever.
+import { Redis } from 'ioredis';
+import { fastSuite } from './fast-suite.ts';
+import type { Run } from './fast-suite-process.ts';
+import { putUnderTest } from './library.ts';
+import { beforeLeaving, withRedis } from './redis.ts';
+
+const SILENCE_MS = 6_000;
+
+// What was on its way when a suite ended early.
+process.on('unhandledRejection', () => {});
+process.on('disconnect', () => process.exit());
+
+const reached = new Set<number>();
+beforeLeaving(async (client) => {
+  // Only an instrumented library has this function, and not every server has the library.
+  const found = await client.fcall_ro('conv_coverage', 0).catch(() => []);
+  for (const point of found as number[]) reached.add(point);
+});
+
+const suite = await fastSuite();
+
+// A function that never ends keeps its server from answering anybody.
+const uvu = await import('uvu');
+const watch = new Redis(await withRedis(uvu.suite('watch')).url());
+setInterval(() => {
+  const silence = setTimeout(() => process.exit(), SILENCE_MS);
+  watch.ping().finally(() => clearTimeout(silence));
+}, SILENCE_MS / 4);
+
+process.on('message', async ({ source }: { source: string }) => {
+  putUnderTest(source);
+  reached.clear();
+  const run = await suite.run();
+  process.send?.({ ...run, reached: [...reached] } satisfies Run);
+});
+process.send?.('ready');

@@ -1,0 +1,73 @@
+import luaparse from 'luaparse';
+
+export type Node = luaparse.Node;
+
+/** A Lua source and its syntax tree. Lua's strings are bytes, so the text is latin1: one character is one byte. */
+export interface Tree {
+  text: string;
+  chunk: luaparse.Chunk;
+}
+
+export function treeOf(source: string): Tree {
+  const text = Buffer.from(source, 'utf8').toString('latin1');
+  const options = { luaVersion: '5.1', encodingMode: 'pseudo-latin1', ranges: true, locations: true } as const;
+  return { text, chunk: luaparse.parse(text, options) };
+}
+
+/** latin1 back to what is loaded. */
+export function sourceOf(text: string): string {
+  return Buffer.from(text, 'latin1').toString('utf8');
+}
+
+/** Where a node begins and ends in the text. */
+export function rangeOf(node: Node): [from: number, to: number] {
+  const { range } = node as { range?: [number, number] };
+  if (!range) throw new Error(`${node.type} has no place`);
+  return range;
+}
+
+export function lineOf(node: Node): number {
+  return node.loc?.start.line ?? 0;
+}
+
+/** Every node in the order of the text, each with the name of the function around it. */
+export function* nodesOf(node: Node, around = ''): Generator<{ node: Node; around: string }> {
+  yield { node, around };
+  const inside = node.type === 'FunctionDeclaration' && node.identifier ? nameOf(node.identifier) : around;
+  for (const value of Object.values(node)) {
+    for (const child of Array.isArray(value) ? value : [value]) if (isNode(child)) yield* nodesOf(child, inside);
+  }
+}
+
+/** The lists of statements in a node, its own only. */
+export function statementsOf(node: Node): Node[] {
+  return 'body' in node && Array.isArray(node.body) ? node.body : [];
+}
+
+function nameOf(identifier: Node): string {
+  return identifier.type === 'Identifier' ? identifier.name : '';
+}
+
+function isNode(value: unknown): value is Node {
+  return typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string';
+}
+
+/** Text to put between two characters. `depth` tells apart what opens or closes at one place. */
+export interface Insertion {
+  at: number;
+  text: string;
+  size: number;
+  closes: boolean;
+}
+
+/** The text with all insertions. What closes stands before what opens; the larger one opens first and closes last. */
+export function inserted(text: string, insertions: Insertion[]): string {
+  const order = (a: Insertion, b: Insertion) =>
+    a.at - b.at || Number(b.closes) - Number(a.closes) || (a.closes ? a.size - b.size : b.size - a.size);
+  let [result, done] = ['', 0];
+  for (const insertion of insertions.toSorted(order)) {
+    result += text.slice(done, insertion.at) + insertion.text;
+    done = insertion.at;
+  }
+  return result + text.slice(done);
+}

@@ -1,0 +1,60 @@
+import type { Redis } from 'ioredis';
+import { ConversationError, type ConversationErrorCode } from '../../src/index.ts';
+
+/** A logger that keeps what it hears, as `level: message`. */
+export function listener() {
+  const heard: string[] = [];
+  const hear = (level: string) => (message: string) => heard.push(`${level}: ${message}`);
+  return { heard, debug: hear('debug'), info: hear('info'), warn: hear('warn'), error: hear('error') };
+}
+
+/** The ConversationError of this code that a promise must end with. */
+export async function refusal(call: Promise<unknown>, code: ConversationErrorCode): Promise<ConversationError> {
+  const reply = await call.then(
+    (value) => ({ value }),
+    (error: unknown) => error,
+  );
+  if (reply instanceof ConversationError && reply.code === code) return reply;
+  const found = reply instanceof Error ? `${reply.name} ${reply.message}` : JSON.stringify(reply);
+  throw new Error(`a ConversationError ${code} was wanted, it was ${found}`);
+}
+
+/** The commands that reach the server from outside, in the order it runs them. */
+export interface Wire {
+  /** The commands that a piece of work sends, each with its name in lower case first. */
+  during(work: () => Promise<unknown>): Promise<string[][]>;
+  /** Ends the connection that listens. */
+  stop(): void;
+}
+
+/** Listens by MONITOR on a connection of its own to the server of `marker`, which sends what ends a listening. */
+export async function wiretap(marker: Redis): Promise<Wire> {
+  const heard = await marker.monitor();
+  let commands: string[][] = [];
+  let count = 0;
+  /** Waits until everything that was sent so far has been heard. */
+  const mark = () =>
+    new Promise<void>((resolve, reject) => {
+      const own = `mark ${++count}`;
+      const hear = (_time: string, [, text]: string[]) => {
+        if (text !== own) return;
+        heard.off('monitor', hear);
+        resolve();
+      };
+      heard.on('monitor', hear);
+      marker.echo(own).catch(reject);
+    });
+  heard.on('monitor', (_time: string, [name = '', ...args]: string[], source: string) => {
+    if (source !== 'lua') commands.push([name.toLowerCase(), ...args]);
+  });
+  return {
+    async during(work) {
+      await mark();
+      commands = [];
+      await work();
+      await mark();
+      return commands.slice(0, -1);
+    },
+    stop: () => heard.disconnect(),
+  };
+}
