@@ -103,6 +103,13 @@ it('an index that can not be read is overwritten', async ({ call, living, redis 
   }
 });
 
+it('a holder whose state also names another job, overruled, is displaced by that job', async ({ call, redis }) => {
+  const twice = json({ jobId: 'j2' }).replace('{', '{"jobId":"j1",');
+  await call('conv_set', [CHANNEL, 'job-index:j2'], twice);
+  assert.is(await call('conv_set', PAIR, json()), twice);
+  assert.is(await redis.exists('job-index:j2'), 0);
+});
+
 function valuesOf(keys: Record<string, { value: unknown }>): [string, unknown][] {
   return Object.entries(keys).map(([key, { value }]) => [key, value]);
 }

@@ -208,6 +208,25 @@ it('what is no JSON to a strict parser is not stored', async (at) => {
   }
 });
 
+it('where a text stops being JSON is said', async ({ call, refused }) => {
+  const message = await refused(() => call('conv_set', PAIR, `${json()}}`));
+  assert.is(
+    message,
+    `CONVSTATE the state must be JSON: Expected the end but found T_OBJ_END at character ${json().length + 1}`,
+  );
+});
+
+it('the first and last character of every row of well-formed UTF-8 is taken', async ({ call }) => {
+  for (const code of [0xa0, 0x7ff, 0x800, 0xfff, 0x1000, 0xcfff, 0xd000, 0xd7ff, 0xe000, 0xffff, 0x10000, 0x3ffff]) {
+    const text = json({ note: String.fromCodePoint(code) });
+    await call('conv_set', PAIR, text);
+    assert.is(await call('conv_get', PAIR), text, code.toString(16));
+  }
+  const text = json({ note: String.fromCodePoint(0x40000, 0xfffff, 0x100000, 0x10ffff) });
+  await call('conv_set', PAIR, text);
+  assert.is(await call('conv_get', PAIR), text);
+});
+
 it('a state of more than 256 KiB', async (at) => {
   await at.call('conv_set', PAIR, json(), 60_000);
   const length = 262_144 - json({ note: '' }).length;

@@ -144,9 +144,13 @@ export function document(
     maybe(fc.constantFrom('transcript', 'pendingquestionid', 'lastAnswers').chain((name) => member(name, rawValue))),
   );
   // Of two members with one name the last counts, so those that must not count stand before the others.
-  const overruled = fc
-    .constantFrom('pendingQuestionId', 'lastAnswer', 'jobId', 'x')
-    .chain((name) => member(name, rawValue));
+  const overruled = fc.oneof(
+    fc.constantFrom('pendingQuestionId', 'lastAnswer', 'jobId', 'x').chain((name) => member(name, rawValue)),
+    member(
+      'jobId',
+      anyJob.map((value) => JSON.stringify(value)),
+    ),
+  );
   return fc.tuple(members, fc.array(overruled, { maxLength: 2 }), fc.nat()).map(([members, overruled, turn]) => {
     const real = rotated(
       members.filter((candidate) => candidate !== undefined),
@@ -213,7 +217,7 @@ export function calls({ platform, channelIds, jobIds, questionIds, answerIds }: 
   const stream = fc.option(fc.constantFrom('heard', 'heard too'), { nil: undefined });
   const given = (name: 'claim' | 'set') =>
     fc.tuple(channelId, job, ttlMs).chain(([channelId, jobId, ttlMs]) =>
-      document({ jobId, channelId, platform }, questionId).map((state) => ({
+      document({ jobId, channelId, platform }, questionId, job).map((state) => ({
         name,
         state,
         channel: `${platform}:${channelId}`,

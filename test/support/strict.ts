@@ -1,7 +1,7 @@
 /** Decides without the library's own means what is JSON and a valid state. Bytes are given as latin1 text. */
 
 const ISO =
-  /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-4]):[0-5]\d(:[0-6]\d(\.\d+)?)?(Z|[+-][0-2]\d(:?[0-5]\d)?)?$/;
+  /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d:[0-5]\d|2[0-3]:[0-5]\d|24:00)(:([0-5]\d(\.\d+)?|60))?(Z|[+-][01]\d(:?[0-5]\d)?)?$/;
 const PLATFORM = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 const MAX_STATE = 262_144;
 /** What the server's JSON parser goes into. */
