@@ -31,7 +31,22 @@ const CALLS = new Map([
   [32, 2000],
   [256, 3000],
 ]);
-const DISTANCES = [0.5, 5];
+const DISTANCES = [
+  {
+    delayMs: 0.5,
+    calls: new Map([
+      [1, 60],
+      [32, 640],
+    ]),
+  },
+  {
+    delayMs: 5,
+    calls: new Map([
+      [1, 15],
+      [32, 320],
+    ]),
+  },
+];
 const DISTANCE_ROUNDS = 3;
 
 interface Options {
@@ -68,18 +83,7 @@ async function bench({ scale, write }: Options): Promise<void> {
     progress.done();
 
     const distances: { delayMs: number; figures: Figures[] }[] = [];
-    for (const delayMs of DISTANCES) {
-      const calls = new Map(
-        delayMs < 1
-          ? [
-              [1, 60],
-              [32, 640],
-            ]
-          : [
-              [1, 15],
-              [32, 320],
-            ],
-      );
+    for (const { delayMs, calls } of DISTANCES) {
       progress = startProgress(`${delayMs} ms away`, cells(DISTANCE_ROUNDS, OPERATIONS.length, calls.size));
       const far = await startDistance(redis.url, delayMs);
       distances.push({
@@ -119,7 +123,7 @@ async function bench({ scale, write }: Options): Promise<void> {
       progress.done();
     }
 
-    const goals = judge({ counts, throughput, serverTime, memory, scale: scaled?.scaled ?? [] });
+    const goals = judge({ counts, throughput, distances, serverTime, memory, scale: scaled?.scaled ?? [], pingMs });
     const text = [
       '# Benchmarks',
       'Written by `npm run bench -- --scale --write`.',
@@ -146,4 +150,9 @@ async function bench({ scale, write }: Options): Promise<void> {
   }
 }
 
-await bench(options());
+try {
+  await bench(options());
+} catch (error) {
+  console.error(`\n${error instanceof Error ? error.message : error}`);
+  process.exit(1);
+}

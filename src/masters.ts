@@ -140,6 +140,8 @@ function connect(entry: Redis | Cluster, { isSelf, names }: Line, opened: Redis[
   if (!template) throw new Error('Connection is closed.');
   const place = placeOf(entry, names[0] ?? '');
   const client = template.duplicate({ ...place, readOnly: false, lazyConnect: true, retryStrategy: () => null });
+  // Whoever uses it hears of a lost connection from the command that fails.
+  client.on('error', () => {});
   opened.push(client);
   return client;
 }

@@ -16,7 +16,9 @@ export function section(title: string, ...parts: string[]): string {
 
 export function goalsSection(goals: readonly Goal[]): string {
   const rows = goals.map(({ goal, reached, measured }) => [reached ? 'reached' : '**missed**', goal, measured]);
-  return section('Goals', table(['', 'goal', 'measured'], rows));
+  const causes = new Set(goals.flatMap(({ reached, cause }) => (reached || cause === '' ? [] : [`- ${cause}`])));
+  const why = causes.size > 0 ? [`Why those that are missed are missed:\n\n${[...causes].join('\n')}`] : [];
+  return section('Goals', table(['', 'goal', 'measured'], rows), ...why);
 }
 
 /** The one table that matters: calls per second, an operation in each row. */

@@ -21,16 +21,17 @@ interface Run {
 }
 
 const ROOT = join(import.meta.dirname, '..', '..');
-/** How many lines of a failed run, and how many calls that differ, are shown. */
-const SHOWN_LINES = 60;
+/** How many calls that differ are shown for an engine. */
 const SHOWN_CALLS = 5;
 
-/** The test files that start a server, by the words that `npm test` takes. The others don't see an engine. */
+/**
+ * The test files that make calls on a server, by the words that `npm test` takes. The others don't see an engine, or are
+ * about finding one on the PATH.
+ */
 async function testsOnServers(): Promise<string[]> {
   const { suites } = await parse(join(ROOT, 'test'), '\\.test\\.ts$');
-  const starts = (file: string) =>
-    /startRedis|support\/(redis|library)\.ts|support\/cli\.ts/.test(readFileSync(file, 'utf8'));
-  return suites.filter(({ file }) => starts(file)).map(({ name }) => name);
+  const calls = (file: string) => /with(Redis|Library)\(|startRedis\(/.test(readFileSync(file, 'utf8'));
+  return suites.filter(({ name, file }) => calls(file) && name !== 'redis.test.ts').map(({ name }) => name);
 }
 
 async function runOn(engine: Installed, tests: string[]): Promise<Run> {
@@ -44,7 +45,7 @@ async function runOn(engine: Installed, tests: string[]): Promise<Run> {
   try {
     const heard = await output(['scripts/test.ts', ...tests], env, (text) => tick(engine.name, text));
     const [, passed = '0', failed = '1'] = /(\d+) passed, (\d+) failed\s*$/.exec(heard) ?? [];
-    if (failed !== '0') console.error(`\n${heard.trimEnd().split('\n').slice(-SHOWN_LINES).join('\n')}`);
+    if (failed !== '0') console.error(`\n${failures(heard)}`);
     // A server that the tests did not run on would prove nothing.
     if (!heard.includes(`redis-server ${serverVersion(engine)} from the PATH`))
       throw new Error(`${engine.name} was not used`);
@@ -54,6 +55,14 @@ async function runOn(engine: Installed, tests: string[]): Promise<Run> {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** What uvu says about each test that failed, and what the guard says of the whole at the end. */
+function failures(heard: string): string {
+  const blocks = heard.match(/^ {3}FAIL {2}[\s\S]*?\n\n\n/gm) ?? [];
+  return [...blocks.map((block) => block.trimEnd()), heard.slice(heard.lastIndexOf('Duration: ')).trimEnd()].join(
+    '\n\n',
+  );
 }
 
 function serverVersion({ version }: Installed): string {

@@ -49,7 +49,10 @@ export class FaultyProxy {
   private constructor(server: Server, target: string) {
     this.#server = server;
     this.#target = new URL(target);
-    this.url = `redis://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    // With its user, password and database.
+    const url = new URL(target);
+    url.host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    this.url = url.href;
     server.on('connection', (client) => this.#serve(client));
   }
 
@@ -78,7 +81,7 @@ export class FaultyProxy {
   }
 
   #serve(client: Socket): void {
-    const server = connect({ host: this.#target.hostname, port: Number(this.#target.port), noDelay: true });
+    const server = connect({ host: this.#target.hostname, port: Number(this.#target.port || 6379), noDelay: true });
     const expected: { name: string; requestBytes: number; fault: Fault | undefined }[] = [];
     for (const [socket, other] of [[client, server] as const, [server, client] as const]) {
       this.#sockets.add(socket);

@@ -1,0 +1,213 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
+import { Cluster, type ClusterOptions } from 'ioredis';
+import { slotOf } from '../../scripts/slot.ts';
+import { ConversationStore, type StoredConversationState } from '../../src/index.ts';
+import { type Node, redirections } from './nodes.ts';
+import { playScene } from './scene.ts';
+
+const WORKERS = 9;
+const READERS = 6;
+const PAUSE_MS = 20;
+const READ_PAUSE_MS = 2;
+const LIST_PAUSE_MS = 1_000;
+/** Conversations that stand all the time, in each store: so many that the tenant's slot takes a while to move. */
+const RESIDENTS = 1_000;
+/** The store that has everything in one slot, and where. */
+export const TENANT = '{shop}:';
+const PROGRESS_MS = 5_000;
+const SHOWN = 5;
+
+/** What the README advises for a client that is to sit out a failover. */
+const PATIENT = { maxRedirections: 64, retryDelayOnFailover: 200, retryDelayOnClusterDown: 200 };
+/** The errors of a client that lost its patience all the same, and how often such a call is made again. */
+const IMPATIENT = /^(Connection is closed|Too many Cluster redirections|CLUSTERDOWN|LOADING|READONLY)|ECONN|EPIPE/;
+const REPEATS = 50;
+
+type Resident = [store: ConversationStore, state: StoredConversationState];
+
+/** The same calls all the time, from several places at once, each with what it must answer. */
+export class Load {
+  calls = 0;
+  /** Calls that the client gave up, made again. */
+  repeats = 0;
+  /** What was answered wrongly, and what was expected. */
+  readonly wrong: string[] = [];
+  /** Whether connections break: then a call may be sent twice, and its answer be that of the second time. */
+  resends = false;
+  /** Slots of which an acknowledged write may be lost, so that nobody knows what a call has to answer. */
+  avoid: (slot: number) => boolean = () => false;
+  readonly stores: ConversationStore[];
+  readonly #clusters: Cluster[];
+  readonly #residents: Resident[] = [];
+  #running: Promise<void>[] = [];
+  #stopped = false;
+  #channels = 0;
+
+  constructor(nodes: Node[]) {
+    const plain = connect(nodes);
+    const autopipelining = connect(nodes, { enableAutoPipelining: true });
+    this.#clusters = [plain, autopipelining];
+    this.stores = [
+      new ConversationStore(plain, { sharded: true }),
+      new ConversationStore(plain, { prefix: TENANT }),
+      new ConversationStore(autopipelining, { sharded: true, prefix: 'auto:' }),
+    ];
+  }
+
+  /** Makes a call that must be answered in the end. */
+  call = <T>(run: () => Promise<T>): Promise<T> => {
+    this.calls++;
+    return patiently(run, () => {
+      this.calls++;
+      this.repeats++;
+    });
+  };
+
+  expect = (isRight: boolean, what: string, answer: unknown): void => {
+    if (!isRight) this.wrong.push(`${what}; answered was ${JSON.stringify(answer)}`);
+  };
+
+  /** Whose answers to a question a stream holds. */
+  published = async (key: string, question: string): Promise<string[]> => {
+    const [cluster] = this.#clusters as [Cluster];
+    const entries = await this.call(() => cluster.xrange(key, '-', '+'));
+    return entries.flatMap(([, fields]) => (fields[1] === question ? [fields[3] ?? ''] : []));
+  };
+
+  /** Claims the conversations that stand all the time. */
+  async settle(): Promise<void> {
+    for (const store of this.stores) {
+      const claims = Array.from({ length: RESIDENTS }, async (_, n) => {
+        const channel = { platform: 'teams', channelId: `resident-${n}` };
+        const jobId = store.newJobId(channel);
+        const given = { ...channel, jobId, userId: 'U1', project: 'web', ticketId: n, startedAt: new Date() };
+        const { state } = await this.call(() => store.claim(given));
+        this.#residents.push([store, state]);
+      });
+      await Promise.all(claims);
+    }
+  }
+
+  /** Looks for every resident in a list. */
+  async #checkLists(): Promise<void> {
+    for (const store of this.stores) {
+      const expected = this.#residents.flatMap(([owner, { jobId }]) => (owner === store ? [jobId] : []));
+      const listed = await this.call(async () => {
+        const jobs: string[] = [];
+        for await (const { jobId } of store.list({ platform: 'teams' })) jobs.push(jobId);
+        return jobs;
+      });
+      this.expect(isDeepStrictEqual(listed.sort(), expected.sort()), `list gives all ${RESIDENTS} once`, listed.length);
+    }
+  }
+
+  /** Ends it and says what it came to. */
+  close(): void {
+    console.log(`\n  in all ${this.calls} calls, ${this.repeats} of them repeated, ${this.wrong.length} wrong answers`);
+    for (const cluster of this.#clusters) cluster.disconnect();
+  }
+
+  /**
+   * Runs the load while a task does something to the cluster, prints how it goes, and ends with what has to be right
+   * then: every resident is found, by every reference and in the list.
+   * @returns what was answered wrongly
+   */
+  async under(name: string, nodes: Node[], task: () => Promise<unknown>): Promise<string[]> {
+    process.stdout.write('\n');
+    const began = Date.now();
+    const [calls, repeats, wrong] = [this.calls, this.repeats, this.wrong.length];
+    const before = await redirections(nodes);
+    const say = (more = '') => {
+      const seconds = `${((Date.now() - began) / 1000).toFixed(0)} s`;
+      const figures = `${this.calls - calls} calls, ${this.wrong.length - wrong} wrong`;
+      console.log(`  ${name.padEnd(30)} ${seconds.padStart(5)}   ${figures}${more}`);
+    };
+    const timer = setInterval(say, PROGRESS_MS);
+    try {
+      this.#start();
+      await task();
+      await this.#stop();
+      await Promise.all(this.#residents.map((resident) => this.#find(resident)));
+      await this.#checkLists();
+    } finally {
+      clearInterval(timer);
+      await this.#stop();
+    }
+    const sent = Object.entries(await redirections(nodes)).map(([code, n]) => `${n - (before[code] ?? 0)} ${code}`);
+    say(`, ${this.repeats - repeats} repeated by the caller; retried by the client: ${sent.join(', ')}`);
+    const added = this.wrong.slice(wrong);
+    for (const line of added.slice(0, SHOWN)) console.log(`    WRONG: ${line.slice(0, 1_000)}`);
+    return added;
+  }
+
+  #start(): void {
+    this.#stopped = false;
+    this.#running = [
+      ...Array.from({ length: WORKERS }, (_, n) => this.#repeatedly(() => this.#scene(n), PAUSE_MS)),
+      ...Array.from({ length: READERS }, () => this.#repeatedly(() => this.#visit(), READ_PAUSE_MS)),
+      this.#repeatedly(() => this.#checkLists(), LIST_PAUSE_MS),
+    ];
+  }
+
+  async #stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.all(this.#running);
+  }
+
+  async #repeatedly(task: () => Promise<void>, pauseMs: number): Promise<void> {
+    while (!this.#stopped) {
+      await task().catch((error: unknown) => this.wrong.push(`no answer at all: ${error}`));
+      await sleep(pauseMs);
+    }
+  }
+
+  async #scene(worker: number): Promise<void> {
+    const store = this.stores[worker % this.stores.length];
+    if (store) await playScene(this, store, this.#newChannel(store));
+  }
+
+  #newChannel(store: ConversationStore): { platform: string; channelId: string } {
+    for (;;) {
+      const channel = { platform: 'slack', channelId: `C${this.#channels++}` };
+      if (!this.avoid(slotOf(store.key(channel, '')))) return channel;
+    }
+  }
+
+  async #visit(): Promise<void> {
+    const resident = this.#residents[Math.floor(Math.random() * this.#residents.length)];
+    if (resident) await this.#find(resident);
+  }
+
+  async #find([store, state]: Resident): Promise<void> {
+    const { platform, channelId, jobId } = state;
+    const answers = await Promise.all([
+      this.call(() => store.get({ platform, channelId })),
+      this.call(() => store.get({ jobId })),
+      this.call(() => store.getByJobId(jobId)),
+    ]);
+    this.expect(
+      answers.every((answer) => isDeepStrictEqual(answer, state)),
+      'a conversation stands',
+      { state, answers },
+    );
+  }
+}
+
+/** Makes a call, and again where the client gave it up. */
+export async function patiently<T>(run: () => Promise<T>, again: () => void = () => {}): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await run();
+    } catch (error) {
+      if (!IMPATIENT.test((error as Error).message) || attempt === REPEATS) throw error;
+    }
+    await sleep(100);
+    again();
+  }
+}
+
+export function connect(nodes: Node[], options: Omit<ClusterOptions, 'redisOptions'> = {}): Cluster {
+  const places = nodes.map(({ port }) => ({ host: '127.0.0.1', port }));
+  return new Cluster(places, { ...PATIENT, ...options });
+}

@@ -1,0 +1,121 @@
+import type { Cluster } from 'ioredis';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { ConversationStore, LIBRARY_SOURCE } from '../../src/index.ts';
+import { connect } from './load.ts';
+import * as cluster from './nodes.ts';
+
+const CHANNELS = Array.from({ length: 60 }, (_, n) => ({ platform: 'slack', channelId: `C${n}` }));
+const STATE = { userId: 'U1', project: 'web', ticketId: 12, startedAt: '2026-01-31T09:30:00.000Z' };
+
+const test = suite('reads on replicas, claims that wait for them');
+const clients: Cluster[] = [];
+let nodes: cluster.Node[];
+let store: ConversationStore;
+let reader: ConversationStore;
+let jobs: string[];
+
+test.before(async () => {
+  nodes = await cluster.startCluster();
+  clients.push(connect(nodes), connect(nodes, { scaleReads: 'slave' }));
+  store = new ConversationStore(clients[0] as Cluster, { sharded: true });
+  reader = new ConversationStore(clients[1] as Cluster, { sharded: true });
+  jobs = CHANNELS.map((channel) => store.newJobId(channel));
+  const claims = CHANNELS.map((channel, n) => claim({ ...STATE, ...channel, jobId: jobs[n] ?? '' }));
+  await reader.ready();
+  assert.ok((await Promise.all(claims)).every((result) => 'replicas' in result && result.replicas === 1));
+});
+test.after(() => {
+  for (const client of clients) client.disconnect();
+  cluster.stopAll();
+});
+
+function claim(state: Parameters<ConversationStore['claim']>[0]) {
+  return store.claim(state, { replicas: 1, timeoutMs: 5_000 });
+}
+
+/** How often a task has masters and replicas run each command. */
+async function counted(task: () => Promise<unknown>): Promise<Record<string, number>> {
+  for (const { admin } of nodes) await admin.config('RESETSTAT');
+  await task();
+  const counts: Record<string, number> = {};
+  for (const { admin } of nodes) {
+    const role = /role:(\w+)/.exec(await admin.info('replication'))?.[1] === 'slave' ? 'replica' : 'master';
+    for (const [, command, calls] of (await admin.info('commandstats')).matchAll(/cmdstat_(\w+):calls=(\d+)/g)) {
+      if (!/^(fcall|fcall_ro|get|getex)$/.test(command ?? '')) continue;
+      counts[`${role} ${command}`] = (counts[`${role} ${command}`] ?? 0) + Number(calls);
+    }
+  }
+  return counts;
+}
+
+// Inside a function a GET counts too: one for the state.
+test('with scaleReads, get is served by replicas alone', async () => {
+  const found = await counted(() => Promise.all(CHANNELS.map((channel) => reader.get(channel))));
+  assert.equal(found, { 'replica fcall_ro': CHANNELS.length, 'replica get': CHANNELS.length });
+});
+
+test('with scaleReads, getByJobId without renewal is served by replicas alone', async () => {
+  const read = () => Promise.all(jobs.map((jobId) => reader.getByJobId(jobId, { renew: false })));
+  assert.equal(await counted(read), { 'replica fcall_ro': jobs.length, 'replica get': 2 * jobs.length });
+});
+
+test('without scaleReads nothing is asked of replicas', async () => {
+  const read = () => Promise.all(CHANNELS.map((channel) => store.get(channel)));
+  assert.equal(await counted(read), { 'master fcall': CHANNELS.length, 'master get': CHANNELS.length });
+});
+
+test('what a call has to know for its keys is never asked of a replica', async () => {
+  const write = () => Promise.all(jobs.map((jobId) => reader.setPendingQuestion({ jobId }, 'q')));
+  const counts = await counted(write);
+  assert.is(counts['master getex'], jobs.length);
+  assert.equal(
+    Object.keys(counts).filter((name) => name.startsWith('replica fcall') || name === 'replica getex'),
+    [],
+  );
+});
+
+test('a conversation that no replica has yet is found', async () => {
+  const replicas = await cluster.replicas(nodes);
+  // Reads go on; what comes from the master waits.
+  for (const { admin } of replicas) await admin.call('CLIENT', 'PAUSE', '10000', 'WRITE');
+  const counts = await counted(async () => {
+    for (const { channelId } of CHANNELS) {
+      const channel = { platform: 'teams', channelId };
+      await store.claim({ ...STATE, ...channel, jobId: store.newJobId(channel) });
+      assert.is((await reader.get(channel))?.channelId, channelId);
+    }
+  });
+  for (const { admin } of replicas) await admin.call('CLIENT', 'UNPAUSE');
+  assert.is(counts['replica fcall_ro'], CHANNELS.length);
+  assert.is(counts['master fcall'], 2 * CHANNELS.length, 'one claim each, and one look where the replica had nothing');
+});
+
+test('a replica without the library does not stand in the way', async () => {
+  const replicas = await cluster.replicas(nodes);
+  for (const { admin } of replicas) {
+    await admin.config('SET', 'replica-read-only', 'no');
+    await admin.function('FLUSH');
+  }
+  for (const channel of CHANNELS) assert.is((await reader.get(channel))?.channelId, channel.channelId);
+  for (const { admin } of replicas) {
+    await admin.function('LOAD', LIBRARY_SOURCE);
+    await admin.config('SET', 'replica-read-only', 'yes');
+  }
+});
+
+test('a claim that is held waits for nobody and has no count', async () => {
+  const [channel] = CHANNELS as [(typeof CHANNELS)[0]];
+  const result = await claim({ ...STATE, ...channel, jobId: store.newJobId(channel) });
+  assert.is(result.outcome, 'held');
+  assert.not.ok('replicas' in result);
+});
+
+test('a claim is counted on no more replicas than there are', async () => {
+  const channel = { platform: 'slack', channelId: 'more' };
+  const state = { ...STATE, ...channel, jobId: store.newJobId(channel) };
+  const result = await store.claim(state, { replicas: 5, timeoutMs: 200 });
+  assert.ok('replicas' in result && result.replicas === 1);
+});
+
+test.run();
