@@ -103,6 +103,7 @@ interface Names {
 export function document(
   { jobId, channelId, platform }: Names,
   question: fc.Arbitrary<string>,
+  anyJob: fc.Arbitrary<string>,
 ): fc.Arbitrary<Document> {
   const escapes = fc.constantFrom(0, 0, 0, 0, 1, 2, 3);
   const member = (name: string, value: fc.Arbitrary<string>): fc.Arbitrary<Member> =>
