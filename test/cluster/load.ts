@@ -15,7 +15,7 @@ const LIST_PAUSE_MS = 1_000;
 const RESIDENTS = 1_000;
 /** The store that has everything in one slot, and where. */
 export const TENANT = '{shop}:';
-const PROGRESS_MS = 5_000;
+const PROGRESS_MS = 15_000;
 const SHOWN = 5;
 
 /** What the README advises for a client that is to sit out a failover. */
