@@ -587,11 +587,15 @@ local function answer(ref, questionId, answerId, ttlMs, ...)
   if fields > 0 and not ref.stream then fail('CONVARG', 'fields need a stream key to go to') end
   local text, state = find_to_change(ref)
   if not text then return 'gone', false end
+  local last = type(state.lastAnswer) == 'table' and state.lastAnswer or {}
+  local same_question = last.questionId == questionId
+  local again = same_question and last.answerId == answerId and answerId ~= ''
   if state.pendingQuestionId == questionId then
     text = change(text, state, 'pendingQuestionId', 'null', 'lastAnswer',
       '{"questionId":' .. quote(questionId) .. ',"answerId":' .. quote(answerId) .. '}')
     local at = deadline(ttl)
-    if ref.stream then
+    -- A question that was asked again, by a resend perhaps, is not answered twice by one answer.
+    if ref.stream and not again then
       permit('PEXPIREAT', ref.stream, at)
       permit('SET', ref.conversation, '')
       call('XADD', ref.stream, 'MAXLEN', '~', STREAM_LENGTH, '*', ...)
@@ -600,10 +604,8 @@ local function answer(ref, questionId, answerId, ttlMs, ...)
     write(ref, text, at)
     return 'accepted', text
   end
-  local last = state.lastAnswer
-  if type(last) ~= 'table' or last.questionId ~= questionId then return 'stale', text end
-  if answerId ~= '' and last.answerId == answerId then return 'accepted', text end
-  return 'answered', text
+  if again then return 'accepted', text end
+  return same_question and 'answered' or 'stale', text
 end
 
 --- Forgets a conversation. `removed`: it is gone now. `held`: another job took the channel over; only the caller's

@@ -25,29 +25,29 @@ import { compareSizes, compareWays, pingTime, SIZES, WAYS_OPERATIONS, WAYS_ROUND
 import { startRedis } from './redis.ts';
 
 const ROOT = join(import.meta.dirname, '..');
-const ROUNDS = 5;
+const ROUNDS = 9;
 const CALLS = new Map([
-  [1, 300],
-  [32, 2000],
-  [256, 3000],
+  [1, 150],
+  [32, 1000],
+  [256, 2000],
 ]);
 const DISTANCES = [
   {
     delayMs: 0.5,
     calls: new Map([
-      [1, 60],
-      [32, 640],
+      [1, 40],
+      [32, 384],
     ]),
   },
   {
     delayMs: 5,
     calls: new Map([
-      [1, 15],
-      [32, 320],
+      [1, 10],
+      [32, 160],
     ]),
   },
 ];
-const DISTANCE_ROUNDS = 3;
+const DISTANCE_ROUNDS = 5;
 
 interface Options {
   scale: boolean;

@@ -258,6 +258,7 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
     // ioredis puts its own keyPrefix before the keys of a call, but not into a pattern.
     const outer = this.#client.options.keyPrefix ?? '';
     const pattern = conversationPattern({ ...this.#space, prefix: outer + this.#space.prefix }, platform);
+    if (!this.#isReady) await this.ready();
     for await (const keys of scanKeys(this.#client, pattern)) {
       const states = await Promise.all(keys.map((key) => this.#listed(key.slice(outer.length))));
       for (const state of states) if (state !== null) yield state;

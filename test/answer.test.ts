@@ -126,6 +126,18 @@ it('a question asked again is answered again', async (at) => {
   assert.is((await entries(at)).length, 2);
 });
 
+it('one answer is published once, also where a resend has asked its question again', async (at) => {
+  await at.call('conv_set', PAIR, json({ pendingQuestionId: 'q1' }));
+  const answer = (answerId: string) => at.call('conv_answer', [...PAIR, 's'], 'q1', answerId, '', 'answer', answerId);
+  for (const answerId of ['a1', 'a1', 'a2', '', '']) {
+    await at.call('conv_set_pending', PAIR, 'q1');
+    const [outcome, state] = (await answer(answerId)) as [string, string];
+    assert.equal([outcome, JSON.parse(state).pendingQuestionId], ['accepted', null]);
+  }
+  const heard = (await at.redis.xrange('s', '-', '+')).map(([, fields]) => fields[1]);
+  assert.equal(heard, ['a1', 'a2', '', '']);
+});
+
 it('a resend is accepted even when the next question is already pending', async (at) => {
   await ask(at);
   await at.call('conv_answer', PAIR, 'q1', 'a1');

@@ -202,7 +202,7 @@ test('a wrong, a missing and a superfluous password are told apart and never sho
 });
 
 test('a server that does not know AUTH does not make the password appear', async () => {
-  const server = await redis.server('--rename-command', 'AUTH', '""');
+  const server = await redis.server('--rename-command', 'AUTH', '');
   const run = await cli(['check', '--url', server.url.replace('//', '//:Wr0ng@')]);
   failed(
     run,

@@ -34,6 +34,9 @@ const SERVER_TIME_LIMITS: Record<Operation, number> = {
   remove: 2,
 };
 
+/** Of the figures that fall short, so many are named. */
+const NAMED = 3;
+
 /** What was to be reached, and whether it was. */
 export function judge(measured: Measured): Goal[] {
   const { counts, throughput, distances, serverTime, memory, scale } = measured;
@@ -114,9 +117,10 @@ function fasterThan(
   return {
     goal: `calls per second at least ${wanted} times ${other}, ${callers.join(', ')} ${callers.join() === '1' ? 'caller' : 'callers'}${where}`,
     reached: short.length === 0,
-    measured: (short.length > 0 ? short : [worst])
-      .map((each) => `${times(each?.ratio ?? Number.NaN)} (${each?.where})`)
-      .join('; '),
+    measured:
+      (short.length > 0 ? short.slice(0, NAMED) : [worst])
+        .map((each) => `${times(each?.ratio ?? Number.NaN)} (${each?.where})`)
+        .join('; ') + (short.length > NAMED ? ` and ${short.length - NAMED} more of ${ratios.length}` : ''),
     cause,
   };
 }

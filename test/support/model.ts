@@ -27,6 +27,8 @@ export interface Step {
   world: World;
   /** The channel whose deadline the call has set. */
   renewed?: string;
+  /** Whether a stream that the call names hears of it. */
+  published?: boolean;
 }
 
 /** What the contract says a call does, one call at a time. */
@@ -62,11 +64,13 @@ export function step(world: World, call: Call): Step {
     return wrote('', { ...there, state: withMember(there.state, 'pendingQuestionId', call.questionId || null) });
   }
   const { questionId, answerId } = call;
+  const last = memberOf(there.state, 'lastAnswer') as { questionId: string; answerId: string } | null | undefined;
+  const again = answerId !== '' && last?.questionId === questionId && last.answerId === answerId;
   if (pending === questionId) {
     const cleared = withMember(there.state, 'pendingQuestionId', null);
-    return wrote('accepted', { ...there, state: withMember(cleared, 'lastAnswer', { questionId, answerId }) });
+    const state = withMember(cleared, 'lastAnswer', { questionId, answerId });
+    return { ...wrote('accepted', { ...there, state }), published: !again };
   }
-  const last = memberOf(there.state, 'lastAnswer') as { questionId: string; answerId: string } | null | undefined;
-  if (!last || last.questionId !== questionId) return same('stale', there.state);
-  return same(answerId !== '' && last.answerId === answerId ? 'accepted' : 'answered', there.state);
+  if (last?.questionId !== questionId) return same('stale', there.state);
+  return same(again ? 'accepted' : 'answered', there.state);
 }

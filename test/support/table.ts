@@ -57,7 +57,7 @@ export class Table {
   }
 
   #proceed(met: World, call: Call, found: Found, during: Span, now: number, keys: SeenKey[]): string | null {
-    const { reply, world, renewed } = step(met, call);
+    const { reply, world, renewed, published } = step(met, call);
     if (!agrees(found, reply)) {
       return `the reply is ${JSON.stringify(found)}, not ${JSON.stringify([reply[0], reply[1] && textOf(reply[1])])}`;
     }
@@ -66,7 +66,7 @@ export class Table {
     const seen = new Map(keys.map((key) => [key[0], key]));
     const [left, ends, streams] = [new Map(world), new Map(this.#ends), new Map(this.#streams)];
     if (renewed !== undefined) ends.set(renewed, end);
-    if (call.name === 'answer' && call.stream !== undefined && world !== met) {
+    if (call.name === 'answer' && call.stream !== undefined && published) {
       streams.set(call.stream, this.#published(call.stream, call.answerId, during, end, seen));
     }
     for (const [channel, { job, state }] of world) {
