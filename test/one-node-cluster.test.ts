@@ -13,18 +13,23 @@ import { withRedis } from './support/redis.ts';
 import { libraryOf } from './support/versions.ts';
 
 const test = suite('a cluster of one node, and one without slots');
-const redis = withRedis(test);
 const clients: { disconnect(): void }[] = [];
+// Before the servers end, or clients complain that they are gone.
+test.after(() => {
+  for (const client of clients) client.disconnect();
+});
+const redis = withRedis(test);
 const C1 = { platform: 'slack', channelId: 'C1' };
 const TAGGED = { prefix: '{t}:' };
 
 let node: Redis;
 let idle: Redis;
+let idleServer: RunningRedis;
 let cluster: Cluster;
 let store: ConversationStore;
 
 test.before(async () => {
-  [node, idle] = (await Promise.all([startNode(), startNode()])) as [Redis, Redis];
+  [{ client: node }, { client: idle, server: idleServer }] = await Promise.all([startNode(), startNode()]);
   await node.cluster('ADDSLOTSRANGE', 0, 16_383);
   cluster = connect();
   await cluster.ping();
@@ -32,24 +37,20 @@ test.before(async () => {
 });
 test.before.each(async () => {
   await node.flushall();
-  await node.function('FLUSH');
-  await idle.function('FLUSH');
-});
-test.after(() => {
-  for (const client of clients) client.disconnect();
+  await Promise.all([node.function('FLUSH'), idle.function('FLUSH')]);
 });
 
-async function startNode(): Promise<Redis> {
+async function startNode(): Promise<{ server: RunningRedis; client: Redis }> {
   // The usual bus port, 10000 above, is beyond the last one where the port is high.
   const probe = createServer();
   await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
   const { port } = probe.address() as { port: number };
   await new Promise((resolve) => probe.close(resolve));
   const options = ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1', '--cluster-port', String(port)];
-  const server: RunningRedis = await redis.server(...options);
+  const server = await redis.server(...options);
   const client = new Redis(server.url);
   clients.push(client);
-  return client;
+  return { server, client };
 }
 
 function connect(options: ConstructorParameters<typeof Cluster>[1] = {}): Cluster {
@@ -287,6 +288,30 @@ test("with load: 'never' it is an error that names the node", async () => {
   );
 });
 
+/** What a client of a standalone server needs, and what a cluster takes besides. */
+const APP = ['+info', '+fcall', '+fcall_ro', '+get', '+set', '+del', '+pexpireat', '+time', '+xadd', '+scan'];
+const APP_ON_CLUSTER = ['+cluster|info', '+cluster|slots', '+cluster|nodes', '+getex', '+asking', '+readonly', '+wait'];
+
+for (const scaleReads of ['master', 'slave'] as const) {
+  test(`an app can do all it has to with the rights of one, with scaleReads '${scaleReads}'`, async () => {
+    await loadLibrary(cluster);
+    await node.acl('SETUSER', 'app', 'reset', 'on', '>secret', '~{t}:*', ...APP, ...APP_ON_CLUSTER);
+    const client = connect({ scaleReads, redisOptions: { username: 'app', password: 'secret' } });
+    const store = new ConversationStore(client, { ...TAGGED, load: 'never' });
+    assert.is((await store.claim({ ...STATE }, { replicas: 1, timeoutMs: 1 })).outcome, 'claimed');
+    await store.set({ ...STATE });
+    for (const ref of [C1, { jobId: 'j1' }, { ...C1, jobId: 'j1' }]) {
+      assert.is((await store.get(ref))?.jobId, 'j1');
+      assert.is((await store.setPendingQuestion(ref, 'q'))?.pendingQuestionId, 'q');
+      const answer = await store.answerQuestion(ref, 'q', { stream: 's', fields: { a: 1 } });
+      assert.is(answer.outcome, 'accepted');
+    }
+    assert.is((await store.getByJobId('j1'))?.jobId, 'j1');
+    for await (const { jobId } of store.list()) assert.is(jobId, 'j1');
+    assert.is((await store.remove({ jobId: 'j1' })).outcome, 'removed');
+  });
+}
+
 test('autopipelining changes nothing', async () => {
   const store = new ConversationStore(connect({ enableAutoPipelining: true }), { sharded: true });
   const channels = Array.from({ length: 40 }, (_, n) => ({ platform: 'slack', channelId: `C${n}` }));
@@ -359,6 +384,27 @@ test('a newer version on one master stops the load on all', async () => {
     new RegExp(`^127\\.0\\.0\\.1:${idle.options.port} has conversation 9\\.0\\.0, which is newer`),
   );
   assert.equal(await node.function('LIST'), []);
+});
+
+test('a master that is down is named, and keeps nobody from the others', async () => {
+  const address = `127.0.0.1:${idle.options.port}`;
+  idle.disconnect();
+  await idleServer.stop();
+  const error = (await rejection(() => loadLibrary(cluster))) as AggregateError;
+  assert.instance(error, AggregateError);
+  assert.match(
+    error.message,
+    new RegExp(`^library conversation: 1 of 2 masters failed; ${address}: connect ECONNREFUSED`),
+  );
+  assert.is(await node.fcall('conv_version', 0), LIBRARY_VERSION);
+  const checked = await cli(['check', '--url', `redis://127.0.0.1:${node.options.port}`]);
+  assert.match(
+    checked.stdout,
+    new RegExp(`^${address} +failed: the connection was refused; no server listens there\\.$`, 'm'),
+  );
+  assert.match(checked.stderr, /^1 of 2 masters are not at conversation /);
+  await node.function('FLUSH');
+  assert.is((await new ConversationStore(connect(), TAGGED).claim({ ...STATE })).outcome, 'claimed');
 });
 
 function byAddress<T extends { address: string }>(reports: T[]): T[] {
