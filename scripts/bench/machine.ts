@@ -19,7 +19,10 @@ export async function describeMachine(admin: Redis, peers: readonly string[], bu
       `${Math.round(totalmem() / 2 ** 30)} GiB of memory; client and server share them, over loopback.`,
     `${valkey ? `Valkey ${valkey}` : `Redis ${of('redis_version')}`}, nothing kept on disk; Node ${process.versions.node}, ` +
       `ioredis ${JSON.parse(ioredis).version}, conversation-state ${LIBRARY_VERSION}${peers.length > 0 ? `; ${peers.join(', ')}` : ''}.`,
-    `Before it began, ${busy.toFixed(1)} of the cores' programs were busy with something else (load average of one minute).`,
+    busy > cpus().length / 2
+      ? `**The machine was busy with other programs (load average ${busy.toFixed(1)} before it began).** Absolute figures are low, and ` +
+        'figures whose spread is wide say little; ratios are of rounds that ran side by side.'
+      : `The machine did little else (load average ${busy.toFixed(1)} before it began).`,
   ];
 }
 
