@@ -44,6 +44,12 @@ it('another job takes the channel over, and the index of the displaced job goes'
   assert.is(await redis.exists(JOB), 0);
 });
 
+it('a job whose id looks like a pattern for that of the holder displaces it all the same', async ({ call, redis }) => {
+  await call('conv_set', PAIR, json());
+  await call('conv_set', [CHANNEL, 'job-index:j.'], json({ jobId: 'j.' }));
+  assert.is(await redis.exists(JOB), 0);
+});
+
 it('the index of a displaced job stays where it leads elsewhere', async ({ call, redis }) => {
   await call('conv_set', PAIR, json());
   await redis.set(JOB, 'conversation:slack:C2');
