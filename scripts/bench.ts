@@ -126,7 +126,7 @@ async function bench({ scale, write }: Options): Promise<void> {
     const goals = judge({ counts, throughput, distances, serverTime, memory, scale: scaled?.scaled ?? [], pingMs });
     const text = [
       '# Benchmarks',
-      'Written by `npm run bench -- --scale --write`.',
+      `Written by \`npm run bench --${scale ? ' --scale' : ''} --write\`.`,
       machine.join('  \n'),
       ...(write ? ['![Calls per second with 32 callers](benchmarks.svg)'] : []),
       report.goalsSection(goals),
