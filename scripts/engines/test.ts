@@ -139,6 +139,7 @@ for (const run of runs) {
     console.log(`  ${JSON.stringify({ reply: before?.reply, keys: before?.keys }).slice(0, 600)}`);
   }
 }
-if (runs.length === 0) console.log('\nNo engine was run.');
-else console.log(`\n${runs.length - wrong} engines agree, ${wrong} differ, ${engines.length - runs.length} not run`);
+console.log(`\n${runs.length - wrong} engines agree, ${wrong} differ, ${engines.length - runs.length} not run`);
+// As every suite ends: an engine counts as one.
+console.log(`\n${runs.length - wrong} passed, ${wrong} failed`);
 process.exit(wrong > 0 ? 1 : 0);
