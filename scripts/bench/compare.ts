@@ -42,8 +42,7 @@ export async function compare(
     for (const operation of operations) {
       for (const [callers, count] of calls) {
         progress.step(round === 0 ? 'warming up' : `round ${round} of ${rounds}`);
-        for (let turn = 0; turn < contenders.length; turn++) {
-          const index = (turn + round) % contenders.length;
+        for (const index of shuffled(contenders.keys())) {
           const [contender, session] = [contenders[index], sessions[index]];
           if (!contender || !session) continue;
           const some = all.slice(0, round === 0 ? Math.ceil(count / 4) : count);
@@ -77,6 +76,14 @@ function figures(own: readonly Sample[], base: readonly Sample[]): Sample & { sp
     p99: median(own.map((sample) => sample.p99)),
     ratio: median(own.map((sample, round) => sample.perSecond / (base[round]?.perSecond ?? Number.NaN))),
   };
+}
+
+/** In any order, so that nobody always follows the same one and works in what that left behind. */
+function shuffled<T>(items: Iterable<T>): T[] {
+  return [...items]
+    .map((item) => ({ item, place: Math.random() }))
+    .sort((a, b) => a.place - b.place)
+    .map(({ item }) => item);
 }
 
 /** One contender's figures, where it has them. */

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { Session } from './contender.ts';
 import type { Conversation, Operation } from './conversations.ts';
 import { quantile } from './statistics.ts';
@@ -9,6 +11,9 @@ export interface Sample {
   p99: number;
 }
 
+setFlagsFromString('--expose-gc');
+const collectGarbage: () => void = runInNewContext('gc');
+
 /** Makes one call for every conversation, so many at a time. Undefined where the contender has no such call. */
 export async function measure(
   session: Session,
@@ -19,6 +24,8 @@ export async function measure(
   const call = session.calls[operation];
   if (!call) return undefined;
   await session.prepare(operation, all);
+  // What others left behind is not this one's to collect.
+  collectGarbage();
   const latencies = new Float64Array(all.length);
   let next = 0;
   const work = async (caller: number) => {

@@ -65,7 +65,7 @@ export function throughputSection(
     'Side by side',
     `Calls per second with 32 callers:\n\n${summary(throughput, names, 32)}`,
     what,
-    `Medians of ${rounds} rounds; each round runs every contender directly after the other, in a changing order. The spread is half the ` +
+    `Medians of ${rounds} rounds; each round runs every contender directly after the other, in any order. The spread is half the ` +
       'middle half of the rounds. Round trips and commands are counted for one call by one caller: the round trips by a ' +
       'proxy, the commands, those inside functions and scripts too, by the server. The last column is the median over the ' +
       'rounds of calls per second against the store in the same round. Looking up renews both deadlines in the store, raw ' +
