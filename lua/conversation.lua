@@ -371,7 +371,7 @@ end
 -- letter in it written as \u0041 to \u007a, a single "jobId" is the member, if the text is of a state at all.
 local function names_only(text, job_id)
   local from, to = text:find('"jobId"', 1, true)
-  return from and text:find('"jobId":' .. quote(job_id), from, true) == from
+  return from and text:match('^:"([^"\\]*)"', to + 1) == job_id
     and not text:find('jobId"', to, true) and not text:find('\\u', 1, true)
 end
 

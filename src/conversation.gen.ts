@@ -6,7 +6,7 @@ export const LIBRARY_NAME = 'conversation';
 export const LIBRARY_VERSION = '1.0.0';
 
 /** Of LIBRARY_SOURCE, in hexadecimal. */
-export const LIBRARY_SHA256 = '2812403f7f0e8180796950ca988d51d00079a0e4edc3da3a5049d1924f513826';
+export const LIBRARY_SHA256 = '57f0e0d24bc648a035f757063fd80956656098c8fa93576a8b303cd38eda4263';
 
 /** What FUNCTION LIST shows once the library is loaded. */
 export const FUNCTIONS = [
@@ -672,7 +672,7 @@ end
 -- letter in it written as \\u0041 to \\u007a, a single "jobId" is the member, if the text is of a state at all.
 local function names_only(text, job_id)
   local from, to = text:find('"jobId"', 1, true)
-  return from and text:find('"jobId":' .. quote(job_id), from, true) == from
+  return from and text:match('^:"([^"\\\\]*)"', to + 1) == job_id
     and not text:find('jobId"', to, true) and not text:find('\\\\u', 1, true)
 end
 
