@@ -14,6 +14,7 @@ import {
   LIBRARY_VERSION,
 } from './conversation.gen.ts';
 import { ConversationError, fromClient, invalidArgument, isConversationError, isFunctionMissing } from './errors.ts';
+import { checkChannel, checkJobId } from './ids.ts';
 import { conversationKey, pairKeys, type ReferenceKeys, referenceKeys } from './keys.ts';
 import { checkKeyspace, conversationPattern, type Keyspace, newJobId, prefixOf } from './keyspace.ts';
 import { prepareLibrary } from './prepare.ts';
@@ -395,7 +396,8 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
   #parseOrNull(text: string, ref: ConversationReference): StoredConversationState<Extra> | null {
     try {
       const state = this.#parse(text);
-      pairKeys({ ...this.#space, sharded: false }, state);
+      checkChannel(state.platform, state.channelId);
+      checkJobId(state.jobId);
       return state;
     } catch {
       this.#logger?.warn(`unreadable conversation replaced or removed: ${describe(ref)}`);
