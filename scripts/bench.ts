@@ -4,50 +4,54 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { bareContender } from './bench/bare.ts';
 import { chart } from './bench/chart.ts';
-import { compare, type Figures } from './bench/compare.ts';
+import { compare, type Figures, type Plan, steps } from './bench/compare.ts';
 import { connect } from './bench/contender.ts';
-import { OPERATIONS } from './bench/conversations.ts';
+import { findContender, findContenders } from './bench/contenders.ts';
+import { keepTo } from './bench/cores.ts';
 import { countCalls } from './bench/counts.ts';
 import { startDistance } from './bench/distance.ts';
 import { judge } from './bench/goals.ts';
 import { describeMachine, load } from './bench/machine.ts';
 import { measureMemory } from './bench/memory.ts';
-import { peerContenders } from './bench/peers.ts';
 import { plainContender } from './bench/plain.ts';
 import { startProgress } from './bench/progress.ts';
 import * as report from './bench/report.ts';
-import { LIVE, measureScale, SCALE_ROUNDS } from './bench/scale.ts';
+import type { Place } from './bench/runner.ts';
+import { measureScale, SCALE_STEPS } from './bench/scale.ts';
 import { measureServerTime, SERVER_TIME_ROUNDS } from './bench/server-time.ts';
-import { rawContender, storeContender } from './bench/store.ts';
-import { watchContender } from './bench/watch.ts';
-import { compareSizes, compareWays, pingTime, SIZES, WAYS_OPERATIONS, WAYS_ROUNDS } from './bench/ways.ts';
+import { rawContender } from './bench/store.ts';
+import { compareSizes, compareWays, pingTime, SIZES, WAYS_STEPS } from './bench/ways.ts';
 import { startRedis } from './redis.ts';
 
 const ROOT = join(import.meta.dirname, '..');
-const ROUNDS = 9;
-const CALLS = new Map([
-  [1, 150],
-  [32, 1000],
-  [256, 2000],
-]);
+const PLAN: Plan = {
+  calls: new Map([
+    [1, 200],
+    [32, 1280],
+    [256, 3072],
+  ]),
+  turns: 16,
+};
 const DISTANCES = [
   {
     delayMs: 0.5,
     calls: new Map([
       [1, 40],
-      [32, 384],
+      [32, 320],
     ]),
+    turns: 12,
   },
   {
     delayMs: 5,
     calls: new Map([
-      [1, 10],
+      [1, 8],
       [32, 160],
     ]),
+    turns: 8,
   },
 ];
-const DISTANCE_ROUNDS = 5;
 
 interface Options {
   scale: boolean;
@@ -69,27 +73,24 @@ async function bench({ scale, write }: Options): Promise<void> {
   // Arguments, be it none, make it a server of our own: the one of REDIS_URL is nothing to empty.
   const redis = await startRedis({ args: [] });
   try {
-    const store = storeContender('store', 'this package, one connection for all callers');
-    const peers = await peerContenders();
-    if (peers.contenders.length === 0) console.error('Without the peers, which npm run bench:peers installs.');
-    const contenders = [store, rawContender, plainContender, watchContender, ...peers.contenders];
+    const apart = keepTo('server', redis.pid);
+    const { contenders, peers } = await findContenders();
+    if (peers.length === 0) console.error('Without the peers, which npm run bench:peers installs.');
     const admin = await connect(redis.url);
-    const machine = await describeMachine(admin, peers.versions, busy);
+    const machine = await describeMachine(admin, { peers, busy, apart });
     const counts = await countCalls(redis.url, admin, contenders);
+    const places = (url: string): Place[] =>
+      contenders.map(({ name }, index) => ({ name, contender: name, url: `${url}/${index}` }));
 
-    const cells = (rounds: number, operations: number, callers: number) => (rounds + 1) * operations * callers;
-    let progress = startProgress('Side by side', cells(ROUNDS, OPERATIONS.length, CALLS.size));
-    const throughput = await compare(redis.url, contenders, { calls: CALLS, rounds: ROUNDS }, progress);
+    let progress = startProgress('Side by side', steps(PLAN));
+    const throughput = await compare(places(redis.url), PLAN, progress);
     progress.done();
 
     const distances: { delayMs: number; figures: Figures[] }[] = [];
-    for (const { delayMs, calls } of DISTANCES) {
-      progress = startProgress(`${delayMs} ms away`, cells(DISTANCE_ROUNDS, OPERATIONS.length, calls.size));
+    for (const { delayMs, ...plan } of DISTANCES) {
+      progress = startProgress(`${delayMs} ms away`, steps(plan));
       const far = await startDistance(redis.url, delayMs);
-      distances.push({
-        delayMs,
-        figures: await compare(far.url, contenders, { calls, rounds: DISTANCE_ROUNDS }, progress),
-      });
+      distances.push({ delayMs, figures: await compare(places(far.url), plan, progress) });
       far.close();
       progress.done();
     }
@@ -99,6 +100,7 @@ async function bench({ scale, write }: Options): Promise<void> {
     progress.done();
 
     progress = startProgress('Bytes', 2 + SIZES.length);
+    const store = await findContender('store');
     const memory = await measureMemory(redis.url, admin, [store, plainContender], {}, progress);
     const sizes = [];
     for (const bytes of SIZES) {
@@ -107,19 +109,16 @@ async function bench({ scale, write }: Options): Promise<void> {
     }
     progress.done();
 
-    progress = startProgress(
-      'Ways to be fast',
-      cells(WAYS_ROUNDS, WAYS_OPERATIONS.length, 3) + cells(WAYS_ROUNDS, OPERATIONS.length, 1),
-    );
+    progress = startProgress('Ways to be fast', WAYS_STEPS);
     const pingMs = await pingTime(redis.url);
     const ways = await compareWays(redis.url, progress);
-    const sized = await compareSizes(redis.url, store, progress);
+    const sized = await compareSizes(redis.url, progress);
     progress.done();
 
     let scaled: Awaited<ReturnType<typeof measureScale>> | undefined;
     if (scale) {
-      progress = startProgress('Among many conversations', cells(SCALE_ROUNDS, OPERATIONS.length, 2) + LIVE.length * 8);
-      scaled = await measureScale([store, plainContender], progress);
+      progress = startProgress('Among many conversations', SCALE_STEPS);
+      scaled = await measureScale(progress);
       progress.done();
     }
 
@@ -130,7 +129,7 @@ async function bench({ scale, write }: Options): Promise<void> {
       machine.join('  \n'),
       ...(write ? ['![Calls per second with 32 callers](benchmarks.svg)'] : []),
       report.goalsSection(goals),
-      report.throughputSection(throughput, counts, contenders, ROUNDS),
+      report.throughputSection(throughput, counts, contenders),
       report.distanceSection(distances),
       report.serverTimeSection(serverTime),
       report.memorySection(memory, sizes),
@@ -140,7 +139,9 @@ async function bench({ scale, write }: Options): Promise<void> {
     console.log(`\n${text}`);
     if (write) {
       writeFileSync(join(ROOT, 'BENCHMARKS.md'), `${text}\n`);
-      const shown = contenders.map(({ name }) => name).filter((name) => name !== rawContender.name);
+      const shown = contenders
+        .map(({ name }) => name)
+        .filter((name) => name !== rawContender.name && name !== bareContender.name);
       writeFileSync(join(ROOT, 'benchmarks.svg'), chart(throughput, shown, 32));
       console.error('BENCHMARKS.md and benchmarks.svg written.');
     }

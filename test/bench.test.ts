@@ -1,5 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { bareContender } from '../scripts/bench/bare.ts';
+import { compare } from '../scripts/bench/compare.ts';
 import { connect } from '../scripts/bench/contender.ts';
 import { conversations, OPERATIONS } from '../scripts/bench/conversations.ts';
 import { countCalls } from '../scripts/bench/counts.ts';
@@ -14,7 +16,8 @@ import { withRedis } from './support/redis.ts';
 const test = suite('the benchmark');
 const redis = withRedis(test);
 
-const contenders = [storeContender('store', ''), rawContender, plainContender, watchContender];
+const contenders = [storeContender('store', ''), rawContender, bareContender, plainContender, watchContender];
+const silent = { step() {}, done() {} };
 
 test('every call of the store is one round trip, and those it is compared with take as many as they are said to', async () => {
   const counts = await countCalls(await redis.url(), await redis.connect(), contenders);
@@ -36,6 +39,38 @@ test('every call of the store is one round trip, and those it is compared with t
     of('store').map((each) => each?.commands),
     of('raw fcall').map((each) => each?.commands),
   );
+  assert.equal(
+    of('store').map((each) => each?.commands),
+    of('bare functions').map((each) => each?.commands),
+  );
+});
+
+test('places take turns, each in a process and a database of its own', async () => {
+  const { url } = await redis.server();
+  const places = ['store', 'plain'].map((name, index) => ({ name, contender: name, url: `${url}/${index + 1}` }));
+  const figures = await compare(places, { calls: new Map([[2, 6]]), turns: 3, operations: ['claim'] }, silent);
+  assert.equal(
+    figures.map(({ name, operation, callers }) => [name, operation, callers]),
+    [
+      ['store', 'claim', 2],
+      ['plain', 'claim', 2],
+    ],
+  );
+  for (const each of figures) assert.ok(each.perSecond > 0 && each.p50 > 0 && each.p99 >= each.p50, each.name);
+  assert.is(figures[0]?.ratio, 1);
+  for (const { url } of places) {
+    const client = await connect(url);
+    // What the last turn claimed is still there: a conversation and its index each.
+    assert.is(await client.dbsize(), 12);
+    client.disconnect();
+  }
+});
+
+test('what goes wrong in a process of a place ends the comparison with its message', async () => {
+  const plan = { calls: new Map([[1, 1]]), turns: 1 };
+  const place = { name: 'nobody', contender: 'nobody', url: await redis.url() };
+  const message = await compare([place], plan, silent).catch((error: Error) => error.message);
+  assert.is(message, 'there is no contender nobody');
 });
 
 test('a call that does not do what it was prepared for ends the benchmark', async () => {

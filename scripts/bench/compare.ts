@@ -1,80 +1,94 @@
-import type { Contender } from './contender.ts';
-import { conversations, OPERATIONS, type Operation } from './conversations.ts';
-import { measure, type Sample } from './measure.ts';
+import { OPERATION_NAMES, OPERATIONS, type Operation } from './conversations.ts';
+import type { Turn } from './measure.ts';
 import type { Progress } from './progress.ts';
-import { median, spread } from './statistics.ts';
+import { type Place, type Runner, startRunner } from './runner.ts';
+import { median, quantile, spread } from './statistics.ts';
 
-/** Medians over the rounds. */
-export interface Figures extends Sample {
-  contender: string;
+/** Calls per second and ratios: medians over the turns. Milliseconds: quantiles over all calls. */
+export interface Figures {
+  name: string;
   operation: Operation;
   callers: number;
+  perSecond: number;
+  p50: number;
+  p99: number;
   /** Of calls per second, as a share. */
   spread: number;
-  /** Calls per second against the first contender's in the same round. */
+  /** Calls per second against the first place's in the same turn. */
   ratio: number;
+  /** p50 against the first place's in the same turn. */
+  p50Ratio: number;
 }
 
 export interface Plan {
-  /** How many calls are measured, by how many make them at a time. */
+  /** How many calls are a turn, by how many callers make them. */
   calls: ReadonlyMap<number, number>;
-  rounds: number;
+  turns: number;
   operations?: readonly Operation[];
 }
 
 /**
- * Measures the contenders side by side: each round measures every operation of each, one directly after the other and
- * in another order, so that whatever slows the machine down slows them all.
+ * Turns of everything before the first that counts, and again of each call before those of it that count: what is done
+ * for the first time takes longer.
  */
-export async function compare(
-  url: string,
-  contenders: readonly Contender[],
-  { calls, rounds, operations = OPERATIONS }: Plan,
-  progress: Progress,
-): Promise<Figures[]> {
-  const most = Math.max(...calls.keys());
-  const all = conversations(Math.max(...calls.values()));
-  const sessions = await Promise.all(contenders.map((contender) => contender.open(url, most)));
-  const samples = new Map<string, Sample[]>();
-  const key = (contender: string, operation: Operation, callers: number) => `${contender}/${operation}/${callers}`;
-  // Round 0 warms up: it is shorter and does not count.
-  for (let round = 0; round <= rounds; round++) {
-    for (const operation of operations) {
-      for (const [callers, count] of calls) {
-        progress.step(round === 0 ? 'warming up' : `round ${round} of ${rounds}`);
-        for (const index of shuffled(contenders.keys())) {
-          const [contender, session] = [contenders[index], sessions[index]];
-          if (!contender || !session) continue;
-          const some = all.slice(0, round === 0 ? Math.ceil(count / 4) : count);
-          const sample = await measure(session, operation, some, callers);
-          if (!sample || round === 0) continue;
-          const name = key(contender.name, operation, callers);
-          samples.set(name, [...(samples.get(name) ?? []), sample]);
-        }
-      }
-    }
-  }
-  await Promise.all(sessions.map((session) => session.close()));
-  const first = contenders[0]?.name ?? '';
-  return operations.flatMap((operation) =>
-    [...calls.keys()].flatMap((callers) =>
-      contenders.flatMap(({ name }) => {
-        const own = samples.get(key(name, operation, callers));
-        const base = samples.get(key(first, operation, callers));
-        return own && base ? [{ contender: name, operation, callers, ...figures(own, base) }] : [];
-      }),
-    ),
-  );
+const WARM_UP = 2;
+
+/** How often a comparison says how far it is. */
+export function steps({ calls, turns, operations = OPERATIONS }: Plan): number {
+  return operations.length * calls.size * (WARM_UP + WARM_UP + turns);
 }
 
-function figures(own: readonly Sample[], base: readonly Sample[]): Sample & { spread: number; ratio: number } {
-  const perSecond = own.map((sample) => sample.perSecond);
+/**
+ * Measures places side by side: in turns of a fraction of a second, one place directly after the other and in any order,
+ * so that whatever slows the machine down slows them all.
+ */
+export async function compare(places: readonly Place[], plan: Plan, progress: Progress): Promise<Figures[]> {
+  const { calls, turns, operations = OPERATIONS } = plan;
+  const most = Math.max(...calls.keys());
+  const runners: Runner[] = [];
+  const take = async (operation: Operation, callers: number, count: number, turns: number) => {
+    const taken = places.map((): Turn[] => []);
+    for (let turn = 0; turn < turns; turn++) {
+      progress.step(`${OPERATION_NAMES[operation]}, ${callers} ${callers === 1 ? 'caller' : 'callers'}`);
+      for (const runner of runners) await runner.prepare(operation, count);
+      for (const [index, runner] of shuffled(runners.entries())) {
+        const took = await runner.run(operation, callers);
+        if (took) taken[index]?.push(took);
+      }
+    }
+    return taken;
+  };
+  const each = operations.flatMap((operation) => [...calls].map(([callers, count]) => ({ operation, callers, count })));
+  const figures: Figures[] = [];
+  try {
+    for (const place of places) runners.push(await startRunner(place, most));
+    for (const { operation, callers, count } of each) await take(operation, callers, count, WARM_UP);
+    for (const { operation, callers, count } of each) {
+      const taken = await take(operation, callers, count, WARM_UP + turns);
+      const [base = [], ...others] = taken.map((one) => one.slice(WARM_UP));
+      for (const [index, own] of [base, ...others].entries()) {
+        const name = places[index]?.name ?? '';
+        if (own.length > 0) figures.push({ name, operation, callers, ...summarize(own, base) });
+      }
+    }
+  } finally {
+    for (const runner of runners) runner.close();
+  }
+  return figures;
+}
+
+function summarize(own: readonly Turn[], base: readonly Turn[]): Omit<Figures, 'name' | 'operation' | 'callers'> {
+  const perSecond = own.map((turn) => turn.perSecond);
+  const latencies = own.flatMap((turn) => [...turn.latencies]);
+  const against = (figure: (turn: Turn) => number) =>
+    median(own.flatMap((turn, index) => (base[index] ? [figure(turn) / figure(base[index])] : [])));
   return {
     perSecond: median(perSecond),
+    p50: quantile(latencies, 0.5),
+    p99: quantile(latencies, 0.99),
     spread: spread(perSecond),
-    p50: median(own.map((sample) => sample.p50)),
-    p99: median(own.map((sample) => sample.p99)),
-    ratio: median(own.map((sample, round) => sample.perSecond / (base[round]?.perSecond ?? Number.NaN))),
+    ratio: against((turn) => turn.perSecond),
+    p50Ratio: against((turn) => median(turn.latencies)),
   };
 }
 
@@ -86,7 +100,7 @@ function shuffled<T>(items: Iterable<T>): T[] {
     .map(({ item }) => item);
 }
 
-/** One contender's figures, where it has them. */
-export function find(all: readonly Figures[], contender: string, operation: Operation, callers: number) {
-  return all.find((each) => each.contender === contender && each.operation === operation && each.callers === callers);
+/** The figures of one place, where it has them. */
+export function find(all: readonly Figures[], name: string, operation: Operation, callers: number) {
+  return all.find((each) => each.name === name && each.operation === operation && each.callers === callers);
 }

@@ -64,6 +64,20 @@ export async function prepareKeys(client: Redis, operation: Operation, all: read
   ]);
 }
 
+/** Puts some back to where an operation starts from; all others stay. */
+export async function putBack(client: Redis, operation: Operation, all: readonly Conversation[]): Promise<void> {
+  const pipeline = client.pipeline();
+  for (const entry of all) {
+    const state = stateBefore(operation, entry);
+    if (state === null) pipeline.del(entry.conversation, entry.job);
+    else {
+      pipeline.set(entry.conversation, JSON.stringify(state), 'PX', TTL_MS);
+      pipeline.set(entry.job, entry.conversation, 'PX', TTL_MS);
+    }
+  }
+  await pipeline.exec();
+}
+
 export async function prepareWith(
   client: Redis,
   operation: Operation,

@@ -5,7 +5,10 @@ import type { Redis } from 'ioredis';
 import { LIBRARY_VERSION } from '../../src/index.ts';
 
 /** Where and with what it was measured, in lines for a reader. */
-export async function describeMachine(admin: Redis, peers: readonly string[], busy: number): Promise<string[]> {
+export async function describeMachine(
+  admin: Redis,
+  { peers, busy, apart }: { peers: readonly string[]; busy: number; apart: boolean },
+): Promise<string[]> {
   const [cpu] = cpus();
   const server = await admin.info('server');
   const of = (name: string) => new RegExp(`^${name}:(.+?)\r?$`, 'm').exec(server)?.[1];
@@ -16,12 +19,12 @@ export async function describeMachine(admin: Redis, peers: readonly string[], bu
   );
   return [
     `${new Date().toISOString().slice(0, 10)}, ${type()} on ${cpus().length} cores of ${cpu?.model.trim() ?? 'unknown make'}, ` +
-      `${Math.round(totalmem() / 2 ** 30)} GiB of memory; client and server share them, over loopback.`,
+      `${Math.round(totalmem() / 2 ** 30)} GiB of memory, over loopback; ${apart ? 'the server keeps to one core, the clients to the others' : 'client and server share them'}.`,
     `${valkey ? `Valkey ${valkey}` : `Redis ${of('redis_version')}`}, nothing kept on disk; Node ${process.versions.node}, ` +
       `ioredis ${JSON.parse(ioredis).version}, conversation-state ${LIBRARY_VERSION}${peers.length > 0 ? `; ${peers.join(', ')}` : ''}.`,
     busy > cpus().length / 2
       ? `**The machine was busy with other programs (load average ${busy.toFixed(1)} before it began).** Absolute figures are low, and ` +
-        'figures whose spread is wide say little; ratios are of rounds that ran side by side.'
+        'figures whose spread is wide say little; ratios are of turns that ran side by side.'
       : `The machine did little else (load average ${busy.toFixed(1)} before it began).`,
   ];
 }

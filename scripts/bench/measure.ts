@@ -1,31 +1,19 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
-import type { Session } from './contender.ts';
-import type { Conversation, Operation } from './conversations.ts';
-import { quantile } from './statistics.ts';
+import type { Conversation } from './conversations.ts';
 
-export interface Sample {
+/** What some calls, one directly after the other, took. */
+export interface Turn {
   perSecond: number;
-  /** Milliseconds that a caller waited. */
-  p50: number;
-  p99: number;
+  /** Milliseconds that each caller waited. */
+  latencies: Float64Array;
 }
 
-setFlagsFromString('--expose-gc');
-const collectGarbage: () => void = runInNewContext('gc');
-
-/** Makes one call for every conversation, so many at a time. Undefined where the contender has no such call. */
+/** Makes one call for every conversation, so many at a time. Undefined where there is no such call. */
 export async function measure(
-  session: Session,
-  operation: Operation,
+  call: ((entry: Conversation, caller: number) => Promise<void>) | undefined,
   all: readonly Conversation[],
   callers: number,
-): Promise<Sample | undefined> {
-  const call = session.calls[operation];
+): Promise<Turn | undefined> {
   if (!call) return undefined;
-  await session.prepare(operation, all);
-  // What others left behind is not this one's to collect.
-  collectGarbage();
   const latencies = new Float64Array(all.length);
   let next = 0;
   const work = async (caller: number) => {
@@ -37,10 +25,5 @@ export async function measure(
   };
   const began = performance.now();
   await Promise.all(Array.from({ length: callers }, (_, caller) => work(caller)));
-  const took = performance.now() - began;
-  return {
-    perSecond: (all.length / took) * 1000,
-    p50: quantile(latencies, 0.5),
-    p99: quantile(latencies, 0.99),
-  };
+  return { perSecond: (all.length / (performance.now() - began)) * 1000, latencies };
 }

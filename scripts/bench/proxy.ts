@@ -49,7 +49,13 @@ export async function startProxy(target: string, delayMs = 0): Promise<Proxy> {
   };
 }
 
-/** Node's timers keep whole milliseconds, so the last two of a wait are spent looking at the clock. */
+const NAP_MS = 0.1;
+const nobody = new Int32Array(new SharedArrayBuffer(4));
+
+/**
+ * Node's timers keep whole milliseconds, so the last two of a wait are spent looking at the clock, with naps in between:
+ * whoever looks without a break takes a core from those who are measured.
+ */
 function delayed(delayMs: number): (to: Socket, chunk: Buffer) => void {
   const queue: { at: number; to: Socket; chunk: Buffer }[] = [];
   const pump = () => {
@@ -57,7 +63,10 @@ function delayed(delayMs: number): (to: Socket, chunk: Buffer) => void {
       const wait = head.at - performance.now();
       if (wait > 0) {
         if (wait > 2) setTimeout(pump, wait - 2);
-        else setImmediate(pump);
+        else {
+          Atomics.wait(nobody, 0, 0, Math.min(wait, NAP_MS));
+          setImmediate(pump);
+        }
         return;
       }
       queue.shift();

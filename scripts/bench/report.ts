@@ -7,7 +7,6 @@ import type { Memory } from './memory.ts';
 import type { Expiry, Scaled } from './scale.ts';
 import { SERVER_TIME_ROUNDS, type ServerTime } from './server-time.ts';
 import { count, grouped, milliseconds, percent, table, times } from './table.ts';
-import type { Sized } from './ways.ts';
 
 /** One heading with what stands under it, as Markdown that reads well in a terminal too. */
 export function section(title: string, ...parts: string[]): string {
@@ -37,7 +36,6 @@ export function throughputSection(
   throughput: readonly Figures[],
   counts: readonly Counts[],
   contenders: readonly Contender[],
-  rounds: number,
 ): string {
   const names = contenders.map(({ name }) => name);
   const what = contenders.map(({ name, what }) => `- **${name}**: ${what}`).join('\n');
@@ -45,9 +43,9 @@ export function throughputSection(
     const rows = throughput
       .filter((each) => each.operation === operation)
       .map((each) => {
-        const counted = counts.find((one) => one.contender === each.contender && one.operation === operation);
+        const counted = counts.find((one) => one.contender === each.name && one.operation === operation);
         return [
-          each.contender,
+          each.name,
           String(each.callers),
           count(each.perSecond),
           percent(each.spread),
@@ -65,17 +63,18 @@ export function throughputSection(
     'Side by side',
     `Calls per second with 32 callers:\n\n${summary(throughput, names, 32)}`,
     what,
-    `Medians of ${rounds} rounds; each round runs every contender directly after the other, in any order. The spread is half the ` +
-      'middle half of the rounds. Round trips and commands are counted for one call by one caller: the round trips by a ' +
-      'proxy, the commands, those inside functions and scripts too, by the server. The last column is the median over the ' +
-      'rounds of calls per second against the store in the same round. Looking up renews both deadlines in the store, raw ' +
-      'fcall and WATCH/MULTI; the others only read. None of them publishes the answer.',
+    'Every contender has a process and a database of its own. They take turns of a fraction of a second, one directly ' +
+      'after the other, in any order. Calls per second are the median of the turns, the spread is half their middle half, ' +
+      'and the last column is the median of calls per second against the store in the same turn; p50 and p99 are of all ' +
+      'calls. Round trips and commands are counted for one call by one caller: the round trips by a proxy, the commands, ' +
+      'those inside functions and scripts too, by the server. Looking up renews both deadlines in the store, raw fcall, ' +
+      'bare functions and WATCH/MULTI; the others only read. None of them publishes the answer.',
     ...tables,
   );
 }
 
 export function distanceSection(distances: readonly { delayMs: number; figures: readonly Figures[] }[]): string {
-  const contenders = [...new Set(distances.flatMap(({ figures }) => figures.map(({ contender }) => contender)))];
+  const contenders = [...new Set(distances.flatMap(({ figures }) => figures.map(({ name }) => name)))];
   const parts = distances.flatMap(({ delayMs, figures }) =>
     [...new Set(figures.map(({ callers }) => callers))].map((callers) => {
       const rows = contenders.map((contender) => [
@@ -137,7 +136,7 @@ export function memorySection(all: readonly Memory[], sizes: readonly Memory[]):
 export function scaleSection({ scaled, expiry }: { scaled: readonly Scaled[]; expiry: readonly Expiry[] }): string {
   const rows = scaled
     .filter(({ contender }) => contender === 'store')
-    .map(({ live, operation, callers, perSecond, p50, p99, ratio }) => {
+    .map(({ live, operation, callers, perSecond, p50, p99, p50Ratio }) => {
       const control = scaled.find(
         (one) =>
           one.contender === 'plain' && one.live === live && one.operation === operation && one.callers === callers,
@@ -149,8 +148,8 @@ export function scaleSection({ scaled, expiry }: { scaled: readonly Scaled[]; ex
         count(perSecond),
         milliseconds(p50),
         milliseconds(p99),
-        times(ratio),
-        times(control?.ratio ?? Number.NaN),
+        times(p50Ratio),
+        times(control?.p50Ratio ?? Number.NaN),
       ];
     });
   const expired = expiry.map(({ live, perSecond }) => `${count(perSecond)} per second among ${grouped(live)}`);
@@ -163,19 +162,19 @@ export function scaleSection({ scaled, expiry }: { scaled: readonly Scaled[]; ex
   );
 }
 
-export function waysSection(ways: readonly Figures[], sizes: readonly Sized[], pingMs: number): string {
-  const wayRows = ways.map(({ operation, callers, contender, perSecond, spread, p50, p99 }) => [
+export function waysSection(ways: readonly Figures[], sizes: readonly Figures[], pingMs: number): string {
+  const wayRows = ways.map(({ operation, callers, name, perSecond, spread, p50, p99 }) => [
     OPERATION_NAMES[operation],
     String(callers),
-    contender,
+    name,
     count(perSecond),
     percent(spread),
     milliseconds(p50),
     milliseconds(p99),
   ]);
-  const sizeRows = sizes.map(({ operation, bytes, callers, perSecond, p50, p99 }) => [
+  const sizeRows = sizes.map(({ operation, name, callers, perSecond, p50, p99 }) => [
     OPERATION_NAMES[operation],
-    grouped(bytes),
+    grouped(Number(name)),
     String(callers),
     count(perSecond),
     milliseconds(p50),

@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Redis } from 'ioredis';
+import { loadLibrary } from '../../src/index.ts';
+import { ANSWER_ID, bareCall, loadBareFunctions } from './bare.ts';
 import {
-  type BenchState,
   type Conversation,
   conversations,
   OPERATIONS,
@@ -27,35 +26,20 @@ export interface ServerTime {
 /** Few calls a round and many rounds: what another program takes of the processor then falls into few of them. */
 const CALLS = 100;
 export const SERVER_TIME_ROUNDS = 150;
-const ANSWER_ID = '00000000-0000-4000-8000-000000000000';
 
-interface Call {
-  name: string;
-  keys: string[];
-  args: string[];
-}
+type Call = ReturnType<typeof bareCall>;
 
-function calls(operation: Operation, { conversation, job, state }: Conversation): { library: Call; bare: Call } {
-  const call = (name: string, keys: string[], args: string[], bareArgs = args) => ({
-    library: { name: `conv_${name}`, keys, args },
-    bare: { name: `bare_${name}`, keys, args: bareArgs },
-  });
-  const pair = [conversation, job];
-  const json = (change: Partial<BenchState>) => [JSON.stringify({ ...state, ...change })];
-  const lastAnswer = { questionId: QUESTION, answerId: ANSWER_ID };
-  return {
-    claim: () => call('claim', pair, json({})),
-    set: () => call('set', pair, json({})),
-    lookup: () => call('get_by_job', [job], []),
-    pending: () => call('set_pending', pair, [QUESTION], json({ pendingQuestionId: QUESTION })),
-    answer: () => call('answer', pair, [QUESTION, ANSWER_ID], json({ pendingQuestionId: null, lastAnswer })),
-    remove: () => call('remove', pair, []),
-  }[operation]();
+function calls(operation: Operation, entry: Conversation): { library: Call; bare: Call } {
+  const bare = bareCall(operation, entry);
+  const name = bare.name.replace('bare_', 'conv_');
+  const args = operation === 'pending' ? [QUESTION] : operation === 'answer' ? [QUESTION, ANSWER_ID] : bare.args;
+  return { library: { ...bare, name, args }, bare };
 }
 
 /** The time the server spends in a call, by its own clock, against bare functions that run the very same commands. */
 export async function measureServerTime(admin: Redis, progress: Progress): Promise<ServerTime[]> {
-  await admin.function('LOAD', 'REPLACE', readFileSync(join(import.meta.dirname, 'bare.lua'), 'utf8'));
+  await loadLibrary(admin);
+  await loadBareFunctions(admin);
   const all = conversations(CALLS);
   const figures = new Map<Operation, { library: number; bare: number }[]>();
   for (let round = 0; round <= SERVER_TIME_ROUNDS; round++) {
