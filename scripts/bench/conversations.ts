@@ -19,10 +19,13 @@ export const QUESTION = 'q-5b0c7d';
 
 export type BenchState = ConversationState & { title: string; thread: string };
 
-/** One conversation to work on, with the keys that the store and the plain design share. */
+/**
+ * One conversation to work on, with the keys that the store and the plain design share. Whoever asks makes them, as a
+ * program does that has a message in its hands.
+ */
 export interface Conversation {
-  conversation: string;
-  job: string;
+  readonly conversation: string;
+  readonly job: string;
   state: BenchState;
 }
 
@@ -47,7 +50,15 @@ export function conversation(index: number, bytes = 0): Conversation {
     thread: '1700000000.123456',
   };
   state.title = state.title.padEnd(state.title.length + bytes - JSON.stringify(state).length, ' and so on');
-  return { conversation: `conversation:slack:${state.channelId}`, job: `job-index:${state.jobId}`, state };
+  return {
+    get conversation() {
+      return `conversation:${state.platform}:${state.channelId}`;
+    },
+    get job() {
+      return `job-index:${state.jobId}`;
+    },
+    state,
+  };
 }
 
 /** The state as an operation finds it; null where it finds none. */

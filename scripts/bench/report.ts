@@ -139,7 +139,7 @@ export function scaleSection({ scaled, expiry }: { scaled: readonly Scaled[]; ex
     .map(({ live, operation, callers, perSecond, p50, p99, p50Ratio }) => {
       const control = scaled.find(
         (one) =>
-          one.contender === 'plain' && one.live === live && one.operation === operation && one.callers === callers,
+          one.contender !== 'store' && one.live === live && one.operation === operation && one.callers === callers,
       );
       return [
         OPERATION_NAMES[operation],
@@ -155,9 +155,9 @@ export function scaleSection({ scaled, expiry }: { scaled: readonly Scaled[]; ex
   const expired = expiry.map(({ live, perSecond }) => `${count(perSecond)} per second among ${grouped(live)}`);
   return section(
     'Among many conversations',
-    table(['', 'callers', 'conversations', 'calls/s', 'p50 ms', 'p99 ms', 'p50 ratio', 'ratio of plain'], rows),
+    table(['', 'callers', 'conversations', 'calls/s', 'p50 ms', 'p99 ms', 'p50 ratio', 'of bare'], rows),
     'Three servers, measured in turn with the same number of calls on conversations from all over each. The ratio is p50 ' +
-      'against that among a thousand; that of the plain design tells what the server does by itself. Meanwhile further ' +
+      'against that among a thousand; that of the bare functions, which run the same commands, tells what the server does by itself. Meanwhile further ' +
       `conversations ran out, and the servers dropped ${expired.join(', ')}.`,
   );
 }

@@ -50,7 +50,7 @@ interface Full {
 
 /**
  * Measures the same calls on servers of different fullness, side by side, while conversations run out beside them. The
- * plain design tells what the server does by itself.
+ * bare functions tell what the server does by itself.
  */
 export async function measureScale(progress: Progress): Promise<{ scaled: Scaled[]; expiry: Expiry[] }> {
   const full: Full[] = [];
@@ -60,7 +60,7 @@ export async function measureScale(progress: Progress): Promise<{ scaled: Scaled
     const before = await Promise.all(full.map(({ admin }) => expiredKeys(admin)));
     const began = performance.now();
     const scaled: Scaled[] = [];
-    for (const contender of ['store', 'plain']) {
+    for (const contender of ['store', 'bare functions']) {
       const places = full.map(({ live, server }) => ({ name: String(live), contender, url: server.url, live }));
       const figures = await compare(places, PLAN, progress);
       scaled.push(...figures.map((each) => ({ ...each, contender, live: Number(each.name) })));
