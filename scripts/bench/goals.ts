@@ -96,12 +96,16 @@ const serverCause =
   'is checked before the first write.';
 
 function cacheCause(scale: readonly Scaled[]): string {
-  const bare = scale.filter(({ contender, live }) => contender !== 'store' && live === LIVE.at(-1));
-  const [least, most] = range(bare.filter(({ callers }) => callers === 32).map(({ p50Ratio }) => p50Ratio));
+  const [store, bare] = [true, false].map((own) =>
+    [LIVE[0], LIVE.at(-1)].map((live) => {
+      const one = scale.find((each) => (each.contender === 'store') === own && each.live === live);
+      return `${(one?.serverTime ?? Number.NaN).toFixed(1)} µs`;
+    }),
+  );
   return (
     'The keys of a thousand conversations stay in the processor’s caches, those of a million do not, and every Redis command ' +
-    'that touches one waits for the memory. Where the callers keep the server busy, that is what they wait for: the bare ' +
-    `functions, which run the same commands and nothing else, take ${times(least)} to ${times(most)} times as long with 32 callers.`
+    `that touches one waits for the memory: a call takes the server ${store?.join(' among a thousand and ')} among a million; bare functions, ` +
+    `which run the same commands and nothing else, ${bare?.join(' and ')}. Where the callers keep the server busy, all of them wait for it.`
   );
 }
 

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import type { Contender, Session } from './contender.ts';
 import { type Conversation, conversations, type Operation } from './conversations.ts';
@@ -27,11 +28,20 @@ export async function measureMemory(
   const figures: Memory[] = [];
   for (const contender of contenders) {
     progress.step(`${contender.name}, ${json} bytes of JSON`);
-    const session = await contender.open(url, CALLERS);
-    // The first time, connections and functions grow to the size that they then keep.
-    await life(session, admin, all);
-    const { empty, claimed, answered } = await life(session, admin, all);
-    await session.close();
+    const usedAfter = async (work: (session: Session) => Promise<void>) => {
+      const session = await contender.open(url, CALLERS);
+      await work(session);
+      await session.close();
+      return usedMemory(admin);
+    };
+    const life = async () => ({
+      empty: await usedAfter((session) => session.prepare('claim', all)),
+      claimed: await usedAfter((session) => callAll(session, ['claim'], all)),
+      answered: await usedAfter((session) => callAll(session, ['pending', 'answer'], all)),
+    });
+    // The first time, the server grows to a size that it then keeps.
+    await life();
+    const { empty, claimed, answered } = await life();
     const each = (used: number) => (used - empty) / total;
     figures.push({ contender: contender.name, json, claimed: each(claimed), answered: each(answered) });
   }
@@ -39,24 +49,24 @@ export async function measureMemory(
   return figures;
 }
 
-async function life(session: Session, admin: Redis, all: readonly Conversation[]) {
-  await session.prepare('claim', all);
-  const empty = await usedMemory(admin);
-  await callAll(session, 'claim', all);
-  const claimed = await usedMemory(admin);
-  await callAll(session, 'pending', all);
-  await callAll(session, 'answer', all);
-  return { empty, claimed, answered: await usedMemory(admin) };
+async function callAll(
+  session: Session,
+  operations: readonly Operation[],
+  all: readonly Conversation[],
+): Promise<void> {
+  for (const operation of operations) {
+    const left = all.values();
+    const work = async (caller: number) => {
+      for (const entry of left) await session.calls[operation]?.(entry, caller);
+    };
+    await Promise.all(Array.from({ length: CALLERS }, (_, caller) => work(caller)));
+  }
 }
 
-async function callAll(session: Session, operation: Operation, all: readonly Conversation[]): Promise<void> {
-  const left = all.values();
-  const work = async (caller: number) => {
-    for (const entry of left) await session.calls[operation]?.(entry, caller);
-  };
-  await Promise.all(Array.from({ length: CALLERS }, (_, caller) => work(caller)));
-}
-
+/** With nobody else connected, because what connections take comes and goes. */
 async function usedMemory(admin: Redis): Promise<number> {
-  return Number(/^used_memory:(\d+)/m.exec(await admin.info('memory'))?.[1]);
+  const info = async (section: string, name: string) =>
+    Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(await admin.info(section))?.[1]);
+  for (let waits = 0; waits < 500 && (await info('clients', 'connected_clients')) > 1; waits++) await setTimeout(10);
+  return info('memory', 'used_memory');
 }

@@ -33,7 +33,8 @@ export interface Runner {
  * and only its garbage collected there.
  */
 export async function startRunner({ contender, url, bytes, live }: Place, callers: number): Promise<Runner> {
-  const child = fork(join(import.meta.dirname, 'runner-process.ts'), { serialization: 'advanced' });
+  const execArgv = [...process.execArgv, '--expose-gc'];
+  const child = fork(join(import.meta.dirname, 'runner-process.ts'), { serialization: 'advanced', execArgv });
   keepTo('clients', child.pid);
   const ask = (task: Task) =>
     new Promise<unknown>((resolve, reject) => {

@@ -4,12 +4,15 @@ import { compare, type Figures, type Plan, steps } from './compare.ts';
 import { connect } from './contender.ts';
 import { conversation, TTL_MS } from './conversations.ts';
 import { keepTo } from './cores.ts';
+import { commandsRun } from './counts.ts';
 import type { Progress } from './progress.ts';
 
 /** How a call fares among so many conversations; its ratios are to the smallest number. */
 export interface Scaled extends Figures {
   contender: string;
   live: number;
+  /** Microseconds per call on the server, over all operations. */
+  serverTime: number;
 }
 
 /** Conversations that the server dropped per second, because their deadline had passed, while it was measured. */
@@ -57,18 +60,27 @@ export async function measureScale(progress: Progress): Promise<{ scaled: Scaled
   try {
     // The fullest takes longest and is filled first, so that the others have not run out by then.
     for (const live of LIVE.toReversed()) full.unshift(await fill(live, progress));
-    const before = await Promise.all(full.map(({ admin }) => expiredKeys(admin)));
+    const passed = new Map<number, number>();
     const began = performance.now();
     const scaled: Scaled[] = [];
     for (const contender of ['store', 'bare functions']) {
       const places = full.map(({ live, server }) => ({ name: String(live), contender, url: server.url, live }));
+      for (const { admin } of full) await admin.config('RESETSTAT');
       const figures = await compare(places, PLAN, progress);
-      scaled.push(...figures.map((each) => ({ ...each, contender, live: Number(each.name) })));
+      const spent = new Map<number, number>();
+      for (const { live, admin } of full) {
+        const { calls = 0, usec = Number.NaN } = (await commandsRun(admin)).get('fcall') ?? {};
+        spent.set(live, usec / calls);
+        // Two keys are one conversation.
+        passed.set(live, (passed.get(live) ?? 0) + (await expiredKeys(admin)) / 2);
+      }
+      for (const each of figures) {
+        const live = Number(each.name);
+        scaled.push({ ...each, contender, live, serverTime: spent.get(live) ?? Number.NaN });
+      }
     }
     const seconds = (performance.now() - began) / 1000;
-    const after = await Promise.all(full.map(({ admin }) => expiredKeys(admin)));
-    // Two keys are one conversation.
-    const expiry = LIVE.map((live, at) => ({ live, perSecond: ((after[at] ?? 0) - (before[at] ?? 0)) / 2 / seconds }));
+    const expiry = LIVE.map((live) => ({ live, perSecond: (passed.get(live) ?? 0) / seconds }));
     return { scaled, expiry };
   } finally {
     for (const { server, admin } of full) {
