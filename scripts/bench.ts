@@ -95,6 +95,8 @@ async function bench({ scale, write }: Options): Promise<void> {
       progress.done();
     }
 
+    // Who calls from here on is this process.
+    keepTo('clients', process.pid);
     progress = startProgress('On the server', SERVER_TIME_ROUNDS + 1);
     const serverTime = await measureServerTime(admin, progress);
     progress.done();
