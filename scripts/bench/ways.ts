@@ -26,10 +26,10 @@ const WAYS_PLAN: Plan = {
 };
 const SIZES_PLAN: Plan = {
   calls: new Map([
-    [1, 10],
-    [32, 64],
+    [1, 40],
+    [32, 256],
   ]),
-  turns: 20,
+  turns: 12,
 };
 
 export const WAYS_STEPS = steps(WAYS_PLAN) + steps(SIZES_PLAN);
