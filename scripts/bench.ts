@@ -1,4 +1,4 @@
-// npm run bench: how fast the store is, side by side with what it replaces. About five minutes.
+// npm run bench: how fast the store is, side by side with what it replaces. About nine minutes.
 // npm run bench -- --scale: among a million conversations too (two minutes more, 2 GB of memory).
 // npm run bench -- --write: writes BENCHMARKS.md and benchmarks.svg.
 import { writeFileSync } from 'node:fs';

@@ -23,9 +23,9 @@ export async function describeMachine(
     `${valkey ? `Valkey ${valkey}` : `Redis ${of('redis_version')}`}, nothing kept on disk; Node ${process.versions.node}, ` +
       `ioredis ${JSON.parse(ioredis).version}, conversation-state ${LIBRARY_VERSION}${peers.length > 0 ? `; ${peers.join(', ')}` : ''}.`,
     busy > cpus().length / 2
-      ? `**The machine was busy with other programs (load average ${busy.toFixed(1)} before it began).** Absolute figures are low, and ` +
+      ? `**The machine was not idle (load average ${busy.toFixed(1)} in the minute before).** If that went on, absolute figures are low, and ` +
         'figures whose spread is wide say little; ratios are of turns that ran side by side.'
-      : `The machine did little else (load average ${busy.toFixed(1)} before it began).`,
+      : `The machine did little else (load average ${busy.toFixed(1)} in the minute before).`,
   ];
 }
 
