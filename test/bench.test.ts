@@ -74,7 +74,9 @@ test('what goes wrong in a process of a place ends the comparison with its messa
 });
 
 test('a call that does not do what it was prepared for ends the benchmark', async () => {
-  for (const contender of contenders) {
+  // Not a bare function: it ends in a Lua error that it leaves to the server, and Redis 8.0.2 doesn't survive a FUNCTION
+  // FLUSH after one.
+  for (const contender of contenders.filter((one) => one !== bareContender)) {
     const session = await contender.open(await redis.url(), 1);
     const [entry] = conversations(1);
     if (!entry) throw new Error('no conversation');
