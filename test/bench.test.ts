@@ -7,6 +7,7 @@ import { conversations, OPERATIONS } from '../scripts/bench/conversations.ts';
 import { countCalls } from '../scripts/bench/counts.ts';
 import { plainContender } from '../scripts/bench/plain.ts';
 import { startProxy } from '../scripts/bench/proxy.ts';
+import { startRunner } from '../scripts/bench/runner.ts';
 import { quantile, spread } from '../scripts/bench/statistics.ts';
 import { rawContender, storeContender } from '../scripts/bench/store.ts';
 import { grouped, table } from '../scripts/bench/table.ts';
@@ -71,6 +72,15 @@ test('what goes wrong in a process of a place ends the comparison with its messa
   const place = { name: 'nobody', contender: 'nobody', url: await redis.url() };
   const message = await compare([place], plan, silent).catch((error: Error) => error.message);
   assert.is(message, 'there is no contender nobody');
+});
+
+test('a process of a place that dies ends the comparison with a word on it', async () => {
+  const place = { name: 'store', contender: 'store', url: (await redis.server()).url };
+  const runner = await startRunner(place, 1);
+  process.kill(runner.pid ?? 0, 'SIGKILL');
+  const message = await runner.prepare('claim', 1).catch((error: Error) => error.message);
+  assert.is(message, 'store: its process ended with SIGKILL');
+  runner.close();
 });
 
 test('a call that does not do what it was prepared for ends the benchmark', async () => {

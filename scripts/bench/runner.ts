@@ -21,6 +21,7 @@ export type Task =
   | { do: 'run'; operation: Operation; callers: number };
 
 export interface Runner {
+  pid: number | undefined;
   /** Puts so many conversations where the operation starts from. */
   prepare(operation: Operation, count: number): Promise<void>;
   /** Makes one call for each of them, so many at a time. Undefined where the contender has no such call. */
@@ -38,7 +39,8 @@ export async function startRunner({ contender, url, bytes, live }: Place, caller
   keepTo('clients', child.pid);
   const ask = (task: Task) =>
     new Promise<unknown>((resolve, reject) => {
-      const ended = (code: number | null) => reject(new Error(`${contender}: its process ended with ${code}`));
+      const ended = (code: number | null, signal: string | null) =>
+        reject(new Error(`${contender}: its process ended with ${signal ?? code}`));
       child.once('exit', ended);
       child.once('message', (reply: { done?: unknown; failed?: string }) => {
         child.off('exit', ended);
@@ -51,12 +53,16 @@ export async function startRunner({ contender, url, bytes, live }: Place, caller
   try {
     await ask({ do: 'open', contender, url, callers, ...given });
   } catch (error) {
-    child.disconnect();
+    if (child.connected) child.disconnect();
     throw error;
   }
   return {
+    pid: child.pid,
     prepare: async (operation, count) => void (await ask({ do: 'prepare', operation, count, ...given })),
     run: async (operation, callers) => (await ask({ do: 'run', operation, callers })) as Turn | undefined,
-    close: () => child.disconnect(),
+    // One that has ended already is not to hide why.
+    close: () => {
+      if (child.connected) child.disconnect();
+    },
   };
 }
