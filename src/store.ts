@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
-import { clusterFunctions, isCluster, readConversation, withBothKeys } from './cluster.ts';
+import { clusterFunctions, isCluster, readConversation, withBothKeys } from './cluster/cluster.ts';
+import { checkDurability, onReplicas } from './cluster/replicas.ts';
+import { scanKeys } from './cluster/scan.ts';
 import {
   convAnswer,
   convClaim,
@@ -14,12 +16,10 @@ import {
   LIBRARY_VERSION,
 } from './conversation.gen.ts';
 import { ConversationError, fromClient, invalidArgument, isConversationError, isFunctionMissing } from './errors.ts';
-import { checkChannel, checkJobId } from './ids.ts';
-import { conversationKey, pairKeys, type ReferenceKeys, referenceKeys } from './keys.ts';
-import { checkKeyspace, conversationPattern, type Keyspace, newJobId, prefixOf } from './keyspace.ts';
-import { prepareLibrary } from './prepare.ts';
-import { checkDurability, onReplicas } from './replicas.ts';
-import { scanKeys } from './scan.ts';
+import { checkChannel, checkJobId } from './keys/ids.ts';
+import { conversationKey, pairKeys, type ReferenceKeys, referenceKeys } from './keys/keys.ts';
+import { checkKeyspace, conversationPattern, type Keyspace, newJobId, prefixOf } from './keys/keyspace.ts';
+import { prepareLibrary } from './library/prepare.ts';
 import type {
   AnswerResult,
   ChannelReference,

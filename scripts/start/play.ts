@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ChannelReference, ConversationError, ConversationStore } from '../../src/index.ts';
-import { conversationKey } from '../../src/keys.ts';
+import { conversationKey } from '../../src/keys/keys.ts';
 import { createDispatcher, type Dispatched } from './dispatcher.ts';
 import { type DispatcherEvent, readEvent } from './events.ts';
 import { BadEvent } from './members.ts';

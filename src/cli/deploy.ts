@@ -1,8 +1,8 @@
+import type { NodeFailure } from '../cluster/masters.ts';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../conversation.gen.ts';
-import { checkEverywhere, loadEverywhere, type NodeReport } from '../deploy.ts';
 import { isConversationError } from '../errors.ts';
-import { compareVersions, type LibraryReport, standing } from '../library.ts';
-import type { NodeFailure } from '../masters.ts';
+import { checkEverywhere, loadEverywhere, type NodeReport } from '../library/deploy.ts';
+import { compareVersions, type LibraryReport, standing } from '../library/library.ts';
 import { type Address, readAddress } from './address.ts';
 import type { Command } from './command.ts';
 import { LIMIT_MS, withServer } from './connect.ts';

@@ -1,0 +1,137 @@
+import { fromClient } from '../errors.ts';
+import { isCluster } from './cluster.ts';
+/**
+ * Every master of the cluster that a client leads to, those without slots too, which ioredis leaves out; without a
+ * cluster, its one server. No node is sure to know of a master that has just come, so each is asked for those it knows.
+ * @throws the client's error where the first node cannot be asked
+ */
+export async function openMasters(entry) {
+    if (!isCluster(entry) && !(await isNode(entry))) {
+        const { host, port } = entry.options;
+        return { masters: [{ address: `${host}:${port}`, client: entry, self: '' }], close: () => { } };
+    }
+    const masters = new Map();
+    const opened = [];
+    let fresh = mastersIn(linesOf(await entry.cluster('NODES')));
+    while (fresh.length > 0) {
+        const views = await Promise.all(fresh.map(async (line) => {
+            const client = connect(entry, line, opened);
+            const master = { address: line.names[0] ?? '', client, self: line.text };
+            masters.set(line.id, master);
+            try {
+                const lines = linesOf(await withReason(client, () => client.cluster('NODES')));
+                master.self = lines.find(({ isSelf }) => isSelf)?.text ?? line.text;
+                return lines;
+            }
+            catch (error) {
+                master.error = error;
+                return [];
+            }
+        }));
+        const known = new Map(mastersIn(views.flat()).map((line) => [line.id, line]));
+        fresh = [...known.values()].filter(({ id }) => !masters.has(id));
+    }
+    return {
+        // One that calls itself a replica by now has a master, which was asked too.
+        masters: [...masters.values()].filter(({ self }) => !self.includes(' myself,slave')),
+        close: () => {
+            for (const client of opened)
+                client.disconnect();
+        },
+    };
+}
+/** Does a task on every master at once: what came of it, or why it failed, for each. */
+export async function onMasters(entry, task) {
+    const { masters, close } = await openMasters(entry);
+    try {
+        return await Promise.all(masters.map(async ({ address, client, error }) => {
+            try {
+                if (error)
+                    throw error;
+                return { address, ...(await task(client, address)) };
+            }
+            catch (failure) {
+                return { address, error: fromClient(failure) };
+            }
+        }));
+    }
+    finally {
+        close();
+    }
+}
+function linesOf(reply) {
+    return String(reply)
+        .trim()
+        .split('\n')
+        .map((line) => {
+        const [id = '', place = '', role = '', , , , , , ...slots] = line.trim().split(' ');
+        const [bus = '', name = ''] = place.split(',');
+        const address = bus.replace(/@\d+$/, '');
+        const port = address.slice(address.lastIndexOf(':'));
+        const flags = role.split(',');
+        return {
+            id,
+            names: name === '' || name.includes('=') ? [address] : [name + port, address],
+            flags,
+            slots,
+            isSelf: flags.includes('myself'),
+            text: [id, address, role, ...slots].join(' '),
+        };
+    });
+}
+function mastersIn(lines) {
+    return lines.filter(({ flags, slots }) => {
+        // One that failed and was replaced stays listed, without slots, until it comes back as a replica.
+        const isReplaced = flags.includes('fail') && slots.length === 0;
+        return flags.includes('master') && !flags.includes('handshake') && !flags.includes('noaddr') && !isReplaced;
+    });
+}
+/**
+ * A connection of its own: ioredis closes the one it has as soon as a master's last slot has left it. Of nodes that were
+ * not asked yet, only the entry spoke of itself.
+ */
+function connect(entry, { isSelf, names }, opened) {
+    if (!isCluster(entry) && isSelf)
+        return entry;
+    const template = isCluster(entry) ? entry.nodes()[0] : entry;
+    if (!template)
+        throw new Error('Connection is closed.');
+    const place = placeOf(entry, names[0] ?? '');
+    const client = template.duplicate({ ...place, readOnly: false, lazyConnect: true, retryStrategy: () => null });
+    // Whoever uses it hears of a lost connection from the command that fails.
+    client.on('error', () => { });
+    opened.push(client);
+    return client;
+}
+/** Where a node is reached: where it says, unless the cluster's client was told otherwise. */
+function placeOf(entry, name) {
+    const natMap = isCluster(entry) ? entry.options.natMap : undefined;
+    const mapped = typeof natMap === 'function' ? natMap(name) : natMap?.[name];
+    const colon = name.lastIndexOf(':');
+    return mapped ?? { host: name.slice(0, colon), port: Number(name.slice(colon + 1)) };
+}
+/** Whether a server is a node of a cluster. HELLO tells it to every user. */
+async function isNode(client) {
+    const reply = await client.call('HELLO');
+    const members = Array.isArray(reply)
+        ? reply
+        : [...(reply instanceof Map ? reply : Object.entries(reply ?? {}))].flat();
+    return members[members.indexOf('mode') + 1] === 'cluster';
+}
+/** A command to a server that cannot be reached says only that the connection is closed; an event before it says why. */
+async function withReason(client, run) {
+    let reason;
+    const hear = (error) => {
+        reason ??= error;
+    };
+    client.on('error', hear);
+    try {
+        return await run();
+    }
+    catch (error) {
+        throw reason ?? error;
+    }
+    finally {
+        client.off('error', hear);
+    }
+}

@@ -1,0 +1,50 @@
+import { isCluster } from './cluster.ts';
+import { openMasters } from './masters.ts';
+/** How often a cluster is scanned while its slots move. */
+const ROUNDS = 4;
+/**
+ * Every string key that matches, in batches, each key once. On a cluster all masters are scanned, and where slots moved
+ * meanwhile once more: a key may have gone from a master that was still to come to one that was through.
+ */
+export async function* scanKeys(client, pattern) {
+    const seen = new Set();
+    if (!isCluster(client)) {
+        yield* scanServer(client, pattern, seen);
+        return;
+    }
+    let opened = await openMasters(client);
+    try {
+        for (let round = 0; round < ROUNDS; round++) {
+            for (const { client: master, error } of opened.masters) {
+                if (error)
+                    throw error;
+                yield* scanServer(master, pattern, seen);
+            }
+            const before = layoutOf(opened.masters);
+            opened.close();
+            opened = await openMasters(client);
+            // `[slot->-node]` and `[slot-<-node]` are slots on the move.
+            if (before === layoutOf(opened.masters) && !before.includes('['))
+                return;
+        }
+    }
+    finally {
+        opened.close();
+    }
+}
+async function* scanServer(server, pattern, seen) {
+    let cursor = '0';
+    do {
+        const [next, found] = await server.scan(cursor, 'MATCH', pattern, 'COUNT', 1000, 'TYPE', 'string');
+        const fresh = found.filter((key) => !seen.has(key) && seen.add(key));
+        if (fresh.length > 0)
+            yield fresh;
+        cursor = next;
+    } while (cursor !== '0');
+}
+function layoutOf(masters) {
+    return masters
+        .map(({ self }) => self)
+        .sort()
+        .join('\n');
+}

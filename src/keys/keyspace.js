@@ -1,0 +1,50 @@
+import { invalidArgument } from '../errors.ts';
+import { checkChannel, checkJobId, checkPlatform } from './ids.ts';
+import { jobIdIn, PARTITION_PATTERN, partitionOf, partitionOfJob } from './partitions.ts';
+/**
+ * A keyspace that leaves the two kinds of keys to be told apart and, on a cluster, has the keys of a conversation in
+ * one slot. `outer` is what the client puts before every key.
+ */
+export function checkKeyspace({ prefix, sharded }, cluster, outer) {
+    if (typeof prefix !== 'string' || prefix.includes('conversation:') || prefix.includes('job-index:')) {
+        throw invalidArgument('prefix must be a string that holds neither "conversation:" nor "job-index:"');
+    }
+    if (typeof sharded !== 'boolean')
+        throw invalidArgument('sharded must be true or false');
+    if (sharded && (outer + prefix).includes('{')) {
+        throw invalidArgument('prefix must be without "{" where sharded is true: each conversation has a hash tag of its own');
+    }
+    if (cluster && !sharded && !/^[^{]*\{[^}]+\}/.test(outer + prefix)) {
+        throw invalidArgument('a cluster needs the keys of a conversation in one slot: give a prefix with a hash tag, such as "{agentsmith}:", ' +
+            'to have everything under it in one slot, or sharded: true to spread the conversations over all slots');
+    }
+    return { prefix, sharded };
+}
+/** What stands before the keys of a conversation that is named by its channel, its job or both. */
+export function prefixOf({ prefix, sharded }, ref) {
+    if (!sharded)
+        return prefix;
+    const byJob = ref.jobId === undefined ? undefined : partitionOfJob(checkJobId(ref.jobId));
+    if (ref.jobId !== undefined && byJob === undefined)
+        throw invalidArgument(`jobId carries no partition; ${MAKE}`);
+    if (ref.platform === undefined || ref.channelId === undefined)
+        return `${prefix}{${byJob}}:`;
+    checkChannel(ref.platform, ref.channelId);
+    const byChannel = partitionOf(ref.platform, ref.channelId);
+    if (byJob !== undefined && byJob !== byChannel)
+        throw invalidArgument(`jobId was made for another channel; ${MAKE}`);
+    return `${prefix}{${byChannel}}:`;
+}
+const MAKE = 'with sharded: true a job id comes from newJobId({ platform, channelId }) of its channel';
+/** A new job id for a channel. */
+export function newJobId({ platform, channelId }) {
+    checkChannel(platform, channelId);
+    return jobIdIn(partitionOf(platform, channelId));
+}
+/** What SCAN finds the conversations by, of one platform or all. */
+export function conversationPattern({ prefix, sharded }, platform) {
+    if (platform !== undefined)
+        checkPlatform(platform);
+    const before = prefix.replace(/[\\*?[\]^-]/g, '\\$&') + (sharded ? `{${PARTITION_PATTERN}}:` : '');
+    return `${before}conversation:${platform === undefined ? '' : `${platform.toLowerCase()}:`}*`;
+}

@@ -1,0 +1,414 @@
+import { createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Cluster, Redis } from 'ioredis';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { RunningRedis } from '../../scripts/redis.ts';
+import { slotOf } from '../../scripts/slot.ts';
+import { ConversationStore, checkLibrary, LIBRARY_VERSION, loadLibrary } from '../../src/index.ts';
+import { PARTITIONS, partitionName } from '../../src/keys/partitions.ts';
+import { cli } from '../cli/cli.ts';
+import { libraryOf } from '../deploy/versions.ts';
+import { STATE } from '../support/library.ts';
+import { withRedis } from '../support/redis.ts';
+
+const test = suite('a cluster of one node, and one without slots');
+const clients: { disconnect(): void }[] = [];
+// Before the servers end, or clients complain that they are gone.
+test.after(() => {
+  for (const client of clients) client.disconnect();
+});
+const redis = withRedis(test);
+const C1 = { platform: 'slack', channelId: 'C1' };
+const TAGGED = { prefix: '{t}:' };
+
+let node: Redis;
+let idle: Redis;
+let idleServer: RunningRedis;
+let cluster: Cluster;
+let store: ConversationStore;
+
+test.before(async () => {
+  [{ client: node }, { client: idle, server: idleServer }] = await Promise.all([startNode(), startNode()]);
+  await node.cluster('ADDSLOTSRANGE', 0, 16_383);
+  cluster = connect();
+  await cluster.ping();
+  store = new ConversationStore(cluster, TAGGED);
+});
+test.before.each(async () => {
+  await node.flushall();
+  await Promise.all([node.function('FLUSH'), idle.function('FLUSH')]);
+});
+
+async function startNode(): Promise<{ server: RunningRedis; client: Redis }> {
+  // The usual bus port, 10000 above, is beyond the last one where the port is high.
+  const probe = createServer();
+  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
+  const { port } = probe.address() as { port: number };
+  await new Promise((resolve) => probe.close(resolve));
+  const options = ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1', '--cluster-port', String(port)];
+  const server = await redis.server(...options);
+  const client = new Redis(server.url);
+  clients.push(client);
+  return { server, client };
+}
+
+function connect(options: ConstructorParameters<typeof Cluster>[1] = {}): Cluster {
+  const client = new Cluster([{ host: '127.0.0.1', port: node.options.port ?? 0 }], options);
+  clients.push(client);
+  return client;
+}
+
+/** The commands with functions that a task sends to the node, as words. */
+async function sent(task: () => Promise<unknown>): Promise<string[][]> {
+  const monitor = await node.monitor();
+  const seen: string[][] = [];
+  monitor.on('monitor', (_time: string, args: string[], source: string) => {
+    if (source !== 'lua') seen.push(args);
+  });
+  await task();
+  await node.echo('done');
+  while (!seen.some(([command]) => command === 'echo')) await sleep(5);
+  monitor.disconnect();
+  return seen.filter(([command = '']) => /^(fcall|fcall_ro|get|getex)$/.test(command));
+}
+
+async function rejection(run: () => unknown): Promise<Error & { code?: string }> {
+  try {
+    await run();
+  } catch (error) {
+    return error as Error;
+  }
+  return assert.unreachable('nothing was refused') as never;
+}
+
+test('the slots that this package computes are those of the server', async () => {
+  const keys = [
+    ...Array.from({ length: PARTITIONS }, (_, n) => `{${partitionName(n)}}:x`),
+    'x',
+    '{}{a}',
+    'a{b',
+    'ü{ä}}',
+  ];
+  const pipeline = node.pipeline();
+  for (const key of keys) pipeline.cluster('KEYSLOT', key);
+  const slots = (await pipeline.exec())?.map(([, slot]) => slot);
+  assert.equal(slots, keys.map(slotOf));
+  assert.is(new Set(slots?.slice(0, PARTITIONS)).size, PARTITIONS);
+});
+
+test('a store without a hash tag is refused with a sentence that says what to do', async () => {
+  const message =
+    'a cluster needs the keys of a conversation in one slot: give a prefix with a hash tag, such as "{agentsmith}:", ' +
+    'to have everything under it in one slot, or sharded: true to spread the conversations over all slots';
+  for (const options of [{}, { prefix: 'agentsmith:' }, { prefix: '{}:' }, { prefix: '{a' }, { prefix: 'a}{' }]) {
+    const error = await rejection(() => new ConversationStore(cluster, options));
+    assert.is(error.code, 'INVALID_ARGUMENT');
+    assert.is(error.message, message);
+  }
+  for (const options of [{ sharded: true }, TAGGED, { prefix: 'a:{b}:' }]) new ConversationStore(cluster, options);
+});
+
+test("the client's own keyPrefix counts", async () => {
+  const tagged = connect({ keyPrefix: '{t}:' });
+  const store = new ConversationStore(tagged);
+  await store.set({ ...STATE });
+  assert.is((await store.getByJobId('j1'))?.channelId, 'C1');
+  assert.is((await store.setPendingQuestion(C1, 'q'))?.pendingQuestionId, 'q');
+  assert.is(await node.get('{t}:job-index:j1'), '{t}:conversation:slack:C1');
+  const error = await rejection(() => new ConversationStore(tagged, { sharded: true }));
+  assert.match(error.message, /^prefix must be without "{"/);
+});
+
+test('every call of a writing function declares both keys, and one with both is one command', async () => {
+  const state = { ...STATE, pendingQuestionId: 'q' };
+  await store.set(state);
+  const [conversation, job] = ['{t}:conversation:slack:C1', '{t}:job-index:j1'];
+  const calls: Record<string, (ref: { jobId: string } | typeof C1) => Promise<unknown>> = {
+    conv_set_pending: (ref) => store.setPendingQuestion(ref, 'q'),
+    conv_answer: (ref) => store.answerQuestion(ref, 'q', { stream: 's', fields: { a: 1 } }),
+    conv_remove: (ref) => store.remove(ref),
+    conv_get_by_job: () => store.getByJobId('j1'),
+  };
+  for (const [name, call] of Object.entries(calls)) {
+    const keys = [name === 'conv_answer' ? '3' : '2', conversation, job];
+    const byJob = await sent(() => call({ jobId: 'j1' }));
+    assert.equal(byJob[0], ['getex', job], `${name} by job`);
+    assert.equal(
+      byJob.slice(1).map((words) => words.slice(0, 5)),
+      [['fcall', name, ...keys]],
+      `${name} by job`,
+    );
+    await store.set(state);
+    if (name === 'conv_get_by_job') continue;
+    const byChannel = await sent(() => call(C1));
+    assert.equal(byChannel[0], ['fcall', 'conv_get', '1', conversation], `${name} by channel`);
+    assert.equal(
+      byChannel.slice(1).map((words) => words.slice(0, 5)),
+      [['fcall', name, ...keys]],
+      `${name} by channel`,
+    );
+    await store.set(state);
+    const byBoth = await sent(() => call({ ...C1, jobId: 'j1' }));
+    assert.equal(
+      byBoth.map((words) => words.slice(0, 5)),
+      [['fcall', name, ...keys]],
+      `${name} by both`,
+    );
+    await store.set(state);
+  }
+});
+
+test('a read declares every key too', async () => {
+  await store.set({ ...STATE });
+  const [conversation, job] = ['{t}:conversation:slack:C1', '{t}:job-index:j1'];
+  assert.equal(await sent(() => store.get(C1)), [['fcall', 'conv_get', '1', conversation]]);
+  const byJob = [
+    ['getex', job],
+    ['fcall', 'conv_get', '2', conversation, job],
+  ];
+  assert.equal(await sent(() => store.get({ jobId: 'j1' })), byJob);
+  assert.equal(await sent(() => store.getByJobId('j1', { renew: false })), byJob);
+});
+
+test('where there is no conversation, every reference says so', async () => {
+  for (const ref of [C1, { jobId: 'j1' }, { ...C1, jobId: 'j1' }]) {
+    assert.is(await store.get(ref), null);
+    assert.is(await store.setPendingQuestion(ref, 'q'), null);
+    assert.equal(await store.answerQuestion(ref, 'q'), { outcome: 'gone', state: null });
+    assert.equal(await store.remove(ref), { outcome: 'gone', state: null });
+  }
+  assert.is(await store.getByJobId('j1'), null);
+  assert.is(await node.dbsize(), 0);
+});
+
+/** A store whose client does something else right after each of its first reads of one key. */
+function interrupted(times: number, between: (time: number) => Promise<unknown>): ConversationStore {
+  const client = connect();
+  const call = client.call.bind(client) as (...args: unknown[]) => Promise<unknown>;
+  let time = 0;
+  client.call = async (...args: unknown[]) => {
+    const reply = await call(...args);
+    if ((args[0] === 'getex' || args[1] === 'conv_get') && time < times) await between(time++);
+    return reply;
+  };
+  return new ConversationStore(client, TAGGED);
+}
+
+test('a channel that changes hands under a call is followed', async () => {
+  const calls: [(store: ConversationStore) => Promise<unknown>, (reply: never) => unknown][] = [
+    [(store) => store.setPendingQuestion(C1, 'q'), (state: { jobId: string }) => state.jobId],
+    [(store) => store.answerQuestion(C1, 'q0'), (reply: { state: { jobId: string } }) => reply.state.jobId],
+    [(store) => store.remove(C1), (reply: { state: { jobId: string } }) => reply.state.jobId],
+  ];
+  for (const [call, holder] of calls) {
+    await store.set({ ...STATE, jobId: 'taken-over' });
+    const racing = interrupted(3, (time) => store.set({ ...STATE, jobId: `taker-${time}`, pendingQuestionId: 'q0' }));
+    assert.is(holder((await call(racing)) as never), 'taker-2');
+  }
+});
+
+test('a channel that is freed under a call is gone', async () => {
+  await store.set({ ...STATE });
+  const racing = interrupted(1, () => store.remove(C1));
+  assert.is(await racing.setPendingQuestion(C1, 'q'), null);
+  assert.is(await node.dbsize(), 0, 'and not brought back');
+});
+
+test('a job that moves to another channel under a call is followed', async () => {
+  await store.set({ ...STATE });
+  const racing = interrupted(1, async () => {
+    await store.remove(C1);
+    await store.set({ ...STATE, channelId: 'C2' });
+  });
+  assert.is((await racing.setPendingQuestion({ jobId: 'j1' }, 'q'))?.channelId, 'C2');
+});
+
+test('a job that loses its channel under a call reaches nothing', async () => {
+  const taken = JSON.stringify({ ...STATE, jobId: 'j2' });
+  const calls: [(store: ConversationStore) => Promise<unknown>, unknown][] = [
+    [(store) => store.setPendingQuestion({ jobId: 'j1' }, 'q'), null],
+    [(store) => store.answerQuestion({ jobId: 'j1' }, 'q'), { outcome: 'gone', state: null }],
+    [(store) => store.getByJobId('j1'), null],
+    [(store) => store.remove({ jobId: 'j1' }), { outcome: 'held', state: { ...STATE, jobId: 'j2' } }],
+  ];
+  for (const [call, reply] of calls) {
+    await node.flushall();
+    await store.set({ ...STATE });
+    assert.equal(await call(interrupted(1, () => store.set({ ...STATE, jobId: 'j2' }))), reply);
+    assert.is(await node.get('{t}:conversation:slack:C1'), taken);
+  }
+});
+
+test('a channel that changes hands without end makes the call end in an error', async () => {
+  await store.set({ ...STATE });
+  const racing = interrupted(99, (time) => store.set({ ...STATE, jobId: `taker-${time}` }));
+  const error = await rejection(() => racing.setPendingQuestion(C1, 'q'));
+  assert.is(error.code, 'CONVKEY');
+  assert.match(error.message, /^the conversation changed hands 16 times .*; name channel and job$/);
+});
+
+test('an index that its job does not hold ends in nothing, not in an error', async () => {
+  await store.set({ ...STATE, jobId: 'j2' });
+  await node.set('{t}:job-index:j1', '{t}:conversation:slack:C1');
+  assert.is(await store.getByJobId('j1'), null);
+  assert.is(await store.get({ jobId: 'j1' }), null);
+  assert.is(await store.setPendingQuestion({ jobId: 'j1' }, 'q'), null);
+});
+
+test('an index that leads out of its prefix is unreadable', async () => {
+  await node.set('{t}:job-index:j1', '{other}:conversation:slack:C1');
+  assert.is((await rejection(() => store.setPendingQuestion({ jobId: 'j1' }, 'q'))).code, 'CONVCORRUPT');
+});
+
+test('what cannot be read is refused by every call but remove, which removes it', async () => {
+  await node.set('{t}:conversation:slack:C1', 'no JSON');
+  assert.is((await rejection(() => store.setPendingQuestion(C1, 'q'))).code, 'CONVCORRUPT');
+  assert.is((await rejection(() => store.answerQuestion(C1, 'q'))).code, 'CONVCORRUPT');
+  assert.is(await store.get(C1), null);
+  assert.equal(await store.remove(C1), { outcome: 'removed', state: null });
+  assert.is(await node.dbsize(), 0);
+});
+
+test('a node that lost the library gets it back on the call that notices', async () => {
+  await store.set({ ...STATE });
+  for (const call of [() => store.get(C1), () => store.setPendingQuestion(C1, 'q'), () => store.getByJobId('j1')]) {
+    await node.function('FLUSH');
+    assert.is.not(await call(), null);
+  }
+});
+
+test("with load: 'never' it is an error that names the node", async () => {
+  const store = new ConversationStore(cluster, { ...TAGGED, load: 'never' });
+  const error = await rejection(() => store.get(C1));
+  assert.is(error.code, 'LIBRARY_MISSING');
+  assert.match(
+    error.message,
+    new RegExp(`^127\\.0\\.0\\.1:${node.options.port} has no library conversation, this client`),
+  );
+});
+
+/** What a client of a standalone server needs, and what a cluster takes besides. */
+const APP = ['+info', '+fcall', '+fcall_ro', '+get', '+set', '+del', '+pexpireat', '+time', '+xadd', '+scan'];
+const APP_ON_CLUSTER = ['+cluster|info', '+cluster|slots', '+cluster|nodes', '+getex', '+asking', '+readonly', '+wait'];
+
+for (const scaleReads of ['master', 'slave'] as const) {
+  test(`an app can do all it has to with the rights of one, with scaleReads '${scaleReads}'`, async () => {
+    await loadLibrary(cluster);
+    await node.acl('SETUSER', 'app', 'reset', 'on', '>secret', '~{t}:*', ...APP, ...APP_ON_CLUSTER);
+    const client = connect({ scaleReads, redisOptions: { username: 'app', password: 'secret' } });
+    const store = new ConversationStore(client, { ...TAGGED, load: 'never' });
+    assert.is((await store.claim({ ...STATE }, { replicas: 1, timeoutMs: 1 })).outcome, 'claimed');
+    await store.set({ ...STATE });
+    for (const ref of [C1, { jobId: 'j1' }, { ...C1, jobId: 'j1' }]) {
+      assert.is((await store.get(ref))?.jobId, 'j1');
+      assert.is((await store.setPendingQuestion(ref, 'q'))?.pendingQuestionId, 'q');
+      const answer = await store.answerQuestion(ref, 'q', { stream: 's', fields: { a: 1 } });
+      assert.is(answer.outcome, 'accepted');
+    }
+    assert.is((await store.getByJobId('j1'))?.jobId, 'j1');
+    for await (const { jobId } of store.list()) assert.is(jobId, 'j1');
+    assert.is((await store.remove({ jobId: 'j1' })).outcome, 'removed');
+  });
+}
+
+test('autopipelining changes nothing', async () => {
+  const store = new ConversationStore(connect({ enableAutoPipelining: true }), { sharded: true });
+  const channels = Array.from({ length: 40 }, (_, n) => ({ platform: 'slack', channelId: `C${n}` }));
+  await Promise.all(channels.map((c) => store.claim({ ...STATE, ...c, jobId: store.newJobId(c) })));
+  const pending = await Promise.all(channels.map((channel) => store.setPendingQuestion(channel, channel.channelId)));
+  assert.equal(
+    pending.map((state) => state?.pendingQuestionId),
+    channels.map(({ channelId }) => channelId),
+  );
+  const outcomes = await Promise.all(pending.map((state) => store.remove({ jobId: state?.jobId ?? '' })));
+  assert.ok(outcomes.every(({ outcome }) => outcome === 'removed'));
+});
+
+test('a claim that waits for replicas where there are none says so in time', async () => {
+  const started = Date.now();
+  const result = await store.claim({ ...STATE }, { replicas: 1, timeoutMs: 100 });
+  assert.equal(result, { outcome: 'claimed', state: { ...STATE }, replicas: 0 });
+  assert.ok(Date.now() - started >= 100);
+});
+
+test('a master without slots gets the library too', async () => {
+  const [, port = '', bus = ''] = /:(\d+)@(\d+)/.exec(String(await idle.cluster('NODES'))) ?? [];
+  await node.cluster('MEET', '127.0.0.1', port, bus);
+  while (!/ master - .* connected$/m.test(String(await node.cluster('NODES')))) await sleep(20);
+  const places = [node, idle].map(({ options }) => `127.0.0.1:${options.port}`).sort();
+  const missing = { present: false, found: null, current: false };
+  const current = { present: true, found: LIBRARY_VERSION, current: true, loaded: false };
+
+  assert.equal(
+    byAddress(await checkLibrary(cluster)),
+    places.map((address) => ({ address, ...missing, loaded: false })),
+  );
+  assert.equal(
+    byAddress(await loadLibrary(cluster)),
+    places.map((address) => ({ address, ...missing, loaded: true })),
+  );
+  assert.equal(
+    byAddress(await checkLibrary(cluster)),
+    places.map((address) => ({ address, ...current })),
+  );
+
+  await idle.function('FLUSH');
+  const checked = await cli(['check', '--url', `redis://127.0.0.1:${node.options.port}`]);
+  assert.match(
+    checked.stdout,
+    new RegExp(`^127\\.0\\.0\\.1:${idle.options.port} +there is no library conversation$`, 'm'),
+  );
+  assert.match(
+    checked.stdout,
+    new RegExp(`^127\\.0\\.0\\.1:${node.options.port} +conversation ${LIBRARY_VERSION} is there$`, 'm'),
+  );
+  assert.match(checked.stderr, /^1 of 2 masters are not at conversation /);
+  assert.is(checked.code, 1);
+  const loaded = await cli(['load', '--url', `redis://127.0.0.1:${idle.options.port}`]);
+  assert.match(loaded.stdout, /loaded, there was none\n/);
+  assert.match(loaded.stdout, /is there already\n/);
+  assert.is(loaded.code, 0);
+
+  await idle.function('FLUSH');
+  await new ConversationStore(connect(), TAGGED).ready();
+  assert.is(await idle.fcall('conv_version', 0), LIBRARY_VERSION);
+});
+
+test('a newer version on one master stops the load on all', async () => {
+  await idle.function('LOAD', libraryOf('9.0.0'));
+  const error = await rejection(() => loadLibrary(cluster));
+  assert.is(error.code, 'LIBRARY_TOO_NEW');
+  assert.match(
+    error.message,
+    new RegExp(`^127\\.0\\.0\\.1:${idle.options.port} has conversation 9\\.0\\.0, which is newer`),
+  );
+  assert.equal(await node.function('LIST'), []);
+});
+
+test('a master that is down is named, and keeps nobody from the others', async () => {
+  const address = `127.0.0.1:${idle.options.port}`;
+  idle.disconnect();
+  await idleServer.stop();
+  const error = (await rejection(() => loadLibrary(cluster))) as AggregateError;
+  assert.instance(error, AggregateError);
+  assert.match(
+    error.message,
+    new RegExp(`^library conversation: 1 of 2 masters failed; ${address}: connect ECONNREFUSED`),
+  );
+  assert.is(await node.fcall('conv_version', 0), LIBRARY_VERSION);
+  const checked = await cli(['check', '--url', `redis://127.0.0.1:${node.options.port}`]);
+  assert.match(
+    checked.stdout,
+    new RegExp(`^${address} +failed: the connection was refused; no server listens there\\.$`, 'm'),
+  );
+  assert.match(checked.stderr, /^1 of 2 masters are not at conversation /);
+  await node.function('FLUSH');
+  assert.is((await new ConversationStore(connect(), TAGGED).claim({ ...STATE })).outcome, 'claimed');
+});
+
+function byAddress<T extends { address: string }>(reports: T[]): T[] {
+  return reports.sort((a, b) => (a.address < b.address ? -1 : 1));
+}
+
+test.run();

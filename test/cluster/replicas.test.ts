@@ -1,0 +1,93 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { RunningRedis } from '../../scripts/redis.ts';
+import { type ClaimOptions, ConversationStore } from '../../src/index.ts';
+import { STATE } from '../support/library.ts';
+import { withRedis } from '../support/redis.ts';
+
+const test = suite('claims that wait for replicas');
+const redis = withRedis(test);
+
+let master: Redis;
+let replica: RunningRedis;
+let store: ConversationStore;
+let ask: Redis;
+
+test.before(async () => {
+  const first = await redis.server();
+  const { hostname, port } = new URL(first.url);
+  replica = await redis.server('--replicaof', `${hostname} ${port}`);
+  [master, ask] = await Promise.all([redis.connect({}, first), redis.connect({}, first)]);
+  while (!/state=online/.test(await ask.info('replication'))) await sleep(20);
+  store = new ConversationStore(master);
+  await store.ready();
+});
+test.before.each(async () => {
+  await ask.flushall();
+});
+
+async function refused(options: ClaimOptions, message: string): Promise<void> {
+  const error = await store.claim(STATE, options).then(
+    () => assert.unreachable(JSON.stringify(options)),
+    (error: unknown) => error as Error & { code: string },
+  );
+  assert.is(error?.code, 'INVALID_ARGUMENT');
+  assert.is(error?.message, message);
+}
+
+async function claimsMade(): Promise<number> {
+  return Number(/cmdstat_fcall:calls=(\d+)/.exec(await ask.info('commandstats'))?.[1] ?? 0);
+}
+
+test('a claim says how many replicas have it', async () => {
+  assert.equal(await store.claim(STATE, { replicas: 1 }), { outcome: 'claimed', state: STATE, replicas: 1 });
+  const again = await store.claim(STATE, { replicas: 1, timeoutMs: 5_000 });
+  assert.equal(again, { outcome: 'claimed', state: STATE, replicas: 1 }, 'so does one of the holder again');
+});
+
+test('a claim that does not wait has no count', async () => {
+  assert.equal(await store.claim(STATE), { outcome: 'claimed', state: STATE });
+});
+
+test('a claim that is held has no count', async () => {
+  await store.claim(STATE);
+  assert.equal(await store.claim({ ...STATE, jobId: 'j2' }, { replicas: 1 }), { outcome: 'held', state: STATE });
+});
+
+test('where fewer replicas have it in time, the claim stands and the result says how many', async () => {
+  const started = Date.now();
+  const result = await store.claim(STATE, { replicas: 2, timeoutMs: 300 });
+  assert.equal(result, { outcome: 'claimed', state: STATE, replicas: 1 });
+  assert.ok(Date.now() - started >= 300);
+  assert.equal(await store.get({ jobId: 'j1' }), STATE);
+});
+
+test('a connection lost between the claim and its confirmation does not pass for one', async () => {
+  process.kill(replica.pid ?? 0, 'SIGSTOP');
+  try {
+    const before = await claimsMade();
+    const claim = store.claim(STATE, { replicas: 1, timeoutMs: 10_000 });
+    while ((await claimsMade()) === before) await sleep(10);
+    // The claim was answered; its WAIT waits.
+    await sleep(100);
+    await ask.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    while ((await claimsMade()) === before + 1) await sleep(10);
+    process.kill(replica.pid ?? 0, 'SIGCONT');
+    assert.equal(await claim, { outcome: 'claimed', state: STATE, replicas: 1 });
+    assert.is(await claimsMade(), before + 2, 'the claim was made again, and that one confirmed');
+  } finally {
+    process.kill(replica.pid ?? 0, 'SIGCONT');
+  }
+});
+
+test('what makes no sense is refused before anything is sent', async () => {
+  const count = 'replicas must be a whole number from 1';
+  const time = 'timeoutMs must be whole milliseconds from 1';
+  for (const replicas of [0, -1, 1.5, Number.NaN, '1' as never]) await refused({ replicas }, count);
+  for (const timeoutMs of [0, -1, 1.5, Number.POSITIVE_INFINITY]) await refused({ replicas: 1, timeoutMs }, time);
+  assert.is(await ask.dbsize(), 0);
+});
+
+test.run();

@@ -1,0 +1,160 @@
+import { Redis } from 'ioredis';
+import * as assert from 'uvu/assert';
+import { ConversationStore } from '../../src/index.ts';
+import { closeLines, type Exchange, type Fault, type Line, openLines } from '../support/proxy.ts';
+import { type DumpedKey, dump } from '../support/redis.ts';
+import { CALLS, type StoreCall } from './calls.ts';
+import { withoutFresh } from './outage.ts';
+
+/** A call and what happens to one of its commands. */
+interface Case {
+  call: StoreCall;
+  command: string;
+  fault: Fault;
+  times: number;
+  prefix: string;
+}
+
+/** How many bytes lie between two points at which a command or a reply is cut off; 1 is every byte. */
+export interface Sweep {
+  step: number;
+  protocol: 2 | 3;
+}
+
+const LINES = 96;
+const BATCH = 960;
+const TTL_MS = 7_200_000;
+
+/**
+ * Has every call of the store meet every fault, with a client of default options that sends again what was not
+ * answered, and compares reply and data with those of one undisturbed execution. Gives the figures.
+ */
+export async function sweep(url: string, { step, protocol }: Sweep): Promise<string> {
+  const direct = new Redis(url);
+  const lines = await openLines(url, LINES, { protocol });
+  try {
+    await new ConversationStore(direct).ready();
+    const [first] = lines;
+    assert.ok(first);
+    const cases: Case[] = [];
+    for (const call of CALLS) {
+      const exchanges = await measure(call, direct, first);
+      cases.push(...exchanges.flatMap((exchange) => casesOf(call, exchange, step)));
+    }
+    for (const [index, one] of cases.entries()) one.prefix = prefixOf(index);
+    for (let from = 0; from < cases.length; from += BATCH) await run(cases.slice(from, from + BATCH), direct, lines);
+    const faults = lines.reduce((sum, { proxy }) => sum + proxy.faults, 0);
+    return `RESP${protocol}: ${cases.length} cases of ${CALLS.length} calls, ${faults} faults`;
+  } finally {
+    direct.disconnect();
+    await closeLines(lines);
+  }
+}
+
+/** As long for every case, so that commands and replies are as long as they were when they were measured. */
+function prefixOf(index: number): string {
+  return `{${String(index).padStart(6, '0')}}:`;
+}
+
+/** The commands that a call sends when nothing goes wrong. */
+async function measure(call: StoreCall, direct: Redis, { client, proxy }: Line): Promise<Exchange[]> {
+  const prefix = prefixOf(0);
+  await call.before(new ConversationStore(direct, { prefix }));
+  const store = new ConversationStore(client, { prefix });
+  if (call.name !== 'ready') await store.ready();
+  proxy.exchanges.length = 0;
+  await call.call(store);
+  await direct.flushall();
+  return [...proxy.exchanges];
+}
+
+function casesOf(call: StoreCall, { name: command, requestBytes, replyBytes }: Exchange, step: number): Case[] {
+  const points = (bytes: number) => [...Array(bytes).keys()].filter((at) => at % step === 0 || at === bytes - 1);
+  const one = (fault: Fault, times = 1): Case => ({ call, command, fault, times, prefix: '' });
+  return [
+    ...points(requestBytes).map((bytes) => one({ kind: 'cut request', bytes })),
+    ...points(replyBytes + 1).map((bytes) => one({ kind: 'cut reply', bytes })),
+    one({ kind: 'cut reply', bytes: 0 }, 3),
+    one({ kind: 'late' }),
+    one({ kind: 'slow', ms: 20 }),
+  ];
+}
+
+type Keys = Record<string, DumpedKey>;
+
+async function run(cases: Case[], direct: Redis, lines: Line[]): Promise<void> {
+  await direct.flushall();
+  // The undisturbed executions, one for each call of the batch, beside those with faults.
+  const single = new Map([...new Set(cases.map(({ call }) => call))].map((call, index) => [call, `single${index}:`]));
+  const prefixes: [StoreCall, string][] = [
+    ...single,
+    ...cases.map((one): [StoreCall, string] => [one.call, one.prefix]),
+  ];
+  await Promise.all(prefixes.map(([call, prefix]) => call.before(new ConversationStore(direct, { prefix }))));
+  const before = await byPrefix(direct);
+  const begin = Date.now();
+  const replies = new Map<StoreCall, unknown>();
+  for (const [call, prefix] of single) replies.set(call, await call.call(new ConversationStore(direct, { prefix })));
+  const got = new Map<Case, Suffered>();
+  const open = [...cases];
+  await Promise.all(
+    lines.map(async (line) => {
+      for (let one = open.pop(); one; one = open.pop()) got.set(one, await suffer(one, line));
+    }),
+  );
+  const after = await byPrefix(direct);
+  const window: [number, number] = [begin + TTL_MS, Date.now() + TTL_MS];
+  const outcome = (prefix: string) => comparable(prefix, before[prefix] ?? {}, after[prefix] ?? {}, window);
+  for (const one of cases) {
+    const name = `${one.call.name}, ${one.command}: ${JSON.stringify(one.fault)} ${one.times} times`;
+    const { again = (reply) => reply } = one.call;
+    const [first, { reply, repeated }] = [replies.get(one.call), got.get(one) as Suffered];
+    assert.equal(withoutFresh(reply), withoutFresh(repeated ? again(first) : first), `${name}: another reply`);
+    assert.equal(outcome(one.prefix), outcome(single.get(one.call) ?? ''), `${name}: other data`);
+  }
+}
+
+interface Suffered {
+  reply: unknown;
+  /** Whether the reply is that of a later execution than the first. */
+  repeated: boolean;
+}
+
+async function suffer({ call, command, fault, times, prefix }: Case, { client, proxy }: Line): Promise<Suffered> {
+  const store = new ConversationStore(client, { prefix });
+  if (call.name !== 'ready') await store.ready();
+  proxy.exchanges.length = 0;
+  proxy.arm(command, fault, times);
+  const reply = await call.call(store);
+  await proxy.settled();
+  const executions = proxy.exchanges.filter(({ name }) => name === command).length;
+  return { reply, repeated: executions > 1 && fault.kind === 'cut reply' };
+}
+
+async function byPrefix(client: Redis): Promise<Record<string, Keys>> {
+  const sorted: Record<string, Keys> = {};
+  for (const [key, found] of Object.entries(await dump(client))) {
+    const [, prefix = '', rest = ''] = /^(single\d+:|\{\d+\}:)(.*)$/s.exec(key) ?? [];
+    sorted[prefix] ??= {};
+    sorted[prefix][rest] = found;
+  }
+  return sorted;
+}
+
+/** What is there after a call, without what differs from one execution to the next. */
+function comparable(prefix: string, before: Keys, after: Keys, [from, to]: [number, number]): unknown {
+  const deadlines = new Set(Object.values(after).map(({ deadline }) => deadline));
+  assert.ok(deadlines.size <= 1, `${prefix}: deadlines of one conversation differ`);
+  return Object.entries(after).map(([key, { type, value, deadline }]) => {
+    const renewed = deadline >= from && deadline <= to;
+    const kept = deadline === before[key]?.deadline;
+    return { key, type, value: withoutChance(prefix, value), deadline: kept ? 'kept' : renewed ? 'renewed' : deadline };
+  });
+}
+
+/** Without the prefix, the times in a stream and the answerIds that the store makes up. */
+function withoutChance(prefix: string, value: unknown): unknown {
+  if (Array.isArray(value)) return value.map((entry) => withoutChance(prefix, Array.isArray(entry) ? entry[1] : entry));
+  const text = String(withoutFresh(value));
+  return text.startsWith(prefix) ? text.slice(prefix.length) : text;
+}

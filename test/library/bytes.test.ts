@@ -1,0 +1,159 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { CHANNEL, JOB, type Library, PAIR, withLibrary } from '../support/library.ts';
+
+const test = suite('bytes that survive');
+const it = withLibrary(test);
+
+const BASE =
+  '"jobId":"j1","channelId":"C1","userId":"U1","platform":"slack","project":"web","ticketId":12,' +
+  '"startedAt":"2026-01-31T09:30:00.000Z"';
+
+type Text = (pending: string, last: string) => string;
+
+/** Texts by their name, with the value of the one top-level pendingQuestionId and lastAnswer that count. */
+const TEXTS: Record<string, Text> = {
+  'both members first': (p, l) => `{"pendingQuestionId":${p},"lastAnswer":${l},${BASE}}`,
+  'both members last': (p, l) => `{${BASE},"lastAnswer":${l},"pendingQuestionId":${p}}`,
+  'white space everywhere': (p, l) =>
+    ` \t\r\n{ ${BASE} ,\r\n\t"pendingQuestionId"\n:\t${p} , "lastAnswer" : ${l}\n}\n \t`,
+  'pretty-printed': (p, l) =>
+    `{\n  ${BASE.replaceAll(',', ',\n  ')},\n  "pendingQuestionId": ${p},\n  "transcript": [\n    {}\n  ],\n  "lastAnswer": ${l}\n}`,
+  'nested members of the same names': (p, l) =>
+    `{"a":{"pendingQuestionId":"no","lastAnswer":{}},${BASE},"pendingQuestionId":${p},"lastAnswer":${l},` +
+    `"b":[{"pendingQuestionId":null,"lastAnswer":null}]}`,
+  'the names as values': (p, l) =>
+    `{${BASE.replace('U1', 'pendingQuestionId')},"v":"lastAnswer","w":["pendingQuestionId","lastAnswer"],` +
+    `"pendingQuestionId":${p},"lastAnswer":${l}}`,
+  'the names inside strings, quotes escaped': (p, l) =>
+    `{"n":"{\\"pendingQuestionId\\":\\"no\\",\\"lastAnswer\\":{}}",${BASE},"pendingQuestionId":${p},"lastAnswer":${l},` +
+    `"m":"say \\"pendingQuestionId","o":"\\\\\\"lastAnswer"}`,
+  'members that end with the names': (p, l) =>
+    `{"a\\"pendingQuestionId":1,"a\\"lastAnswer":2,${BASE},"pendingQuestionId":${p},"lastAnswer":${l}}`,
+  'members of similar names': (p, l) =>
+    `{"pendingQuestionIdX":1,"xpendingQuestionId":2,"PendingQuestionId":3,"pendingQuestionID":4,"lastanswer":5,"":6,` +
+    `${BASE},"pendingQuestionId":${p},"lastAnswer":${l}}`,
+  'strings that end with backslashes': (p, l) =>
+    `{"a":"\\\\","b":"\\\\\\\\",${BASE},"c\\\\":"\\\\\\"","pendingQuestionId":${p},"lastAnswer":${l},"d":"\\\\"}`,
+  'braces, brackets and commas in strings': (p, l) =>
+    `{"a":"}{][,:\\"","{":"}",${BASE},"pendingQuestionId":${p},"b":["]",{"}":"["}],"lastAnswer":${l},"c":"}"}`,
+  'member names spelled with escapes': (p, l) => `{${BASE},"\\u0070endingQuestionId":${p},"last\\u0041nswer":${l}}`,
+  'member names spelled with escapes, nested plain ones before': (p, l) =>
+    `{"a":{"pendingQuestionId":1,"lastAnswer":2},${BASE},"pending\\u0051uestionI\\u0064":${p},"lastAnswe\\u0072":${l}}`,
+  'nested names spelled with escapes': (p, l) =>
+    `{"a":{"\\u0070endingQuestionId":1},${BASE},"pendingQuestionId":${p},"lastAnswer":${l},"b":{"\\u006castAnswer":2}}`,
+  'duplicate members, of which the last counts': (p, l) =>
+    `{"pendingQuestionId":"old","lastAnswer":{"questionId":"old","answerId":"old"},${BASE},"pendingQuestionId":${p},"lastAnswer":${l}}`,
+  'duplicate members, the last spelled with escapes': (p, l) =>
+    `{"pendingQuestionId":"old","lastAnswer":null,${BASE},"\\u0070endingQuestionId":${p},"\\u006CastAnswer":${l}}`,
+  'duplicate members, the first spelled with escapes': (p, l) =>
+    `{"\\u0070endingQuestionId":"old","\\u006castAnswer":null,${BASE},"pendingQuestionId":${p},"lastAnswer":${l}}`,
+  'numbers as they were written': (p, l) =>
+    `{${BASE.replace('12', '1234567890123456789')},"pendingQuestionId":${p},"lastAnswer":${l},` +
+    `"n":[1.10,1e2,1E+2,-0,0.1e-7,100.0,123456789012345678901234567890,-9223372036854775808,0]}`,
+  'an integer ticket written with a fraction or exponent': (p, l) =>
+    `{${BASE.replace('12', '1.20e1')},"pendingQuestionId":${p},"lastAnswer":${l}}`,
+  'empty arrays and objects': (p, l) =>
+    `{"transcript":[],"meta":{},"a":[ ],"b":{ },"c":[[],{}],${BASE},"pendingQuestionId":${p},"lastAnswer":${l}}`,
+  'true, false and null': (p, l) =>
+    `{"a":true,"b":false,"c":null,"d":[null,true,false],${BASE},"pendingQuestionId":${p},"lastAnswer":${l},"e":null}`,
+  'characters of any script': (p, l) =>
+    `{"é":"日本 😀 \u2028 \u0085 \u007f \ufeff \uffff",${BASE.replace('U1', 'Ünal')},"pendingQuestionId":${p},"lastAnswer":${l},"ж":"\u{10ffff}"}`,
+  'escapes of any kind': (p, l) =>
+    `{"e":"\\u00e9\\u00E9\\ud83d\\ude00\\/\\b\\f\\n\\r\\t\\"\\\\\\u0000\\u001f",${BASE},"pendingQuestionId":${p},"lastAnswer":${l}}`,
+  'the members of the keys spelled with escapes': (p, l) =>
+    `{${BASE.replace('"jobId":"j1"', '"job\\u0049d":"\\u006a1"').replace('"slack"', '"\\u0073lack"')},"pendingQuestionId":${p},"lastAnswer":${l}}`,
+  'a platform in capitals': (p, l) => `{${BASE.replace('slack', 'SLACK')},"pendingQuestionId":${p},"lastAnswer":${l}}`,
+  'dots in strings that look like numbers': (p, l) =>
+    `{"v":"1. first","w":"-.5","x":"1.","y":".",${BASE},"pendingQuestionId":${p},"lastAnswer":${l}}`,
+  'nesting as deep as the server reads it': (p, l) =>
+    `{"deep":${'['.repeat(990)}${']'.repeat(990)},${BASE},"pendingQuestionId":${p},"lastAnswer":${l}}`,
+};
+
+/** Values that a change replaces whole. */
+const PENDING = ['null', '"q0"', '"q\\u0030"', '"}\\",\\"lastAnswer\\":{"', '"\\\\"'];
+const LAST = [
+  'null',
+  '{"questionId":"q0","answerId":"a0"}',
+  '{ "answerId" : "}{\\"]\\\\" ,\n"questionId":"]},{\\"pendingQuestionId\\":1" }',
+  '{"questionId":"q0","answerId":"","more":{"pendingQuestionId":["}"],"lastAnswer":[{}]}}',
+];
+
+for (const [name, text] of Object.entries(TEXTS)) {
+  it(`${name}: every other byte survives every change`, async (at) => {
+    const { call, redis } = at;
+    for (const pending of PENDING) {
+      for (const last of LAST) {
+        const given = text(pending, last);
+        await redis.del(PAIR);
+        assert.equal(await call('conv_claim', PAIR, given), ['claimed', given]);
+        assert.equal(await call('conv_claim', PAIR, given.replace('web', 'other')), ['claimed', given]);
+        assert.is(await call('conv_get_by_job', [JOB]), given);
+        await stands(at, given, await call('conv_set_pending', [JOB], 'q1'), text('"q1"', last));
+        await stands(at, given, await call('conv_set_pending', [CHANNEL], 'q"\\2'), text('"q\\"\\\\2"', last));
+        const [outcome, answered] = (await call('conv_answer', PAIR, 'q"\\2', 'a}"1')) as string[];
+        assert.is(outcome, 'accepted');
+        const answer = '{"questionId":"q\\"\\\\2","answerId":"a}\\"1"}';
+        await stands(at, given, answered, text('null', answer));
+        await stands(at, given, await call('conv_set_pending', PAIR, 'é'), text('"é"', answer));
+        await stands(at, given, await call('conv_set_pending', PAIR, ''), text('null', answer));
+        assert.equal(await call('conv_remove', [CHANNEL]), ['removed', text('null', answer)]);
+      }
+    }
+  });
+}
+
+/** Endings of a text without the two members, which are then added behind the last one. */
+for (const [name, [head, tail]] of Object.entries({
+  'in one line': [`{${BASE}`, '}'],
+  'pretty-printed': [`{\n  ${BASE}`, '\n}\n'],
+  'behind an array': [`{${BASE},"transcript":[]`, ' } '],
+  'behind an object': [`{${BASE},"a":{"pendingQuestionId":"no","lastAnswer":null}`, '}'],
+  'behind a string with braces': [`{${BASE},"a":"} \\"}\\" }"`, '\t}\r\n'],
+  'behind a number': [`{${BASE},"n":1.10`, '}'],
+  'behind a literal': [`{${BASE},"n":null`, '\n}'],
+  'with the names as values': [`{${BASE},"n":"pendingQuestionId","m":"lastAnswer"`, '}'],
+  'with the names in strings': [`{${BASE},"n":"\\"pendingQuestionId\\":1,\\"lastAnswer\\":2"`, '}'],
+} as const)) {
+  it(`members that are absent are added, ${name}, and every byte survives`, async (at) => {
+    const { call } = at;
+    const given = head + tail;
+    await call('conv_set', PAIR, given);
+    assert.is(await at.unchanged(() => call('conv_get', PAIR)), given);
+    assert.is(await call('conv_set_pending', PAIR, ''), given, 'clearing what is absent adds nothing');
+    const asked = `${head},"pendingQuestionId":"q1"${tail}`;
+    await stands(at, given, await call('conv_set_pending', PAIR, 'q1'), asked);
+    const [, answered] = (await call('conv_answer', PAIR, 'q1', 'a1')) as string[];
+    const answer = '{"questionId":"q1","answerId":"a1"}';
+    await stands(at, given, answered, `${head},"pendingQuestionId":null,"lastAnswer":${answer}${tail}`);
+  });
+}
+
+it("another program's pending question of any type is replaced whole", async (at) => {
+  const text = TEXTS['nested members of the same names'] as Text;
+  for (const value of ['7', '-1.50e3', 'true', 'false', '""', '[]', '{}', '{"a":["]}\\"",{"b":"}"}]}', '[ [ "]" ] ]']) {
+    await at.redis.mset(CHANNEL, text(value, value), JOB, CHANNEL);
+    await stands(at, text(value, value), await at.call('conv_set_pending', [JOB], 'q1'), text('"q1"', value));
+    const [outcome, answered] = (await at.call('conv_answer', [JOB], 'q1', 'a1')) as string[];
+    assert.is(outcome, 'accepted');
+    await stands(at, text(value, value), answered, text('null', '{"questionId":"q1","answerId":"a1"}'));
+  }
+});
+
+it('a state of 256 KiB with long strings is changed in its place', async (at) => {
+  const note = '\\"pendingQuestionId\\":'.repeat(11_800);
+  const text: Text = (p, l) => `{"note":"${note}",${BASE},"pendingQuestionId":${p},"lastAnswer":${l}}`;
+  assert.ok(text('null', 'null').length > 250_000);
+  await at.call('conv_set', PAIR, text('null', 'null'));
+  await stands(at, text('null', 'null'), await at.call('conv_set_pending', PAIR, 'q1'), text('"q1"', 'null'));
+});
+
+/** The reply and what is stored are the wanted text, and a JSON parser finds in it what the given one had, changed. */
+async function stands({ redis }: Library, given: string, reply: unknown, wanted: string): Promise<void> {
+  assert.is(reply, wanted);
+  assert.is(await redis.get(CHANNEL), wanted);
+  const { pendingQuestionId, lastAnswer } = JSON.parse(wanted);
+  assert.equal(JSON.parse(wanted), { ...JSON.parse(given), pendingQuestionId, ...(lastAnswer && { lastAnswer }) });
+}
+
+test.run();

@@ -1,0 +1,228 @@
+import type { Redis } from 'ioredis';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { RunningRedis } from '../../scripts/redis.ts';
+import { CHANNEL, failure, JOB, json, type Library, library, PAIR, SOURCE, withLibrary } from '../support/library.ts';
+import { type DumpedKey, dump } from '../support/redis.ts';
+
+const test = suite("Redis's own errors");
+const it = withLibrary(test);
+
+const STREAM = 'job:j1:in';
+const SECOND = [CHANNEL, 'job-index:j2'];
+
+/** Every function by every form of reference, on a conversation of j1 whose question q1 waits. */
+const CALLS: Record<string, [name: string, keys: readonly string[], ...args: string[]]> = {
+  'claim of the holder': ['conv_claim', PAIR, json()],
+  'claim of another': ['conv_claim', SECOND, json({ jobId: 'j2' })],
+  'set by the holder': ['conv_set', PAIR, json()],
+  'set by another': ['conv_set', SECOND, json({ jobId: 'j2' })],
+  'get by channel': ['conv_get', [CHANNEL]],
+  'get by job': ['conv_get', [JOB]],
+  'get by both': ['conv_get', PAIR],
+  'get_by_job by job': ['conv_get_by_job', [JOB]],
+  'get_by_job by both': ['conv_get_by_job', PAIR],
+  'set_pending by channel': ['conv_set_pending', [CHANNEL], 'q2'],
+  'set_pending by job': ['conv_set_pending', [JOB], 'q2'],
+  'set_pending by both': ['conv_set_pending', PAIR, 'q2'],
+  'the same set_pending by channel': ['conv_set_pending', [CHANNEL], 'q1'],
+  'the same set_pending by job': ['conv_set_pending', [JOB], 'q1'],
+  'answer by channel': ['conv_answer', [CHANNEL], 'q1', 'a1'],
+  'answer by job': ['conv_answer', [JOB], 'q1', 'a1'],
+  'answer by both': ['conv_answer', PAIR, 'q1', 'a1'],
+  'answer to a stream by channel': ['conv_answer', [CHANNEL, STREAM], 'q1', 'a1', '', 'f', 'v'],
+  'answer to a stream by job': ['conv_answer', [JOB, STREAM], 'q1', 'a1', '', 'f', 'v'],
+  'answer to a stream by both': ['conv_answer', [...PAIR, STREAM], 'q1', 'a1', '', 'f', 'v'],
+  'late answer by channel': ['conv_answer', [CHANNEL], 'q0', 'a1'],
+  'remove by channel': ['conv_remove', [CHANNEL]],
+  'remove by job': ['conv_remove', [JOB]],
+  'remove by both': ['conv_remove', PAIR],
+  'late remove by both': ['conv_remove', SECOND],
+};
+
+/** What stands on the server before a call. */
+const SITUATIONS: Record<string, (redis: Redis) => Promise<unknown>> = {
+  'a conversation': store,
+  'a conversation without its index': async (redis) => {
+    await store(redis);
+    await redis.del(JOB);
+  },
+  'a conversation that was taken over, with a stale index': async (redis) => {
+    await redis.set(CHANNEL, json({ jobId: 'j2', pendingQuestionId: 'q1' }), 'PX', 60_000);
+    await redis.mset(JOB, CHANNEL, 'job-index:j2', CHANNEL);
+  },
+  'only an index': (redis) => redis.set(JOB, CHANNEL, 'PX', 60_000),
+  nothing: async () => {},
+};
+
+function store(redis: Redis): Promise<unknown> {
+  return redis.fcall('conv_set', 2, ...PAIR, json({ pendingQuestionId: 'q1' }), '60000');
+}
+
+const SPOILT: Record<string, (redis: Redis, key: string) => Promise<unknown>> = {
+  list: (redis, key) => redis.rpush(key, 'x'),
+  hash: (redis, key) => redis.hset(key, 'f', 'v'),
+  stream: (redis, key) => redis.xadd(key, '1-1', 'f', 'v'),
+};
+
+for (const [type, spoil] of Object.entries(SPOILT)) {
+  it(`WRONGTYPE: a ${type} in place of any key, and nothing changes`, async (at) => {
+    for (const key of [CHANNEL, JOB]) {
+      let refusals = 0;
+      for (const [name, [called, keys, ...args]] of Object.entries(CALLS)) {
+        await at.redis.flushall();
+        await store(at.redis);
+        await at.redis.del(key);
+        await spoil(at.redis, key);
+        const before = await at.dump();
+        const reply = await at.call(called, keys, ...args).then(String, (error: Error) => error.message);
+        if (reply.startsWith('WRONGTYPE ')) {
+          assert.equal(await at.dump(), before, `${name}, ${key}`);
+          refusals++;
+        } else {
+          // What needs neither to read nor to write the spoilt key succeeds and leaves it as it was.
+          assert.is(key, JOB, name);
+          assert.equal((await at.dump())[key], before[key], name);
+          assert.match(name, /^get by (channel|both)|claim of another|late remove by both/);
+        }
+      }
+      assert.ok(refusals >= 20, `${refusals} calls were refused for ${key}`);
+    }
+  });
+}
+
+it('WRONGTYPE: a stream that is none, and the question still waits', async (at) => {
+  for (const [type, spoil] of Object.entries(SPOILT)) {
+    if (type === 'stream') continue;
+    for (const keys of [[CHANNEL], [JOB], PAIR]) {
+      await at.redis.flushall();
+      await store(at.redis);
+      await spoil(at.redis, STREAM);
+      const answer = () => at.call('conv_answer', [...keys, STREAM], 'q1', 'a1', '', 'f', 'v');
+      assert.match(await at.refused(answer), /^WRONGTYPE /, type);
+    }
+  }
+});
+
+it('a stream that takes no more entries leaves the question waiting', async (at) => {
+  await store(at.redis);
+  await at.redis.xadd(STREAM, '18446744073709551615-18446744073709551615', 'f', 'v');
+  const answer = () => at.call('conv_answer', [...PAIR, STREAM], 'q1', 'a1', '', 'f', 'v');
+  assert.match(await at.refused(answer), /last possible ID/);
+});
+
+/** How the engines say it, for the call itself and for a command inside it. */
+const DENIAL = /^NOPERM |The user executing the script can't |ACL failure in script/;
+
+/** Rights of a user that can do everything but one thing. */
+const DENIED = {
+  ...Object.fromEntries(
+    ['get', 'set', 'del', 'pexpireat', 'time', 'xadd'].map((command) => [
+      `without ${command}`,
+      ['~*', '+@all', `-${command}`],
+    ]),
+  ),
+  ...Object.fromEntries(
+    [CHANNEL, JOB, 'job-index:j2', STREAM].flatMap((key) => {
+      const others = [CHANNEL, JOB, 'job-index:j2', STREAM]
+        .filter((other) => other !== key)
+        .map((other) => `~${other}`);
+      return [
+        [`without ${key}`, ['+@all', ...others]],
+        [`with ${key} read-only`, ['+@all', ...others, `%R~${key}`]],
+        [`with ${key} write-only`, ['+@all', ...others, `%W~${key}`]],
+      ];
+    }),
+  ),
+};
+
+/** A server for what can't be undone on the common one. */
+let own: RunningRedis;
+let admin: Redis;
+
+test.before(async () => {
+  own = await it.server.server();
+  admin = await it.server.connect({}, own);
+  await admin.function('LOAD', 'REPLACE', SOURCE);
+});
+
+for (const [rights, rules] of Object.entries(DENIED)) {
+  test(`a user ${rights}: every call succeeds whole or changes nothing`, async () => {
+    await admin.acl('SETUSER', 'limited', 'reset', 'on', 'nopass', ...rules);
+    const user = await it.server.connect({ username: 'limited', password: 'x' }, own);
+    let refused = 0;
+    for (const [situation, prepare] of Object.entries(SITUATIONS)) {
+      for (const [name, [called, keys, ...args]] of Object.entries(CALLS)) {
+        const at = `${name} on ${situation}`;
+        await admin.flushall();
+        await prepare(admin);
+        const before = await dump(admin);
+        const full = await library(admin).call(called, keys, ...args);
+        const changed = rough(await dump(admin));
+        await admin.flushall();
+        await prepare(admin);
+        const reply = await library(user)
+          .call(called, keys, ...args)
+          .catch((error: Error) => error);
+        if (reply instanceof Error) {
+          refused++;
+          assert.match(reply.message, DENIAL, `${at}: ${reply.message}`);
+          assert.not.match(reply.message, '"jobId"', at);
+          assert.equal(rough(await dump(admin)), rough(before), at);
+        } else {
+          assert.equal(reply, full, at);
+          assert.equal(rough(await dump(admin)), changed, at);
+        }
+      }
+    }
+    assert.ok(refused > 0, 'no call was refused');
+  });
+}
+
+test('out of memory, what frees it goes on and everything else is refused whole', async () => {
+  await admin.flushall();
+  await store(admin);
+  await admin.config('SET', 'maxmemory-policy', 'noeviction', 'maxmemory', '1');
+  const at: Library = library(admin);
+  try {
+    assert.is(await at.call('conv_version', []), '1.0.0');
+    for (const [called, keys, ...args] of Object.values(CALLS)) {
+      if (called === 'conv_get') assert.type(await at.unchanged(() => at.call(called, keys, ...args)), 'string');
+      else if (called !== 'conv_remove') {
+        const message = await at.refused(() => at.call(called, keys, ...args));
+        assert.match(message, /OOM/, called);
+      }
+    }
+    assert.equal(await at.call('conv_remove', PAIR), ['removed', json({ pendingQuestionId: 'q1' })]);
+    assert.equal(await at.dump(), {});
+  } finally {
+    await admin.config('SET', 'maxmemory', '0');
+  }
+});
+
+test('a replica refuses what writes and serves what reads', async () => {
+  const replica = await it.server.connect({}, await it.server.server());
+  await replica.function('LOAD', 'REPLACE', SOURCE);
+  await store(replica);
+  // The master is nobody: what counts is that the server is a replica.
+  await replica.replicaof('127.0.0.1', 1);
+  assert.is(await library(replica).read('conv_get', [JOB]), json({ pendingQuestionId: 'q1' }));
+  for (const [called, keys, ...args] of Object.values(CALLS)) {
+    if (called === 'conv_get') continue;
+    assert.match(await failure(library(replica).call(called, keys, ...args)), /READONLY/, called);
+  }
+});
+
+/** Without what differs from run to run: stream ids, and deadlines to the minute. */
+function rough(keys: Record<string, DumpedKey>): Record<string, unknown> {
+  const entries = Object.entries(keys).map(([key, { type, value, deadline }]) => {
+    const minutes = deadline < 0 ? null : Math.round((deadline - Date.now()) / 60_000);
+    return [
+      key,
+      [type, type === 'stream' ? (value as [string, string[]][]).map(([, fields]) => fields) : value, minutes],
+    ];
+  });
+  return Object.fromEntries(entries);
+}
+
+test.run();

@@ -1,0 +1,244 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { json, NO_UTF8, PAIR, withLibrary } from '../support/library.ts';
+
+// What is given must be the JSON of a ConversationState; anything else is refused and changes nothing.
+
+const test = suite('states that are none');
+const it = withLibrary(test);
+
+/** Stands in a state; no message may repeat it. */
+const SECRET = 'sesame';
+
+const MEMBERS: Record<string, unknown[]> = {
+  jobId: [undefined, null, '', 1, true, [], {}, 'j\n', 'j\u0085', 'x'.repeat(513), 'é'.repeat(257)],
+  channelId: [undefined, null, '', 1, false, ['C1'], 'C\t', 'C\u0080', 'x'.repeat(513), 'é'.repeat(257)],
+  platform: [undefined, null, '', 1, [], '-slack', '.slack', '_x', 'sl ack', 'släck', 'slack\n', 'slack:x', 'a/b'],
+  userId: [undefined, null, '', 1, true, [], {}],
+  project: [undefined, null, '', 0, false, [], {}],
+  ticketId: [undefined, null, '', 1.5, -0.1, true, [], {}, [1]],
+  startedAt: [
+    undefined,
+    null,
+    '',
+    0,
+    1_700_000_000_000,
+    {},
+    'now',
+    '2026',
+    '2026-01-31',
+    '2026-01-31 09:30:00Z',
+    '2026-1-31T09:30:00Z',
+    '2026-00-31T09:30:00Z',
+    '2026-13-31T09:30:00Z',
+    '2026-01-00T09:30:00Z',
+    '2026-01-32T09:30:00Z',
+    '2026-01-31T25:30:00Z',
+    '2026-01-31T24:30:00Z',
+    '2026-01-31T09:30:61Z',
+    '2026-01-31T09:30:00+20:00',
+    '2026-01-31T9:30:00Z',
+    '2026-01-31T09:60:00Z',
+    '2026-01-31T09:30:00.Z',
+    '2026-01-31T09:30:0Z',
+    '2026-01-31T09:30:00z',
+    '2026-01-31T09:30:00+1',
+    '2026-01-31T09:30:00+01:60',
+    '2026-01-31T09:30:00+01:00x',
+    '2026-01-31T09:30:00Z ',
+    ' 2026-01-31T09:30:00Z',
+    'Sat, 31 Jan 2026 09:30:00 GMT',
+  ],
+  pendingQuestionId: ['', 1, true, false, [], {}, 'q\n', 'q\u0085', 'x'.repeat(1_025), 'é'.repeat(513)],
+  lastAnswer: [
+    '',
+    'a1',
+    1,
+    false,
+    [],
+    {},
+    { questionId: 'q1' },
+    { answerId: 'a1' },
+    { questionId: '', answerId: 'a1' },
+    { questionId: 'q1', answerId: null },
+    { questionId: 1, answerId: 'a1' },
+    { questionId: 'q\n', answerId: 'a1' },
+    { questionId: 'q1', answerId: 'a\0' },
+    { questionId: 'q1', answerId: 'x'.repeat(1_025) },
+    { questionId: 'x'.repeat(1_025), answerId: 'a1' },
+  ],
+};
+
+for (const [member, values] of Object.entries(MEMBERS)) {
+  it(`${member} that is none is named, and what is wanted`, async (at) => {
+    await at.call('conv_set', PAIR, json(), 60_000);
+    for (const value of values) {
+      const state = json({ [member]: value, note: SECRET });
+      for (const name of ['conv_set', 'conv_claim']) {
+        const message = await at.refused(() => at.call(name, PAIR, state));
+        assert.match(message, new RegExp(`^CONVSTATE ${member}.* must be `), JSON.stringify(value));
+        assert.not.match(message, SECRET);
+        assert.not.match(message, 'U1');
+      }
+    }
+  });
+}
+
+it('the members that make the keys are named before the keys are compared', async (at) => {
+  const message = await at.refused(() => at.call('conv_set', PAIR, json({ jobId: undefined })));
+  assert.match(message, /^CONVSTATE jobId must be a non-empty string of at most 512 bytes without control characters$/);
+});
+
+it('every date and time of ISO 8601 and every kind of ticket is taken', async ({ call }) => {
+  for (const startedAt of [
+    '2026-01-31T09:30:00Z',
+    '2026-01-31T09:30Z',
+    '2026-01-31T09:30:00',
+    '2026-01-31T09:30:00.1Z',
+    '2026-01-31T09:30:00.1234567+01:00',
+    '2026-01-31T09:30:00.123456789-1130',
+    '2026-01-31T09:30:00+01',
+    '2026-12-01T24:00:00Z',
+    '2016-12-31T23:59:60Z',
+  ]) {
+    await call('conv_set', PAIR, json({ startedAt }));
+  }
+  for (const ticketId of [0, -1, 12, 9_007_199_254_740_991, 'WEB-12', '12', ' ']) {
+    await call('conv_set', PAIR, json({ ticketId }));
+  }
+  for (const lastAnswer of [null, { questionId: 'q', answerId: '' }, { questionId: 'q', answerId: 'a', at: 1 }]) {
+    await call('conv_set', PAIR, json({ lastAnswer }));
+  }
+});
+
+/** What is no JSON of an object to a strict parser, or no state to anybody. */
+const GOOD = json({ note: SECRET });
+const NO_STATES: (string | Buffer)[] = [
+  '',
+  ' ',
+  '{',
+  '{}x',
+  'null',
+  'true',
+  '1',
+  '"x"',
+  '[]',
+  '[{}]',
+  ` [${GOOD}]`,
+  GOOD.slice(0, -1),
+  GOOD.slice(1),
+  `${GOOD},`,
+  `${GOOD}${GOOD}`,
+  `${GOOD}\0`,
+  `\0${GOOD}`,
+  `${GOOD}\0${GOOD}`,
+  `\ufeff${GOOD}`,
+  `\v${GOOD}`,
+  `/**/${GOOD}`,
+  GOOD.replace('}', ',}'),
+  GOOD.replaceAll('"', "'"),
+  ...[
+    '"\n"',
+    '"\t"',
+    '"a\0b"',
+    '"\u001f"',
+    '"a\n","b":"c"',
+    '"\\x41"',
+    '"\\u12"',
+    '"\\u12G4"',
+    '"\\ud800"',
+    '"\\udc00"',
+    '"\\ud800\\u0041"',
+    '"\\"',
+    '"',
+    '01',
+    '-01',
+    '00',
+    '1.',
+    '-1.',
+    '1.e5',
+    '0.',
+    '10.',
+    '.5',
+    '-.5',
+    '-.5e1',
+    '+1',
+    '-',
+    '--1',
+    '1e',
+    '1e+',
+    '1E-',
+    '0x10',
+    '-0x10',
+    '1_000',
+    '1,000.',
+    'NaN',
+    '-NaN',
+    'nan',
+    'Infinity',
+    '-Infinity',
+    'inf',
+    '-inf',
+    'True',
+    'nul',
+    'undefined',
+    '[1,]',
+    '[,1]',
+    '[1 2]',
+    '{"a"}',
+    '{"a":}',
+    '{a:1}',
+    '{1:1}',
+    '{"a":1,}',
+    '[1}',
+    '{"a":1]',
+    '',
+    `${'['.repeat(2_000)}${']'.repeat(2_000)}`,
+  ].map((value) => GOOD.replace('"sesame"', value)),
+  ...NO_UTF8.map((bytes) => Buffer.concat([Buffer.from(`{"a":"`), bytes, Buffer.from(`",${GOOD.slice(1)}`)])),
+  Buffer.from(GOOD, 'utf16le'),
+];
+
+it('what is no JSON to a strict parser is not stored', async (at) => {
+  await at.call('conv_set', PAIR, json(), 60_000);
+  for (const text of NO_STATES) {
+    for (const name of ['conv_set', 'conv_claim']) {
+      const message = await at.refused(() => at.call(name, PAIR, text));
+      assert.match(message, /^CONVSTATE the state must be /, String(text).slice(-80));
+      assert.not.match(message, SECRET);
+    }
+  }
+});
+
+it('where a text stops being JSON is said', async ({ call, refused }) => {
+  const message = await refused(() => call('conv_set', PAIR, `${json()}}`));
+  assert.is(
+    message,
+    `CONVSTATE the state must be JSON: Expected the end but found T_OBJ_END at character ${json().length + 1}`,
+  );
+});
+
+it('the first and last character of every row of well-formed UTF-8 is taken', async ({ call }) => {
+  for (const code of [0xa0, 0x7ff, 0x800, 0xfff, 0x1000, 0xcfff, 0xd000, 0xd7ff, 0xe000, 0xffff, 0x10000, 0x3ffff]) {
+    const text = json({ note: String.fromCodePoint(code) });
+    await call('conv_set', PAIR, text);
+    assert.is(await call('conv_get', PAIR), text, code.toString(16));
+  }
+  const text = json({ note: String.fromCodePoint(0x40000, 0xfffff, 0x100000, 0x10ffff) });
+  await call('conv_set', PAIR, text);
+  assert.is(await call('conv_get', PAIR), text);
+});
+
+it('a state of more than 256 KiB', async (at) => {
+  await at.call('conv_set', PAIR, json(), 60_000);
+  const length = 262_144 - json({ note: '' }).length;
+  for (const name of ['conv_set', 'conv_claim']) {
+    const long = json({ note: 'n'.repeat(length + 1) });
+    const message = await at.refused(() => at.call(name, PAIR, long));
+    assert.is(message, 'CONVSTATE the state would have 262145 bytes; at most 262144 are stored');
+    await at.refused(() => at.call(name, PAIR, json({ note: 'é'.repeat(length / 2 + 1) })));
+  }
+  await at.call('conv_set', PAIR, json({ note: 'n'.repeat(length) }));
+});
+
+test.run();

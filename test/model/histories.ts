@@ -1,0 +1,101 @@
+import { Redis } from 'ioredis';
+import { SOURCE, STATE } from '../support/library.ts';
+import { random } from '../support/random.ts';
+import { documentOf } from './document.ts';
+import { type Happened, isLinearizable } from './linearizable.ts';
+import type { Call } from './model.ts';
+import { byFcall, byStore, type Performer } from './perform.ts';
+
+const LINES = 8;
+const JOBS = ['j1', 'j2', 'j3'];
+const CHANNELS = ['slack:C1', 'slack:C2'];
+
+/** Lets 8 connections make calls on one conversation at once, so many times, and gives the figures. */
+export async function histories(url: string, seed: number, count: number): Promise<string> {
+  const clients = [...Array(LINES).keys()].map((line) => new Redis(url, { protocol: line % 2 === 0 ? 2 : 3 }));
+  const below = random(seed);
+  const figures = { calls: 0, overlaps: 0 };
+  try {
+    await clients[0]?.function('LOAD', 'REPLACE', SOURCE);
+    for (let index = 0; index < count; index++) {
+      const history = await happen(clients, `h${index}:`, below);
+      figures.calls += history.length;
+      figures.overlaps += overlaps(history);
+      if (!isLinearizable(history)) {
+        throw new Error(
+          `SEED=${seed} repeats it: no order explains history ${index}\n${history.map(describe).join('\n')}`,
+        );
+      }
+      if (index % 500 === 499) await clients[0]?.flushall();
+    }
+    return `seed ${seed}: ${count} histories, ${figures.calls} calls, ${figures.overlaps} pairs of them at the same time`;
+  } finally {
+    for (const client of clients) client.disconnect();
+  }
+}
+
+async function happen(clients: Redis[], prefix: string, below: (limit: number) => number): Promise<Happened[]> {
+  const lines = await Promise.all(
+    clients.map((client, line) => (line % 4 < 2 ? byFcall(client, prefix) : byStore(client, prefix))),
+  );
+  const history: Happened[] = [];
+  let clock = 0;
+  const make = async (perform: Performer, call: Call): Promise<void> => {
+    const from = clock++;
+    const found = await perform(call);
+    history.push({ call, found, from, to: clock++ });
+  };
+  const [first = byFcall(clients[0] as Redis, prefix)] = lines;
+  if (below(3) > 0) await make(first, anyClaim('claim', below));
+  if (below(2) > 0) await make(first, { name: 'set_pending', channel: 'slack:C1', questionId: 'q1' });
+  const scripts: Call[][] = lines.map(() => []);
+  const calls = 2 + below(LINES - 1);
+  for (let made = 0; made < calls; made++) scripts[below(LINES)]?.push(anyCall(below));
+  await Promise.all(
+    lines.map(async (perform, line) => {
+      for (const call of scripts[line] ?? []) await make(perform, call);
+    }),
+  );
+  // What is there in the end, by every key.
+  for (const channel of CHANNELS) await make(first, { name: 'get', channel });
+  for (const job of JOBS) await make(first, { name: 'get', job });
+  return history;
+}
+
+function anyCall(below: (limit: number) => number): Call {
+  const kind = below(16);
+  if (kind < 3) return anyClaim('claim', below);
+  if (kind < 5) return anyClaim('set', below);
+  const job = pick(JOBS, below);
+  const channel = 'slack:C1';
+  const ref = [{ channel }, { job }, { channel, job }][below(3)] ?? { channel };
+  if (kind < 6) return { name: 'get', ...ref };
+  if (kind < 7) return { name: 'get_by_job', job };
+  if (kind < 9) return { name: 'remove', ...ref };
+  const questionId = pick(['q1', 'q1', 'q2'], below);
+  if (kind < 11) return { name: 'set_pending', ...ref, questionId: below(4) > 0 ? questionId : '' };
+  return { name: 'answer', ...ref, questionId, answerId: pick(['a1', 'a2', 'a3', ''], below) };
+}
+
+function anyClaim(name: 'claim' | 'set', below: (limit: number) => number): Call {
+  const [channel, job] = [below(5) > 0 ? 'slack:C1' : 'slack:C2', pick(JOBS, below)];
+  const state = { ...STATE, jobId: job, channelId: channel.slice(6), userId: pick(['U1', 'U2'], below) };
+  return { name, channel, job, state: documentOf(state) };
+}
+
+function pick<T>(items: readonly T[], below: (limit: number) => number): T {
+  return items[below(items.length)] as T;
+}
+
+function overlaps(history: readonly Happened[]): number {
+  return history.reduce(
+    (sum, one) => sum + history.filter((other) => other.from > one.from && other.from < one.to).length,
+    0,
+  );
+}
+
+function describe({ call, found, from, to }: Happened): string {
+  const { name, ...rest } = call;
+  const { state: _, ...shown } = 'state' in rest ? { ...rest } : { ...rest, state: undefined };
+  return `${from}–${to} ${name} ${JSON.stringify(shown)} → ${JSON.stringify(found)}`;
+}

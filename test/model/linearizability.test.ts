@@ -1,0 +1,87 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { json, STATE } from '../support/library.ts';
+import { seed } from '../support/random.ts';
+import { withRedis } from '../support/redis.ts';
+import { documentOf } from './document.ts';
+import { histories } from './histories.ts';
+import { type Happened, isLinearizable } from './linearizable.ts';
+
+const test = suite('linearizability');
+const redis = withRedis(test);
+
+const channel = 'slack:C1';
+const asked = json({ pendingQuestionId: 'q1' });
+const answered = (answerId: string) => json({ lastAnswer: { questionId: 'q1', answerId } });
+
+function claim(job: string, [from, to]: [number, number], ...found: Happened['found']): Happened {
+  return { call: { name: 'claim', channel, job, state: documentOf({ ...STATE, jobId: job }) }, found, from, to };
+}
+
+function get([from, to]: [number, number], state: string | null): Happened {
+  return { call: { name: 'get', channel }, found: ['', state], from, to };
+}
+
+function ask([from, to]: [number, number]): Happened {
+  return { call: { name: 'set_pending', channel, questionId: 'q1' }, found: ['', asked], from, to };
+}
+
+function answer(answerId: string, [from, to]: [number, number], ...found: Happened['found']): Happened {
+  return { call: { name: 'answer', channel, questionId: 'q1', answerId }, found, from, to };
+}
+
+test('the checker takes calls that overlap, in whatever order explains them', () => {
+  assert.ok(isLinearizable([]));
+  assert.ok(isLinearizable([claim('j2', [0, 3], 'held', json()), claim('j1', [1, 2], 'claimed', json())]));
+  assert.ok(isLinearizable([claim('j1', [0, 3], 'claimed', json()), get([1, 2], null)]));
+  assert.ok(isLinearizable([claim('j1', [0, 3], 'claimed', json()), get([1, 2], json())]));
+  const won = answered('a2');
+  assert.ok(
+    isLinearizable([
+      claim('j1', [0, 1], 'claimed', json()),
+      ask([2, 3]),
+      answer('a1', [4, 8], 'answered', won),
+      answer('a2', [5, 7], 'accepted', won),
+      answer('a2', [6, 9], 'accepted', won),
+    ]),
+  );
+});
+
+test('the checker refuses two winners of one claim', () => {
+  const second = json({ jobId: 'j2' });
+  assert.not.ok(isLinearizable([claim('j1', [0, 3], 'claimed', json()), claim('j2', [1, 2], 'claimed', second)]));
+});
+
+test('the checker refuses two accepted answers', () => {
+  const history = [
+    claim('j1', [0, 1], 'claimed', json()),
+    ask([2, 3]),
+    answer('a1', [4, 7], 'accepted', answered('a1')),
+    answer('a2', [5, 6], 'accepted', answered('a2')),
+  ];
+  assert.not.ok(isLinearizable(history));
+});
+
+test('the checker refuses a read that misses what was replied before the read was made', () => {
+  assert.not.ok(isLinearizable([claim('j1', [0, 1], 'claimed', json()), get([2, 3], null)]));
+});
+
+test('the checker refuses a read that sees what was not yet asked for', () => {
+  assert.not.ok(isLinearizable([get([0, 1], json()), claim('j1', [2, 3], 'claimed', json())]));
+});
+
+test('the checker refuses two reads that see the same change in another order', () => {
+  const history = [claim('j1', [0, 1], 'claimed', json()), ask([2, 7]), get([3, 4], asked), get([5, 6], json())];
+  assert.not.ok(isLinearizable(history));
+  assert.ok(isLinearizable([...history.slice(0, 2), get([3, 4], json()), get([5, 6], asked)]));
+});
+
+test('the checker refuses a held claim without a holder', () => {
+  assert.not.ok(isLinearizable([claim('j1', [0, 1], 'held', json({ jobId: 'j2' }))]));
+});
+
+test('calls of eight connections on one conversation reply as if they were made one after the other', async () => {
+  console.log(await histories(await redis.url(), seed, 500));
+});
+
+test.run();

@@ -1,0 +1,113 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import fc from 'fast-check';
+import { Redis } from 'ioredis';
+import { SOURCE } from '../support/library.ts';
+import { type Play, plays } from './arbitrary.ts';
+import { documentOf, textOf } from './document.ts';
+import type { Call } from './model.ts';
+import { byFcall, byStore, type Performer } from './perform.ts';
+import { type SeenKey, Table } from './table.ts';
+
+/** Databases of the server that runs play in at the same time. */
+const TABLES = 4;
+/** How long a failure is made smaller before it is shown. */
+const SHRINK_MS = 10_000;
+/** How far the clock that ends keys may be from the one that TIME tells, in milliseconds. */
+const SLACK = 2;
+
+/** Everything in the database at one moment: its time, then key, type, value and deadline of each key. */
+const SNAPSHOT = `local now, found = redis.call('TIME'), {}
+for _, key in ipairs(redis.call('KEYS', '*')) do
+  local kind = redis.call('TYPE', key).ok
+  local value = kind == 'string' and redis.call('GET', key) or kind == 'stream' and redis.call('XRANGE', key, '-', '+')
+  found[#found + 1] = { key, kind, value, redis.call('PEXPIRETIME', key) }
+end
+return { now[1] * 1000 + math.floor(now[2] / 1000), found }`;
+
+interface Line {
+  redis: Redis;
+  perform: Performer;
+  isStore: boolean;
+}
+
+/** Plays so many runs against the model and gives the figures. */
+export async function modelRun(url: string, seed: number, runs: number, longest = 40): Promise<string> {
+  const figures = { calls: 0, outcomes: new Map<string, number>() };
+  const tables = [...Array(TABLES).keys()];
+  await Promise.all(
+    tables.map(async (table) => {
+      const clients = ([2, 3, 2, 3] as const).map((protocol) => new Redis(url, { db: table, protocol }));
+      try {
+        await clients[0]?.function('LOAD', 'REPLACE', SOURCE);
+        let until = Number.POSITIVE_INFINITY;
+        const property = fc.asyncProperty(plays(clients.length, longest), async (play) => {
+          // Where shrinking takes too long, what failed so far is small enough.
+          fc.pre(Date.now() < until);
+          try {
+            await run(clients, play, figures);
+          } catch (error) {
+            until = Math.min(until, Date.now() + SHRINK_MS);
+            throw error;
+          }
+        });
+        await fc.assert(property, {
+          seed: seed + table,
+          numRuns: Math.ceil(runs / TABLES),
+          includeErrorInReport: true,
+        });
+      } catch (error) {
+        if (error instanceof Error) error.message = `SEED=${seed} repeats it: ${error.message}`;
+        throw error;
+      } finally {
+        for (const client of clients) client.disconnect();
+      }
+    }),
+  );
+  const outcomes = [...figures.outcomes]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, count]) => `${name} ${count}`);
+  return `seed ${seed}: ${Math.ceil(runs / TABLES) * TABLES} runs, ${figures.calls} calls; ${outcomes.join(', ')}`;
+}
+
+async function run(
+  clients: Redis[],
+  { prefix, moves }: Play,
+  figures: { calls: number; outcomes: Map<string, number> },
+): Promise<void> {
+  const [first] = clients;
+  if (!first) throw new Error('no connection');
+  await first.flushdb();
+  const lines = await Promise.all(
+    clients.map(async (redis, index): Promise<Line> => {
+      const isStore = index >= 2;
+      return { redis, isStore, perform: isStore ? await byStore(redis, prefix) : byFcall(redis, prefix) };
+    }),
+  );
+  const table = new Table(prefix);
+  for (const { call, pauseMs, line: index } of moves) {
+    const line = lines[index];
+    if (!line) throw new Error(`no connection ${index}`);
+    if (pauseMs > 0) await sleep(pauseMs);
+    const made = line.isStore ? asStore(call) : call;
+    // In order on one connection, without waiting in between.
+    const [before, found, after] = await Promise.all([time(line.redis), line.perform(made), time(line.redis)]);
+    const [now, keys] = (await first.eval(SNAPSHOT, 0)) as [number, SeenKey[]];
+    table.judge(made, found, { from: before - SLACK, to: after + SLACK }, now, keys);
+    figures.calls++;
+    const label = `${call.name}${found[0] ? ` ${found[0]}` : ''}`;
+    figures.outcomes.set(label, (figures.outcomes.get(label) ?? 0) + 1);
+  }
+}
+
+/** What the store makes of a call: it writes states its own way, and getByJobId takes no channel. */
+function asStore(call: Call): Call {
+  if ('state' in call) return { ...call, state: documentOf(JSON.parse(textOf(call.state))) };
+  if (call.name !== 'get_by_job') return call;
+  const { channel: _, ...rest } = call;
+  return rest;
+}
+
+async function time(redis: Redis): Promise<number> {
+  const [seconds, microseconds] = await redis.time();
+  return Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000);
+}

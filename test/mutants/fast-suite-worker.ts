@@ -1,0 +1,38 @@
+// Runs the fast suite on one library after the other, in a process of its own: a mistake may hang a server for ever.
+import { Redis } from 'ioredis';
+import { putUnderTest } from '../support/library.ts';
+import { beforeLeaving, withRedis } from '../support/redis.ts';
+import { fastSuite } from './fast-suite.ts';
+import type { Run } from './fast-suite-process.ts';
+
+// What was on its way when a suite ended early.
+process.on('unhandledRejection', () => {});
+process.on('disconnect', () => process.exit());
+
+const reached = new Set<number>();
+const collect = async (client: Redis) => {
+  // Not every server of a suite has the library.
+  const found = await client.fcall_ro('conv_coverage', 0).catch(() => []);
+  for (const point of found as number[]) reached.add(point);
+};
+
+const suite = await fastSuite();
+
+// Of a function that runs for seconds, its server tells everybody else.
+const uvu = await import('uvu');
+const watch = new Redis(await withRedis(uvu.suite('watch')).url());
+setInterval(() => {
+  watch.ping().catch((error: Error) => {
+    if (error.message.startsWith('BUSY')) process.exit();
+  });
+}, 1_000);
+
+process.on('message', async ({ source }: { source: string }) => {
+  putUnderTest(source);
+  // Only an instrumented library has something to tell.
+  beforeLeaving(source.includes('conv_coverage') ? collect : undefined);
+  reached.clear();
+  const run = await suite.run();
+  process.send?.({ ...run, reached: [...reached] } satisfies Run);
+});
+process.send?.('ready');

@@ -1,0 +1,60 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+type Suite = () => Promise<[errors: string | true, passed: number, skipped: number, total: number]>;
+
+/** The tests that make calls as FCALL, to be run in this process as often as wanted. */
+export interface FastSuite {
+  /** Runs them up to the first that fails: its file, or null where all have passed, and how many have. */
+  run(): Promise<{ failed: string | null; passed: number }>;
+}
+
+const DIRECTORY = join(import.meta.dirname, '..');
+/** It compares what the server lists with the library as it is. */
+const EXCEPT = join('deploy', 'version.test.ts');
+
+declare global {
+  var UVU_DEFER: number | undefined;
+  var UVU_QUEUE: [name: string | null, ...suites: Suite[]][] | undefined;
+  var UVU_INDEX: number | undefined;
+}
+
+/** Loads the tests, which keeps them from running by themselves, and silences them. */
+export async function fastSuite(): Promise<FastSuite> {
+  globalThis.UVU_DEFER = 1;
+  globalThis.UVU_INDEX = 0;
+  const suites: { name: string; run: Suite }[] = [];
+  for (const name of readdirSync(DIRECTORY, { recursive: true, encoding: 'utf8' })) {
+    if (!name.endsWith('.test.ts') || name === EXCEPT) continue;
+    const file = join(DIRECTORY, name);
+    if (!readFileSync(file, 'utf8').includes('withLibrary(')) continue;
+    globalThis.UVU_QUEUE = [[name]];
+    await import(pathToFileURL(file).href);
+    for (const run of globalThis.UVU_QUEUE[0]?.slice(1) ?? []) suites.push({ name, run: run as Suite });
+  }
+  return { run: () => runAll(suites) };
+}
+
+async function runAll(suites: { name: string; run: Suite }[]): Promise<{ failed: string | null; passed: number }> {
+  const write = process.stdout.write;
+  let passed = 0;
+  try {
+    // A failed test is marked like this. To throw is what ends its suite early.
+    process.stdout.write = (text: unknown) => {
+      if (String(text).includes('✘')) throw new Error('one failure is enough');
+      return true;
+    };
+    for (const [index, suite] of suites.entries()) {
+      const [errors, ended, , total] = await suite.run();
+      passed += ended;
+      if (errors === true && ended === total) continue;
+      // What found one mistake is likely to find the next one of the same place.
+      suites.unshift(...suites.splice(index, 1));
+      return { failed: suite.name, passed };
+    }
+    return { failed: null, passed };
+  } finally {
+    process.stdout.write = write;
+  }
+}

@@ -1,0 +1,66 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { withRedis } from '../support/redis.ts';
+import { instrument } from './lua/instrument.ts';
+import { mutants } from './lua/mutate.ts';
+
+const test = suite('tools that look at the Lua');
+const redis = withRedis(test);
+
+const SMALL = `#!lua name=small
+local function sign(keys, args)
+  local number = tonumber(args[1])
+  if number > 0 and number < 100 then
+    return 'small'
+  elseif not number then
+    return 'none'
+  end
+  while number < 0 do number = number + 1 end
+  return "é"
+end
+redis.register_function('small_sign', sign)
+`;
+
+test('an instrumented library works as before and tells which lines and outcomes were not reached', async () => {
+  const client = await redis.connect();
+  const { source, points } = instrument(SMALL);
+  await client.function('LOAD', 'REPLACE', source);
+  assert.is(await client.fcall('small_sign', 0, '100'), 'é');
+  assert.is(await client.fcall('small_sign', 0, '7'), 'small');
+  const reached = new Set((await client.fcall_ro('conv_coverage', 0)) as number[]);
+  const missed = [...points].filter(([point]) => !reached.has(point)).map(([, point]) => point);
+  assert.equal(missed, [
+    { line: 4, around: 'sign', branch: 'number > 0 → false' },
+    { line: 7, around: 'sign' },
+    { line: 6, around: 'sign', branch: 'not number → true' },
+    { line: 9, around: 'sign' },
+    { line: 9, around: 'sign', branch: 'number < 0 → true' },
+  ]);
+});
+
+test('every mutant differs in one place, and is still Lua', async () => {
+  const client = await redis.connect();
+  const found = mutants(SMALL);
+  assert.is(new Set(found.map(({ source }) => source)).size, found.length);
+  for (const { source } of found) {
+    const error = await client.function('LOAD', 'REPLACE', source).then(
+      () => '',
+      (reason: Error) => reason.message,
+    );
+    assert.not.match(error, /compiling/);
+  }
+  const places = found.map(({ function: name, from, to }) => `${name}: ${from} → ${to}`);
+  for (const place of [
+    'sign: if number > 0 and number < 100 then → if number >= 0 and number < 100 then',
+    'sign: if number > 0 and number < 100 then → if number > 0 or number < 100 then',
+    'sign: if number > 0 and number < 100 then → if number > 0 and number < 101 then',
+    'sign: elseif not number then → elseif number then',
+    'sign: while number < 0 do number = number + 1 end → while number < 0 do end',
+    'sign: return "é" → return nil',
+    "top level: redis.register_function('small_sign', sign) → ",
+  ]) {
+    assert.ok(places.includes(place), `${place} is missing from\n${places.join('\n')}`);
+  }
+});
+
+test.run();

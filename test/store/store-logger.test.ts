@@ -1,0 +1,164 @@
+import type { Redis } from 'ioredis';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { ConversationStore } from '../../src/index.ts';
+import { CHANNEL, JOB, json, STATE } from '../support/library.ts';
+import { dump, withRedis } from '../support/redis.ts';
+import { listener, refusal } from './store.ts';
+
+const test = suite('what the store tells its logger, and what it can not read');
+const server = withRedis(test);
+
+const BY_CHANNEL = { platform: 'slack', channelId: 'C1' };
+/** Stands in every state; no line may repeat it. */
+const SECRET = { note: 'sesame' };
+
+let redis: Redis;
+let logger = listener();
+let store: ConversationStore<{ note?: string }>;
+
+test.before(async () => {
+  redis = await server.connect();
+});
+test.before.each(async () => {
+  await redis.flushall();
+  logger = listener();
+  store = new ConversationStore(redis, { logger });
+  await store.ready();
+  logger.heard.length = 0;
+});
+
+test('info: what is claimed, stored, answered and removed, by platform, channel and job', async () => {
+  const state = { ...STATE, ...SECRET };
+  await store.claim(state);
+  await store.set({ ...state, pendingQuestionId: 'q1' });
+  await store.answerQuestion({ jobId: 'j1' }, 'q1');
+  await store.remove(BY_CHANNEL);
+  assert.equal(logger.heard, [
+    'info: conversation claimed: slack C1, job j1',
+    'info: conversation stored: slack C1, job j1',
+    'info: question answered: slack C1, job j1',
+    'info: conversation removed: slack C1, job j1',
+  ]);
+});
+
+test('nothing: what is read, held, asked, cleared, late or gone', async () => {
+  const state = { ...STATE, ...SECRET };
+  await store.get(state);
+  await store.getByJobId('j1');
+  await store.answerQuestion(state, 'q1');
+  await store.remove(state);
+  await redis.mset(CHANNEL, json(SECRET), JOB, CHANNEL);
+  await store.claim({ ...state, jobId: 'j2' });
+  await store.setPendingQuestion(state, 'q1');
+  await store.answerQuestion(state, 'q0');
+  await store.clearPendingQuestion(state);
+  await store.remove({ ...state, jobId: 'j2' });
+  for await (const _ of store.list());
+  assert.equal(logger.heard, []);
+});
+
+test('nothing of a call that failed', async () => {
+  await redis.set(CHANNEL, 'rubbish');
+  await refusal(store.claim(STATE), 'CONVCORRUPT');
+  await refusal(store.set({ ...STATE, userId: '' }), 'CONVSTATE');
+  await refusal(store.answerQuestion(BY_CHANNEL, 'q1'), 'CONVCORRUPT');
+  await refusal(store.remove(STATE), 'CONVCORRUPT');
+  assert.equal(logger.heard, []);
+});
+
+test('warn: a pending question for a conversation that is not there', async () => {
+  await store.setPendingQuestion(BY_CHANNEL, 'q1');
+  await store.setPendingQuestion({ jobId: 'j1' }, 'q1');
+  await store.clearPendingQuestion(STATE);
+  assert.equal(logger.heard, [
+    'warn: pending question for a conversation that is not there: slack C1',
+    'warn: pending question for a conversation that is not there: job j1',
+    'warn: pending question for a conversation that is not there: slack C1, job j1',
+  ]);
+});
+
+test('without a logger the store is silent, on the console too', async () => {
+  const before = console;
+  const said = listener();
+  globalThis.console = { ...console, ...said, log: said.info, trace: said.debug };
+  try {
+    const silent = new ConversationStore(redis);
+    await silent.claim(STATE);
+    await silent.setPendingQuestion({ jobId: 'j9' }, 'q1');
+    await redis.set(CHANNEL, 'rubbish');
+    assert.is(await silent.get(BY_CHANNEL), null);
+    await silent.set(STATE);
+  } finally {
+    globalThis.console = before;
+  }
+  assert.equal(said.heard, []);
+});
+
+/** What the library or a JSON parser can not read. */
+const UNREADABLE = {
+  'no JSON': '{"note":"sesame"',
+  'no state': '{"note":"sesame"}',
+  'an array': '["sesame"]',
+  null: 'null',
+  empty: '',
+  'no JSON to a parser that is strict': json(SECRET).replace('sesame', 'ses\name'),
+};
+
+for (const [name, text] of Object.entries(UNREADABLE)) {
+  test(`${name}: get, getByJobId and list give null or skip it, and warn`, async () => {
+    await redis.mset(CHANNEL, text, JOB, CHANNEL);
+    assert.is(await store.get(BY_CHANNEL), null);
+    assert.is(await store.get({ jobId: 'j1' }), null);
+    assert.is(await store.get(STATE), null);
+    assert.is(await store.getByJobId('j1'), null);
+    assert.is(await store.getByJobId('j1', { renew: false }), null);
+    for await (const _ of store.list()) assert.unreachable();
+    assert.equal(logger.heard, [
+      'warn: unreadable conversation: slack C1',
+      'warn: unreadable conversation: job j1',
+      'warn: unreadable conversation: slack C1, job j1',
+      'warn: unreadable conversation: job j1',
+      'warn: unreadable conversation: job j1',
+      'warn: unreadable conversation: conversation:slack:C1',
+    ]);
+  });
+
+  test(`${name}: what would change it throws and changes nothing`, async () => {
+    await redis.mset(CHANNEL, text, JOB, CHANNEL);
+    const before = await dump(redis);
+    for (const call of [
+      () => store.claim({ ...STATE, jobId: 'j2' }),
+      () => store.setPendingQuestion(BY_CHANNEL, 'q1'),
+      () => store.setPendingQuestion({ jobId: 'j1' }, 'q1'),
+    ]) {
+      const error = await refusal(call(), 'CONVCORRUPT');
+      assert.not.match(`${error.message} ${error.cause}`, 'ses');
+      assert.equal(await dump(redis), before);
+    }
+  });
+
+  test(`${name}: set overwrites it and gives null, remove by channel deletes it and gives null`, async () => {
+    await redis.mset(CHANNEL, text, JOB, CHANNEL);
+    assert.is(await store.set(STATE), null);
+    assert.equal(await store.get(STATE), STATE);
+    await redis.set(CHANNEL, text);
+    assert.equal(await store.remove(BY_CHANNEL), { outcome: 'removed', state: null });
+    assert.is(await redis.exists(CHANNEL), 0);
+    assert.equal(logger.heard, [
+      'info: conversation stored: slack C1, job j1',
+      'warn: unreadable conversation replaced or removed: slack C1, job j1',
+      'warn: unreadable conversation replaced or removed: slack C1',
+      'info: conversation removed: slack C1',
+    ]);
+  });
+}
+
+test('an index that can not be read is null, and warns', async () => {
+  await redis.set(JOB, 'rubbish');
+  assert.is(await store.get({ jobId: 'j1' }), null);
+  assert.is(await store.getByJobId('j1'), null);
+  assert.equal(logger.heard, ['warn: unreadable conversation: job j1', 'warn: unreadable conversation: job j1']);
+});
+
+test.run();

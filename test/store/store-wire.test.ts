@@ -1,0 +1,152 @@
+import type { Redis } from 'ioredis';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { ConversationStore } from '../../src/index.ts';
+import { CHANNEL, JOB, json, STATE } from '../support/library.ts';
+import { dump, withRedis } from '../support/redis.ts';
+import { type Wire, wiretap } from './store.ts';
+
+const test = suite('what the store sends');
+const server = withRedis(test);
+
+let redis: Redis;
+let wire: Wire;
+
+test.before(async () => {
+  redis = await server.connect();
+  wire = await wiretap(redis);
+});
+test.before.each(async () => {
+  await redis.flushall();
+});
+test.after(() => wire.stop());
+
+const BY_CHANNEL = { platform: 'Slack', channelId: 'C1' };
+const BY_JOB = { jobId: 'j1' };
+
+/** A conversation's life, and the one command that each call is. */
+const LIFE: [call: (store: ConversationStore) => Promise<unknown>, ...command: string[]][] = [
+  [(store) => store.claim(STATE, { ttlMs: 9 }), 'fcall', 'conv_claim', '2', CHANNEL, JOB, json(), '9'],
+  [(store) => store.set(STATE), 'fcall', 'conv_set', '2', CHANNEL, JOB, json()],
+  [(store) => store.get(BY_CHANNEL), 'fcall_ro', 'conv_get', '1', CHANNEL],
+  [(store) => store.get(BY_JOB), 'fcall_ro', 'conv_get', '1', JOB],
+  [(store) => store.get(STATE), 'fcall_ro', 'conv_get', '2', CHANNEL, JOB],
+  [(store) => store.getByJobId('j1'), 'fcall', 'conv_get_by_job', '1', JOB],
+  [(store) => store.getByJobId('j1', { ttlMs: 60_000 }), 'fcall', 'conv_get_by_job', '1', JOB, '60000'],
+  [(store) => store.getByJobId('j1', { renew: false }), 'fcall_ro', 'conv_get', '1', JOB],
+  [(store) => store.setPendingQuestion(BY_CHANNEL, 'q0'), 'fcall', 'conv_set_pending', '1', CHANNEL, 'q0'],
+  [(store) => store.clearPendingQuestion(BY_JOB), 'fcall', 'conv_set_pending', '1', JOB, ''],
+  [(store) => store.setPendingQuestion(STATE, 'q1'), 'fcall', 'conv_set_pending', '2', CHANNEL, JOB, 'q1'],
+  [
+    (store) => store.answerQuestion(BY_JOB, 'q1', { answerId: 'a1', stream: 's', fields: { f: 1, g: '' } }),
+    ...['fcall', 'conv_answer', '2', JOB, 's', 'q1', 'a1', '', 'f', '1', 'g', ''],
+  ],
+  [
+    (store) => store.answerQuestion(STATE, 'q1', { answerId: 'a1', ttlMs: 60_000 }),
+    ...['fcall', 'conv_answer', '2', CHANNEL, JOB, 'q1', 'a1', '60000'],
+  ],
+  [(store) => store.remove(STATE), 'fcall', 'conv_remove', '2', CHANNEL, JOB],
+  [(store) => store.remove(BY_CHANNEL), 'fcall', 'conv_remove', '1', CHANNEL],
+];
+
+/** A command with its keys under a prefix. */
+function under(prefix: string, [command = '', name = '', count = '', ...rest]: string[]): string[] {
+  return [command, name, count, ...rest.map((arg, n) => (n < Number(count) ? prefix + arg : arg))];
+}
+
+test('every call is exactly one command, whatever the reference', async () => {
+  const store = new ConversationStore(redis);
+  await store.ready();
+  for (const [call, ...command] of LIFE) assert.equal(await wire.during(() => call(store)), [command], call.toString());
+});
+
+test('so it is with a prefix of the store, and with a keyPrefix of the client', async () => {
+  const client = await server.connect({ keyPrefix: 'app:' });
+  await client.ping();
+  for (const [store, prefix] of [
+    [new ConversationStore(redis, { prefix: '{t}:' }), '{t}:'],
+    [new ConversationStore(client), 'app:'],
+    [new ConversationStore(client, { prefix: '{t}:' }), 'app:{t}:'],
+  ] as const) {
+    await store.ready();
+    for (const [call, ...command] of LIFE) {
+      assert.equal(await wire.during(() => call(store)), [under(prefix, command)], call.toString());
+    }
+  }
+});
+
+test('many calls at once are one command each', async () => {
+  const store = new ConversationStore(redis);
+  await store.ready();
+  const calls = Array.from({ length: 200 }, (_, n) => ({ ...STATE, jobId: `j${n}`, channelId: `C${n}` }));
+  const sent = await wire.during(() => Promise.all(calls.map((state) => store.claim(state))));
+  assert.equal(
+    sent.map(([command]) => command),
+    calls.map(() => 'fcall'),
+  );
+});
+
+test('the first calls look for the library once, however many come at once', async () => {
+  await new ConversationStore(redis).ready();
+  const store = new ConversationStore(redis);
+  const sent = await wire.during(() => Promise.all([store.get(STATE), store.get(STATE), store.ready(), store.ready()]));
+  assert.equal(
+    sent.map(([, name]) => name),
+    ['conv_version', 'conv_get', 'conv_get'],
+  );
+  assert.equal(await wire.during(() => store.ready()), []);
+});
+
+test('with autopipelining on, calls at once share a round trip and answer as they would alone', async () => {
+  const client = await server.connect({ enableAutoPipelining: true });
+  const store = new ConversationStore(client);
+  await store.ready();
+  const states = Array.from({ length: 50 }, (_, n) => ({ ...STATE, jobId: `j${n}`, channelId: `C${n % 10}` }));
+  const claims = await Promise.all(states.map((state) => store.claim(state)));
+  assert.is(claims.filter(({ outcome }) => outcome === 'claimed').length, 10);
+  const held = claims.filter(({ outcome }) => outcome === 'held').map(({ state }) => state.jobId);
+  assert.equal(
+    [...new Set(held)],
+    Array.from({ length: 10 }, (_, n) => `j${n}`),
+  );
+  const [found, missing, refused] = await Promise.allSettled([
+    store.get({ jobId: 'j0' }),
+    store.get({ jobId: 'j99' }),
+    store.setPendingQuestion({ jobId: 'j1' }, '\n'),
+  ]);
+  assert.equal(found, { status: 'fulfilled', value: states[0] });
+  assert.equal(missing, { status: 'fulfilled', value: null });
+  assert.is(refused.status === 'rejected' && refused.reason.code, 'CONVARG');
+  const listed: string[] = [];
+  for await (const { jobId } of store.list()) listed.push(jobId);
+  assert.is(listed.length, 10);
+});
+
+for (const protocol of [2, 3] as const) {
+  test(`RESP${protocol}: a whole life answers the same`, async () => {
+    const store = new ConversationStore(await server.connect({ protocol }));
+    assert.is(await store.get(STATE), null);
+    assert.equal(await store.answerQuestion(STATE, 'q1'), { outcome: 'gone', state: null });
+    assert.equal(await store.remove(STATE), { outcome: 'gone', state: null });
+    assert.equal(await store.claim(STATE), { outcome: 'claimed', state: STATE });
+    assert.is((await store.setPendingQuestion(STATE, 'q1'))?.pendingQuestionId, 'q1');
+    assert.is((await store.answerQuestion(STATE, 'q1', { answerId: '' })).outcome, 'accepted');
+    const state = { ...STATE, lastAnswer: { questionId: 'q1', answerId: '' } };
+    assert.equal(await store.getByJobId('j1'), state);
+    assert.equal(await store.remove(STATE), { outcome: 'removed', state });
+    assert.equal(await dump(redis), {});
+  });
+}
+
+test('the client stays open, whatever goes wrong', async () => {
+  const client = await server.connect();
+  const store = new ConversationStore(client);
+  await store.claim(STATE);
+  await store.claim({ ...STATE, userId: '' }).catch(() => {});
+  for await (const _ of store.list()) break;
+  await store.remove(STATE);
+  assert.is(client.status, 'ready');
+  assert.is(await client.ping(), 'PONG');
+});
+
+test.run();

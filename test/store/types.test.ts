@@ -1,0 +1,129 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type {
+  AnswerResult,
+  ConversationErrorCode,
+  ConversationState,
+  ConversationStore,
+  LastAnswer,
+  NewConversationState,
+  StoredConversationState,
+} from '../../src/index.ts';
+import { STATE } from '../support/library.ts';
+
+// The compiler is what tests here: a type that is another fails `npm run typecheck`.
+
+const test = suite('types');
+
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+type Resolved<Method extends (...args: never[]) => unknown> = Awaited<ReturnType<Method>>;
+
+/** Compiles where both types are the same, to the letter. */
+function same<A, B>(..._proof: Same<A, B> extends true ? [] : ['the types differ']): void {}
+
+type Plain = ConversationStore;
+type Extra = { transcript: string[]; reviewer?: { name: string } };
+type Own = ConversationStore<Extra>;
+type State = StoredConversationState;
+type OwnState = StoredConversationState<Extra>;
+
+test('what comes back is the state, or null where there may be none', () => {
+  same<Resolved<Plain['get']>, State | null>();
+  same<Resolved<Plain['getByJobId']>, State | null>();
+  same<Resolved<Plain['set']>, State | null>();
+  same<Resolved<Plain['setPendingQuestion']>, State | null>();
+  same<Resolved<Plain['clearPendingQuestion']>, State | null>();
+  same<Resolved<Own['get']>, OwnState | null>();
+  same<Resolved<Own['set']>, OwnState | null>();
+  same<Resolved<Plain['ready']>, void>();
+});
+
+test('outcomes are told apart, and each has its state', () => {
+  type Claim = Resolved<Own['claim']>;
+  same<Claim['outcome'], 'claimed' | 'held'>();
+  same<Claim['state'], OwnState>();
+  type Answer = Resolved<Own['answerQuestion']>;
+  same<Answer['outcome'], 'accepted' | 'answered' | 'stale' | 'gone'>();
+  same<Extract<Answer, { outcome: 'accepted' }>['state'], OwnState>();
+  same<Extract<Answer, { outcome: 'answered' }>['state'], OwnState>();
+  same<Extract<Answer, { outcome: 'stale' }>['state'], OwnState>();
+  same<Extract<Answer, { outcome: 'gone' }>['state'], null>();
+  type Removal = Resolved<Own['remove']>;
+  same<Removal['outcome'], 'removed' | 'held' | 'gone'>();
+  same<Extract<Removal, { outcome: 'removed' }>['state'], OwnState | null>();
+  same<Extract<Removal, { outcome: 'held' }>['state'], OwnState>();
+  same<Extract<Removal, { outcome: 'gone' }>['state'], null>();
+});
+
+test('an outcome narrows its state', () => {
+  const jobOf = (result: AnswerResult<State>): string => {
+    if (result.outcome === 'gone') {
+      same<typeof result.state, null>();
+      return '';
+    }
+    same<typeof result.state, State>();
+    return result.state.jobId;
+  };
+  assert.is(jobOf({ outcome: 'stale', state: STATE }), 'j1');
+  assert.is(jobOf({ outcome: 'gone', state: null }), '');
+});
+
+test('further members are typed, given and stored', () => {
+  same<OwnState['transcript'], string[]>();
+  same<OwnState['reviewer'], { name: string } | undefined>();
+  same<OwnState['jobId'], string>();
+  const given: NewConversationState<Extra> = { ...STATE, transcript: [] };
+  // @ts-expect-error a member that Extra wants is missing
+  const missing: NewConversationState<Extra> = STATE;
+  // @ts-expect-error a member of another type
+  const wrong: NewConversationState<Extra> = { ...STATE, transcript: 'none' };
+  // @ts-expect-error a member that nobody named
+  const unknown: NewConversationState = { ...STATE, color: 'red' };
+  assert.is(new Set([given, missing, wrong, unknown]).size, 4);
+});
+
+test('a date may be given and comes back as text', () => {
+  same<NewConversationState['startedAt'], string | Date>();
+  same<State['startedAt'], string>();
+  same<State['ticketId'], number | string>();
+  same<State['pendingQuestionId'], string | null | undefined>();
+  same<State['lastAnswer'], LastAnswer | null | undefined>();
+  same<StoredConversationState, ConversationState & Record<never, never>>();
+});
+
+test('a reference is a channel, a job, all three or a state', () => {
+  const take = (ref: Parameters<Plain['get']>[0]) => ref;
+  take({ platform: 'slack', channelId: 'C1' });
+  take({ jobId: 'j1' });
+  take({ platform: 'slack', channelId: 'C1', jobId: 'j1' });
+  take(STATE);
+  // @ts-expect-error a channel without its platform
+  take({ channelId: 'C1' });
+  // @ts-expect-error nothing
+  take({});
+  // @ts-expect-error a key
+  take('conversation:slack:C1');
+});
+
+test('error codes are a union of literals', () => {
+  same<
+    ConversationErrorCode,
+    | 'CONVARG'
+    | 'CONVCORRUPT'
+    | 'CONVJOB'
+    | 'CONVKEY'
+    | 'CONVSTATE'
+    | 'WRONGTYPE'
+    | 'LIBRARY_MISSING'
+    | 'LIBRARY_OUTDATED'
+    | 'LIBRARY_TOO_NEW'
+    | 'INVALID_ARGUMENT'
+  >();
+});
+
+test('a comparison of types that differ does not compile', () => {
+  // @ts-expect-error the types differ
+  same<string, string | null>();
+});
+
+test.run();

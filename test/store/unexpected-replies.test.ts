@@ -1,0 +1,55 @@
+import type { Redis } from 'ioredis';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import {
+  convAnswer,
+  convClaim,
+  convGet,
+  convGetByJob,
+  convRemove,
+  convSet,
+  convSetPending,
+  convVersion,
+} from '../../src/conversation.gen.ts';
+import { CHANNEL, failure, JOB, json } from '../support/library.ts';
+import { withRedis } from '../support/redis.ts';
+
+const test = suite('a library of the same name that is another one');
+const server = withRedis(test);
+
+const keys = { conversation: CHANNEL, job: JOB };
+const CALLS: Record<string, (client: Redis) => Promise<unknown>> = {
+  conv_claim: (client) => convClaim(client, keys, { state: json() }),
+  conv_set: (client) => convSet(client, keys, { state: json() }),
+  conv_get: (client) => convGet(client, keys),
+  conv_get_by_job: (client) => convGetByJob(client, { job: JOB }),
+  conv_set_pending: (client) => convSetPending(client, keys, { questionId: 'q1' }),
+  conv_answer: (client) => convAnswer(client, keys, { questionId: 'q1', answerId: 'a1' }),
+  conv_remove: (client) => convRemove(client, keys),
+  conv_version: (client) => convVersion(client),
+};
+
+/** What these functions answer instead, as Lua. None of it is a reply that any of them may give. */
+const OTHERS = ['12', "{ ok = 'sesame', }", '{}', "{ 'sesame', 'sesame' }", "{ 'claimed', 12 }", "{ 'gone', 12 }"];
+
+for (const protocol of [2, 3] as const) {
+  test(`its replies are refused and not repeated (RESP${protocol})`, async () => {
+    const client = await server.connect({ protocol });
+    for (const other of OTHERS) {
+      const functions = Object.keys(CALLS).map(
+        (name) =>
+          `redis.register_function({ function_name = '${name}', flags = { 'no-writes' }, callback = function() return ${other} end })`,
+      );
+      await client.function('LOAD', 'REPLACE', `#!lua name=conversation\n${functions.join('\n')}`);
+      for (const [name, call] of Object.entries(CALLS)) {
+        // A status is text for whoever reads it, as a state is.
+        if (other.includes('ok =') && !/claim|answer|remove/.test(name)) continue;
+        const message = await failure(call(client));
+        assert.match(message, new RegExp(`^${name} answered something else than .*; is conversation .* loaded`));
+        assert.not.match(message, /sesame/);
+      }
+    }
+  });
+}
+
+test.run();
