@@ -195,10 +195,10 @@ function refuseOtherArity(
 }
 
 function readReplies(file: LuaFile, serves: FunctionDeclaration, block: FunctionBlock, types: Types): Argument[] {
-  const replies = block.returns.map((tag) => ({
+  const replies = block.returns.map((tag, _, { length }) => ({
     name: tag.name,
     optional: tag.optional,
-    type: types.value(tag.type),
+    type: length === 1 ? types.reply(tag.type) : types.value(tag.type),
     text: tag.text,
   }));
   if (replies.length === 0) {

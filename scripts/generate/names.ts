@@ -4,7 +4,7 @@ import type { LuaFile } from './lua.ts';
 /** What every generated file says at its top level, or needs from outside. */
 const EXPORTED = [
   ...['LIBRARY_NAME', 'LIBRARY_VERSION', 'LIBRARY_SHA256', 'LIBRARY_SOURCE', 'FUNCTIONS', 'ERROR_CODES'],
-  ...['ErrorCode', 'FunctionClient', 'partsOf', 'isNil', 'unexpected'],
+  ...['ErrorCode', 'FunctionClient', 'partsOf', 'isNil', 'areStrings', 'unexpected'],
   ...['Array', 'Promise', 'String', 'TypeError', 'undefined'],
 ];
 

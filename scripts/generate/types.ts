@@ -2,7 +2,7 @@ import type { AliasTag, Annotations, ClassTag, Tag, TypeText } from './annotatio
 import type { LuaFile } from './lua.ts';
 
 /** What a value on the wire can be. */
-export type Value = { kind: 'string' | 'integer' } | { kind: 'literals'; literals: string[] };
+export type Value = { kind: 'string' | 'integer' | 'strings' } | { kind: 'literals'; literals: string[] };
 
 export interface Alias {
   name: string;
@@ -40,12 +40,16 @@ export interface Types {
   classes: KeyClass[];
   /** A value's type; a class or an unknown name is a mistake. */
   value(type: TypeText): ValueType;
+  /** The type of a reply of one part, which may be a list. */
+  reply(type: TypeText): ValueType;
   keys(type: TypeText): KeyClass | undefined;
   /** To be called when everything was looked up once. */
   refuseUnused(): void;
 }
 
 const WANTED = "string, integer, literals such as 'a'|'b', or a name that an @alias gives to one of these";
+/** Only a whole reply can be a list: in an array of parts it would be nested, and no argument is one. */
+const LIST = 'string[]';
 
 export function readTypes(file: LuaFile, annotations: Annotations): Types {
   const aliases = new Map<string, Alias>();
@@ -90,6 +94,7 @@ export function readTypes(file: LuaFile, annotations: Annotations): Types {
     aliases: [...aliases.values()],
     classes: [...classes.values()],
     value,
+    reply: (type) => (type.text === LIST ? { value: { kind: 'strings' } } : value(type)),
     keys(type) {
       const found = classes.get(type.text);
       if (found) used.add(found.name);

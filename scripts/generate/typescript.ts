@@ -189,20 +189,25 @@ function returnedMember(reply: Argument): string {
 
 function checkPart(fn: string, { name, type, optional }: Argument, what: string): string[] {
   const { value } = type;
-  const tests =
-    value.kind === 'literals'
-      ? value.literals.map((literal) => `${name} !== ${quoted(literal)}`)
-      : [`typeof ${name} !== ${value.kind === 'integer' ? "'number'" : "'string'"}`];
+  const tests = testsFor(name, value);
   if (optional) tests.push(`!isNil(${name})`);
   const wanted = quoted(`${plainType(value)}${optional ? ' | null' : ''} as ${what}`);
   const [head, body] = [`  if (${tests.join(' && ')})`, `throw unexpected(${quoted(fn)}, ${wanted});`];
   return head.length + body.length < WIDTH ? [`${head} ${body}`] : [`${head} {`, `    ${body}`, '  }'];
 }
 
+/** What is true of a value that is none of these, each to be joined by `&&`. */
+function testsFor(name: string, value: Value): string[] {
+  if (value.kind === 'literals') return value.literals.map((literal) => `${name} !== ${quoted(literal)}`);
+  if (value.kind === 'strings') return [`!areStrings(${name})`];
+  return [`typeof ${name} !== ${value.kind === 'integer' ? "'number'" : "'string'"}`];
+}
+
 function writeRuntime(functions: LibraryFunction[]): string[] {
   const several = functions.some(({ replies }) => replies.length > 1);
   const nil = functions.some(({ replies }) => replies.some(({ optional }) => optional));
-  return [...(several ? PARTS_OF : []), ...(nil ? IS_NIL : []), ...UNEXPECTED];
+  const lists = functions.some(({ replies }) => replies.some(({ type }) => type.value.kind === 'strings'));
+  return [...(several ? PARTS_OF : []), ...(nil ? IS_NIL : []), ...(lists ? ARE_STRINGS : []), ...UNEXPECTED];
 }
 
 const PARTS_OF = `
@@ -215,6 +220,11 @@ const IS_NIL = `
 /** Lua's false stands for nil in an array; it may arrive as either. */
 function isNil(value: unknown): value is null | false {
   return value === null || value === false;
+}`.split('\n');
+
+const ARE_STRINGS = `
+function areStrings(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
 }`.split('\n');
 
 const UNEXPECTED = `
@@ -247,6 +257,7 @@ function typeName({ alias, value }: ValueType): string {
 
 function plainType(value: Value): string {
   if (value.kind === 'literals') return value.literals.map(quoted).join(' | ');
+  if (value.kind === 'strings') return 'string[]';
   return value.kind === 'integer' ? 'number' : 'string';
 }
 

@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const folder = '.cache/generate-test';
 const lua = `${folder}/limiter.lua`;
 const ts = `${folder}/limiter.gen.ts`;
-const content = 'limiter 0.3.1, 6 functions, 2 error codes.\n';
+const content = 'limiter 0.3.1, 7 functions, 2 error codes.\n';
 
 interface Ended {
   code: unknown;
@@ -103,7 +103,7 @@ test('a mistake in the Lua is told with file and line and without a stack trace,
   await write(lua, (await read(lua)).replace('---@param amount Amount', '---@param amount Number'));
   const { code, stdout, stderr } = await generate(lua, ts);
   assert.equal([code, stdout], [1, '']);
-  assert.match(stderr, /^\.cache\/generate-test\/limiter\.lua:59: unknown type Number; wanted .*\.\n$/);
+  assert.match(stderr, /^\.cache\/generate-test\/limiter\.lua:64: unknown type Number; wanted .*\.\n$/);
   await read(ts).then(assert.unreachable, (error) => assert.match(error.message, 'ENOENT'));
 });
 

@@ -16,6 +16,7 @@ import {
   limitLast,
   limitLie,
   limitSpent,
+  limitStory,
   limitTake,
   limitVersion,
 } from './limiter.gen.ts';
@@ -91,6 +92,14 @@ for (const protocol of [2, 3] as const) {
     assert.is(await limitSpent(redis, { counter }), 3);
     assert.is(await limitClose(redis, { counter }), 'closed');
     assert.is(await limitClose(redis, { counter }), 'absent');
+  });
+
+  test('a list comes back as a list, empty where there is nothing', async () => {
+    assert.equal(await limitStory(redis, { log }), []);
+    await limitTake(redis, { counter, log }, { amount: 1, limit: 5, by, rest: ['who', by] });
+    await limitTake(redis, { counter, log }, { amount: 1, limit: 5, by, rest: ['who', 'bob'] });
+    assert.equal(await limitStory(redis, { log }), ['who', by, 'who', 'bob']);
+    assert.equal(await limitStory(redis, { log, alias: 'limit-alias:x' }, { most: 1 }), ['who', by]);
   });
 
   test('keys are sent in the order of the class, without those left out', async () => {
