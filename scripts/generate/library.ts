@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { FunctionDeclaration } from 'luaparse';
 import { type Annotations, type FunctionBlock, readAnnotations, type Tag } from './annotations.ts';
+import { type Constant, readConstants } from './constants.ts';
 import { readErrorCodes } from './errors.ts';
 import { type LuaFile, lineOf, nameOf, parseLua } from './lua.ts';
 import { refuseTakenNames } from './names.ts';
@@ -14,6 +15,7 @@ export interface Library {
   source: string;
   sha256: string;
   errorCodes: string[];
+  constants: Constant[];
   aliases: Alias[];
   classes: KeyClass[];
   functions: LibraryFunction[];
@@ -55,9 +57,10 @@ export function readLibrary(bytes: Uint8Array, path: string): Library {
   });
   types.refuseUnused();
   const { aliases, classes } = types;
-  refuseTakenNames(file, { aliases, classes, functions });
+  const constants = readConstants(file, annotations);
+  refuseTakenNames(file, { constants, aliases, classes, functions });
   const sha256 = createHash('sha256').update(bytes).digest('hex');
-  return { name, version, source: file.source, sha256, errorCodes: codes.all, aliases, classes, functions };
+  return { name, version, source: file.source, sha256, errorCodes: codes.all, constants, aliases, classes, functions };
 }
 
 function readName(file: LuaFile): string {

@@ -25,11 +25,11 @@ export function camelCase(name: string): string {
 /** Two things of one name, or of a name that TypeScript keeps for itself, would not compile. */
 export function refuseTakenNames(
   file: LuaFile,
-  { aliases, classes, functions }: Pick<Library, 'aliases' | 'classes' | 'functions'>,
+  { constants, aliases, classes, functions }: Pick<Library, 'constants' | 'aliases' | 'classes' | 'functions'>,
 ): void {
   const taken = new Set([...EXPORTED, ...RESERVED]);
   const named = [
-    ...[...aliases, ...classes].map(({ name, line }) => ({ name, line, as: name })),
+    ...[...constants, ...aliases, ...classes].map(({ name, line }) => ({ name, line, as: name })),
     ...functions.map(({ name, line }) => ({ name, line, as: camelCase(name) })),
   ];
   for (const { name, line, as } of named) {

@@ -1,3 +1,4 @@
+import type { Constant } from './constants.ts';
 import type { Argument, Library, LibraryFunction } from './library.ts';
 import { camelCase } from './names.ts';
 import { docComment, docTag, escaped } from './tsdoc.ts';
@@ -12,6 +13,7 @@ export function writeTypeScript(library: Library, from: string): string {
     `// Generated from ${from} by \`npm run generate\`. Do not edit: change the Lua and generate again.`,
     '// An argument that is left out is sent as the empty string where a later one is given.',
     ...head(library),
+    ...library.constants.flatMap(writeConstant),
     ...library.aliases.flatMap(writeAlias),
     ...library.classes.flatMap(writeClass),
     ...functions.flatMap(writeFunction),
@@ -49,6 +51,11 @@ function head({ name, version, sha256, functions, errorCodes }: Library): string
     '  fcall_ro(name: string, numkeys: number, ...args: string[]): Promise<unknown>;',
     '}',
   ];
+}
+
+function writeConstant({ name, value, text }: Constant): string[] {
+  const literal = typeof value === 'string' ? quoted(value) : value;
+  return ['', ...docComment([escaped(text)]), `export const ${name} = ${literal};`];
 }
 
 function writeAlias({ name, value, text }: Alias): string[] {
