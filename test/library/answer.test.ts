@@ -51,6 +51,30 @@ for (const [form, keys] of Object.entries(REFERENCES)) {
     }
   });
 
+  it(`${form}: an answer to another question, or to none, is stale and changes nothing`, async (at) => {
+    await ask(at);
+    const late = () => at.call('conv_answer', keys, 'q0', 'a1');
+    assert.equal(await at.unchanged(late), ['stale', json({ pendingQuestionId: 'q1' })]);
+    for (const pendingQuestionId of [null, undefined]) {
+      await at.call('conv_set', PAIR, json({ pendingQuestionId }));
+      assert.equal(await at.unchanged(late), ['stale', json({ pendingQuestionId })]);
+    }
+  });
+
+  it(`${form}: without a conversation it is gone, and nothing comes to be`, async (at) => {
+    assert.equal(await at.call('conv_answer', keys, 'q1', 'a1'), ['gone', null]);
+    assert.equal(await at.dump(), {});
+  });
+
+  it(`${form}: an answer that came before the conversation's end is gone after it`, async (at) => {
+    await ask(at);
+    await at.call('conv_answer', keys, 'q1', 'a1');
+    await at.call('conv_remove', PAIR);
+    assert.equal(await at.call('conv_answer', keys, 'q1', 'a1'), ['gone', null]);
+  });
+}
+
+for (const [form, keys] of Object.entries(FENCED)) {
   it(`${form}: the stream hears an accepted answer and lives as long as the conversation`, async (at) => {
     await ask(at);
     const publish = () =>
@@ -74,31 +98,13 @@ for (const [form, keys] of Object.entries(REFERENCES)) {
     assert.equal(await at.unchanged(second), ['answered', answered('a1')]);
   });
 
-  it(`${form}: an answer to another question, or to none, is stale and changes nothing`, async (at) => {
-    await ask(at);
+  it(`${form}: with a stream, an answer without its question is stale or gone and publishes nothing`, async (at) => {
     const late = () => at.call('conv_answer', [...keys, STREAM], 'q0', 'a1', '', 'text', 'Yes');
-    assert.equal(await at.unchanged(late), ['stale', json({ pendingQuestionId: 'q1' })]);
-    for (const pendingQuestionId of [null, undefined]) {
-      await at.call('conv_set', PAIR, json({ pendingQuestionId }));
-      assert.equal(await at.unchanged(late), ['stale', json({ pendingQuestionId })]);
-    }
-  });
-
-  it(`${form}: without a conversation it is gone, and nothing comes to be`, async (at) => {
-    assert.equal(await at.call('conv_answer', keys, 'q1', 'a1'), ['gone', null]);
-    assert.equal(await at.call('conv_answer', [...keys, STREAM], 'q1', 'a1', '', 'text', 'Yes'), ['gone', null]);
-    assert.equal(await at.dump(), {});
-  });
-
-  it(`${form}: an answer that came before the conversation's end is gone after it`, async (at) => {
+    assert.equal(await at.unchanged(late), ['gone', null]);
     await ask(at);
-    await at.call('conv_answer', keys, 'q1', 'a1');
-    await at.call('conv_remove', PAIR);
-    assert.equal(await at.call('conv_answer', keys, 'q1', 'a1'), ['gone', null]);
+    assert.equal(await at.unchanged(late), ['stale', json({ pendingQuestionId: 'q1' })]);
   });
-}
 
-for (const [form, keys] of Object.entries(FENCED)) {
   it(`${form}: a job that was displaced answers nothing, even the same question of the new job`, async (at) => {
     await ask(at);
     await at.call('conv_set', [CHANNEL, 'job-index:j2'], json({ jobId: 'j2', pendingQuestionId: 'q1' }));
@@ -162,6 +168,23 @@ it('an index that is missing or leads elsewhere comes back', async (at) => {
       assert.is(await at.redis.get(JOB), CHANNEL);
       await at.call('conv_remove', [CHANNEL]);
     }
+  }
+});
+
+it('a stream that is there never ends sooner, and one without a deadline gets none', async (at) => {
+  for (const [before, after] of [
+    [-1, -1],
+    [90_000, 90_000],
+    [30_000, 60_000],
+  ] as const) {
+    await ask(at);
+    await at.redis.xadd(STREAM, '1-1', 'text', 'before');
+    if (before > 0) await at.redis.pexpire(STREAM, before);
+    await at.call('conv_answer', [...PAIR, STREAM], 'q1', 'a1', 60_000, 'text', 'Yes');
+    const left = await at.redis.pttl(STREAM);
+    if (after < 0) assert.is(left, -1);
+    else assert.ok(left <= after && left > after - 20_000, `${left} ms are left`);
+    await at.redis.flushall();
   }
 });
 

@@ -87,7 +87,12 @@ for (const [name, text] of Object.entries(TEXTS)) {
         const given = text(pending, last);
         await redis.del(PAIR);
         assert.equal(await call('conv_claim', PAIR, given), ['claimed', given]);
-        assert.equal(await call('conv_claim', PAIR, given.replace('web', 'other')), ['claimed', given]);
+        assert.equal(await call('conv_claim', PAIR, given.replace('web', 'other')), ['held', given]);
+        const patch = '{"added":[1.10, {}, "}\\""]}';
+        const [, patched] = (await call('conv_update', PAIR, patch)) as string[];
+        const tail = /\s*\}\s*$/.exec(given)?.[0] ?? '';
+        assert.is(patched, `${given.slice(0, given.length - tail.length)},"added":[1.10, {}, "}\\""]${tail}`);
+        await redis.set(CHANNEL, given);
         assert.is(await call('conv_get_by_job', [JOB]), given);
         await stands(at, given, await call('conv_set_pending', [JOB], 'q1'), text('"q1"', last));
         await stands(at, given, await call('conv_set_pending', [CHANNEL], 'q"\\2'), text('"q\\"\\\\2"', last));

@@ -46,35 +46,40 @@ it('a claim is held by a pending question and all, byte for byte', async ({ call
   assert.is(await redis.get(CHANNEL), stored);
 });
 
-it('the holder claiming again is claimed, its stored state kept and its deadlines renewed', async ({
+it('the same call again is claimed again and changes nothing, whatever else it carries', async ({
   call,
-  living,
-  redis,
+  unchanged,
 }) => {
-  await call('conv_claim', PAIR, json({ transcript: [] }), 60_000);
-  const reply = await living(90_000, () => call('conv_claim', PAIR, json({ userId: 'U2' }), 90_000));
-  assert.equal(reply, ['claimed', json({ transcript: [] })]);
-  assert.is(await redis.get(CHANNEL), json({ transcript: [] }));
+  const stored = json({ transcript: [], claimId: 'c1' });
+  await call('conv_claim', PAIR, stored, 60_000);
+  const again = () => call('conv_claim', PAIR, json({ userId: 'U2', claimId: 'c1' }), 1_000);
+  assert.equal(await unchanged(again), ['claimed', stored]);
 });
 
-it('a shorter time to live shortens the deadlines', async ({ call, living }) => {
-  await call('conv_claim', PAIR, json());
-  await living(1_000, () => call('conv_claim', PAIR, json(), 1_000));
+it('another call for the same job is held, with the stored state, and shortens no deadline', async ({
+  call,
+  unchanged,
+}) => {
+  for (const [first, second] of [
+    [undefined, undefined],
+    ['c1', undefined],
+    [undefined, 'c1'],
+    ['c1', 'c2'],
+  ]) {
+    await call('conv_remove', [CHANNEL]);
+    await call('conv_claim', PAIR, json({ claimId: first }), 60_000);
+    const reply = await unchanged(() => call('conv_claim', PAIR, json({ claimId: second }), 1_000));
+    assert.equal(reply, ['held', json({ claimId: first })]);
+  }
 });
 
-it('the holder claiming again gets its missing index back', async ({ call, living, redis }) => {
-  await call('conv_claim', PAIR, json());
-  await redis.del(JOB);
-  assert.equal(await living(DEFAULT_TTL, () => call('conv_claim', PAIR, json())), ['claimed', json()]);
-  assert.is(await redis.get(JOB), CHANNEL);
-});
-
-it('the holder claiming again brings differing deadlines together', async ({ call, living, redis }) => {
-  await call('conv_claim', PAIR, json());
-  await redis.pexpire(JOB, 1_000);
-  await living(60_000, () => call('conv_claim', PAIR, json(), 60_000));
-  await redis.persist(CHANNEL);
-  await living(60_000, () => call('conv_claim', PAIR, json(), 60_000));
+it("another job's claim is held, also with the holder's claim id", async ({ call, unchanged }) => {
+  await call('conv_claim', PAIR, json({ claimId: 'c1' }));
+  const other = json({ jobId: 'j2', claimId: 'c1' });
+  assert.equal(await unchanged(() => call('conv_claim', [CHANNEL, 'job-index:j2'], other)), [
+    'held',
+    json({ claimId: 'c1' }),
+  ]);
 });
 
 it('a claim that was abandoned lapses, and the next one is claimed', async ({ call }) => {

@@ -45,7 +45,7 @@ test('1: of 50 messages in one channel at once, one spawns a job and 49 see it',
   const replies = await atOnce(50, (store, n) => store.claim({ ...STATE, jobId: `j${n}` }));
   const [winner, ...others] = replies.filter(({ outcome }) => outcome === 'claimed');
   assert.is(others.length, 0);
-  for (const { state } of replies) assert.is(state.jobId, winner?.state.jobId);
+  for (const { state } of replies) assert.is(state?.jobId, winner?.state?.jobId);
   assert.is(await redis.dbsize(), 2, 'the losers leave no index');
 });
 
@@ -76,7 +76,6 @@ test('4: the index never dies before the state, whatever is written', async () =
     () => store.setPendingQuestion(STATE, 'q2', { ttlMs: 10_000 }),
     () => store.clearPendingQuestion({ jobId: 'j1' }, { ttlMs: 20_000 }),
     () => store.getByJobId('j1', { ttlMs: 30_000 }),
-    () => store.claim(STATE, { ttlMs: 40_000 }),
     () => store.setPendingQuestion(STATE, 'q3', { ttlMs: 50_000 }),
     () => store.answerQuestion(CHANNEL_OF_STATE, 'q3', { ttlMs: 70_000 }),
     () => store.set(STATE, { ttlMs: 80_000 }),
@@ -111,10 +110,12 @@ test('5: what comes after a removal brings no ghost back', async () => {
   for (const ref of [STATE, CHANNEL_OF_STATE, { jobId: 'j1' }]) {
     assert.is(await store.setPendingQuestion(ref, 'q2'), null);
     assert.is(await store.clearPendingQuestion(ref), null);
-    const late = { stream: STREAM, fields: { text: 'Yes' } };
-    assert.equal(await store.answerQuestion(ref, 'q1', late), { outcome: 'gone', state: null });
+    assert.equal(await store.answerQuestion(ref, 'q1'), { outcome: 'gone', state: null });
   }
   assert.is(await store.getByJobId('j1'), null);
+  const late = { stream: STREAM, fields: { text: 'Yes' } };
+  assert.equal(await store.answerQuestion(STATE, 'q1', late), { outcome: 'gone', state: null });
+  assert.equal(await store.update(STATE, { userId: 'U2' }, late), { outcome: 'gone', state: null });
   assert.equal(await dump(redis), {});
 });
 
@@ -134,7 +135,7 @@ test('5: of touches and removals at once no key is left', async () => {
 test('6: of 50 clicks on one question at once, one is accepted and published once', async () => {
   await store.set({ ...STATE, pendingQuestionId: 'q1' });
   const replies = await atOnce(50, (store, n) =>
-    store.answerQuestion(CHANNEL_OF_STATE, 'q1', { stream: STREAM, fields: { click: n } }),
+    store.answerQuestion(STATE, 'q1', { stream: STREAM, fields: { click: n } }),
   );
   const outcomes = replies.map(({ outcome }) => outcome);
   assert.is(outcomes.filter((outcome) => outcome === 'accepted').length, 1);
@@ -223,6 +224,170 @@ test('14: a full server still removes', async () => {
   assert.match(await store.set(STATE).then(String, String), /OOM/);
   assert.equal(await store.remove(STATE), { outcome: 'removed', state: STATE });
   assert.is(await full.dbsize(), 0);
+});
+
+// And those of a dispatcher around such a state, each from both ends: raw FCALL and the store.
+
+const DELIVERED = { ...STATE, deliveryId: 'd1' };
+const PAIR = [CHANNEL, JOB];
+const SECOND_PAIR = [CHANNEL, 'job-index:j2'];
+
+/** A claim of j2 as FCALL, with a claim id and delivery id of its own. */
+const rival = (claimId: string, deliveryId: string, ...args: string[]) =>
+  redis.fcall('conv_claim', 2, ...SECOND_PAIR, JSON.stringify({ ...SECOND, claimId, deliveryId }), '', '', ...args);
+
+async function outcomeOf(reply: Promise<unknown>): Promise<unknown> {
+  const found = await reply;
+  return Array.isArray(found) ? found[0] : (found as { outcome: string }).outcome;
+}
+
+test('15: a message that is delivered again after its job has ended does not run a second time', async () => {
+  await store.claim(DELIVERED);
+  await store.remove(STATE);
+  assert.equal(await store.claim({ ...SECOND, claimId: 'c2', deliveryId: 'd1' }), {
+    outcome: 'duplicate',
+    state: null,
+  });
+  assert.equal(await rival('c3', 'd1'), ['duplicate', null]);
+});
+
+test('16: a message that is delivered again while its job runs is a duplicate, not held', async () => {
+  await store.claim(DELIVERED);
+  assert.is((await store.claim({ ...SECOND, claimId: 'c2', deliveryId: 'd1' })).outcome, 'duplicate');
+  assert.is(await outcomeOf(rival('c3', 'd1', 'text', 'again')), 'duplicate');
+  assert.is(await redis.exists('conversation-inbox:slack:C1'), 0);
+});
+
+test('17: a message whose dispatcher died, or whose job could not be spawned, is not lost', async () => {
+  await store.claim(DELIVERED, { ttlMs: 1 });
+  await sleep(10);
+  assert.is((await store.claim({ ...SECOND, claimId: 'c2', deliveryId: 'd1' })).outcome, 'claimed');
+  await store.remove({ jobId: 'j2' }, { retry: true });
+  assert.is(await outcomeOf(rival('c3', 'd1')), 'claimed');
+  await redis.fcall('conv_remove', 1, 'job-index:j2', '', '1');
+  assert.is((await store.claim({ ...DELIVERED, claimId: 'c4' })).outcome, 'claimed');
+});
+
+test('18: of two dispatchers with one message and one job id, one is told to spawn', async () => {
+  const replies = await atOnce(20, (store, n) => store.claim({ ...DELIVERED, claimId: `c${n}` }));
+  assert.is(replies.filter(({ outcome }) => outcome === 'claimed').length, 1);
+  assert.is(replies.filter(({ outcome }) => outcome === 'duplicate').length, 19);
+  const winner = replies.find(({ outcome }) => outcome === 'claimed')?.state ?? STATE;
+  const again = () => redis.fcall('conv_claim', 2, ...PAIR, JSON.stringify(winner));
+  assert.is(await outcomeOf(again()), 'claimed', 'a lost reply that is asked for again');
+  assert.is((await store.claim(winner)).outcome, 'claimed');
+});
+
+test('19: a claim that does not win leaves the deadlines of the running job alone', async () => {
+  await store.claim(DELIVERED);
+  const before = await deadlines();
+  await store.claim({ ...DELIVERED, claimId: 'c2', deliveryId: 'd2' }, { ttlMs: 1_000 });
+  await store.claim({ ...DELIVERED, claimId: 'c3' }, { ttlMs: 1_000 });
+  await store.claim(DELIVERED, { ttlMs: 1_000 });
+  await redis.fcall('conv_claim', 2, ...SECOND_PAIR, JSON.stringify(SECOND), '1000');
+  assert.equal(await deadlines(), before);
+});
+
+test('20: what is written while a job runs is queued, and not stranded at its end', async () => {
+  await store.claim(DELIVERED);
+  assert.is((await store.claim({ ...SECOND, deliveryId: 'd2' }, { queue: { text: 'one' } })).outcome, 'queued');
+  assert.is((await store.remove(STATE, { lastSeen: '0' })).outcome, 'waiting');
+  let lastSeen = '0';
+  for await (const { id } of store.inbox(STATE)) lastSeen = id;
+  assert.is(await outcomeOf(rival('c3', 'd3', 'text', 'two')), 'queued');
+  assert.is(await outcomeOf(redis.fcall('conv_remove', 2, ...PAIR, lastSeen)), 'waiting');
+  for await (const { id } of store.inbox(STATE, { after: lastSeen })) lastSeen = id;
+  assert.is((await store.remove(STATE, { lastSeen })).outcome, 'removed');
+});
+
+test('21: a job that dies in silence is named to one caller at a time, and its end is settled by one', async () => {
+  const watching = connections.map((connection) => new ConversationStore(connection, { silentAfterMs: 1 }));
+  await watching[0]?.claim(STATE, { ttlMs: 60_000 });
+  await sleep(10);
+  const heard = await Promise.all(
+    watching.map(async (store) => {
+      const jobs: string[] = [];
+      for await (const { jobId } of store.due({ leaseMs: 60_000 })) jobs.push(jobId);
+      return jobs;
+    }),
+  );
+  assert.equal(heard.flat(), ['j1']);
+  assert.equal(await redis.fcall('conv_due', 1, 'conversation-watch', '60000'), []);
+  const ends = await Promise.all(watching.map((store) => store.remove(STATE)));
+  assert.is(ends.filter(({ outcome }) => outcome === 'removed' || outcome === 'lapsed').length, 1);
+});
+
+test('21: a job whose host slept past its silence is found alive, and no second one runs', async () => {
+  const store = new ConversationStore(redis, { silentAfterMs: 1 });
+  await store.claim(STATE, { ttlMs: 60_000 });
+  await sleep(10);
+  for await (const { jobId } of store.due({ leaseMs: 1 })) assert.is((await store.getByJobId(jobId))?.jobId, 'j1');
+  assert.is((await store.claim({ ...SECOND, claimId: 'c2' })).outcome, 'held');
+});
+
+test('22: what the application notes for itself overwrites nothing that came in between', async () => {
+  await store.set({ ...STATE, pendingQuestionId: 'q1' });
+  await atOnce<unknown>(20, async (store, n) => {
+    if (n === 7) await store.answerQuestion(STATE, 'q1', { answerId: 'a1' });
+    else await store.update(STATE, { [`note${n}`]: n } as object);
+  });
+  await redis.fcall('conv_update', 2, ...PAIR, '{"pod":"p1"}');
+  const state = (await store.get(STATE)) as Record<string, unknown> | null;
+  assert.equal(state?.['lastAnswer'], { questionId: 'q1', answerId: 'a1' });
+  assert.is(state?.['pod'], 'p1');
+  assert.is(Object.keys(state ?? {}).filter((name) => name.startsWith('note')).length, 19);
+});
+
+test('23: a stop or an answer that is meant for one job never reaches the stream of the next', async () => {
+  await store.set({ ...SECOND, pendingQuestionId: 'q1' });
+  const stop = { stream: 'job:j2:in', fields: { type: 'stop' } };
+  assert.is((await store.update({ jobId: 'j1' }, {}, stop)).outcome, 'gone');
+  assert.is((await store.update(STATE, {}, stop)).outcome, 'gone');
+  assert.is((await store.answerQuestion(STATE, 'q1', stop)).outcome, 'gone');
+  const nameless = redis.fcall('conv_update', 2, CHANNEL, 'job:j2:in', '{}', '', '', 'type', 'stop');
+  assert.match(await nameless.then(String, String), /CONVKEY a stream needs the job named/);
+  assert.is(await redis.exists('job:j2:in'), 0);
+});
+
+test('24: a question with three days to live is not forgotten because a progress message came', async () => {
+  await store.claim(STATE);
+  await store.setPendingQuestion(STATE, 'q1', { ttlMs: 259_200_000 });
+  const before = await deadlines();
+  await store.getByJobId('j1');
+  await store.update(STATE, { userId: 'U2' });
+  await redis.fcall('conv_get_by_job', 1, JOB, '1000');
+  assert.equal(await deadlines(), before);
+});
+
+test("25: an answer gives a job's own stream no earlier end", async () => {
+  await store.set({ ...STATE, pendingQuestionId: 'q1' });
+  await redis.xadd(STREAM, '*', 'type', 'hello');
+  const answer = { stream: STREAM, fields: { text: 'Yes' }, ttlMs: 1_000 };
+  assert.is((await store.answerQuestion(STATE, 'q1', answer)).outcome, 'accepted');
+  assert.is(await redis.ttl(STREAM), -1);
+  await redis.expire(STREAM, 7_200);
+  await redis.fcall('conv_update', 3, ...PAIR, STREAM, '{}', '1000', '', 'type', 'stop');
+  assert.ok((await redis.ttl(STREAM)) > 7_000);
+});
+
+test('26: a state that nobody can read is an error for a read as for a claim', async () => {
+  await redis.mset(CHANNEL, 'rubbish', JOB, CHANNEL);
+  for (const call of [
+    store.get(CHANNEL_OF_STATE),
+    store.getByJobId('j1'),
+    store.claim(SECOND),
+    store.update(STATE, {}),
+  ]) {
+    assert.is(await codeOf(call), 'CONVCORRUPT');
+  }
+  assert.match(await redis.fcall('conv_get', 1, CHANNEL).then(String, String), /CONVCORRUPT/);
+});
+
+test("27: a stranger's library of the same name is not replaced", async () => {
+  const other = await server.connect({}, await server.server());
+  await other.function('LOAD', "#!lua name=conversation\nredis.register_function('talk', function() return 'hi' end)");
+  assert.is(await codeOf(new ConversationStore(other).claim(STATE)), 'LIBRARY_FOREIGN');
+  assert.is(await other.fcall('talk', 0), 'hi');
 });
 
 async function codeOf(call: Promise<unknown>): Promise<string> {

@@ -9,6 +9,7 @@ import {
   NO_UTF8,
   PAIR,
   REFERENCES,
+  WATCH,
   withLibrary,
 } from '../support/library.ts';
 
@@ -31,6 +32,7 @@ const WITH_TTL: Record<string, (at: Library, ttl: string) => Promise<unknown>> =
   conv_set: ({ call }, ttl) => call('conv_set', PAIR, json(), ttl),
   conv_get_by_job: ({ call }, ttl) => call('conv_get_by_job', [JOB], ttl),
   conv_set_pending: ({ call }, ttl) => call('conv_set_pending', PAIR, 'q2', ttl),
+  conv_update: ({ call }, ttl) => call('conv_update', PAIR, '{}', ttl),
   conv_answer: ({ call }, ttl) => call('conv_answer', PAIR, 'q1', 'a1', ttl),
 };
 
@@ -68,17 +70,19 @@ it('CONVARG: too few and too many arguments, named and counted', async (at) => {
   await prepare(at);
   for (const [name, keys, args, wanted] of [
     ['conv_version', [], ['x'], 'wanted 0 arguments, 1 were given'],
-    ['conv_claim', PAIR, [], 'wanted 1 to 2 arguments, 0 were given'],
-    ['conv_claim', PAIR, [json(), '1', ''], 'wanted 1 to 2 arguments, 3 were given'],
-    ['conv_set', PAIR, [], 'wanted 1 to 2 arguments, 0 were given'],
-    ['conv_set', PAIR, [json(), '1', ''], 'wanted 1 to 2 arguments, 3 were given'],
+    ['conv_claim', PAIR, [], 'wanted at least 1 arguments, 0 were given'],
+    ['conv_set', PAIR, [], 'wanted 1 to 3 arguments, 0 were given'],
+    ['conv_set', PAIR, [json(), '1', '', ''], 'wanted 1 to 3 arguments, 4 were given'],
     ['conv_get', PAIR, [''], 'wanted 0 arguments, 1 were given'],
-    ['conv_get_by_job', PAIR, ['1', ''], 'wanted 0 to 1 arguments, 2 were given'],
+    ['conv_get_by_job', PAIR, ['1', '', ''], 'wanted 0 to 2 arguments, 3 were given'],
+    ['conv_update', PAIR, [], 'wanted at least 1 arguments, 0 were given'],
+    ['conv_due', [WATCH], [], 'wanted 1 to 2 arguments, 0 were given'],
+    ['conv_due', [WATCH], ['1', '1', ''], 'wanted 1 to 2 arguments, 3 were given'],
     ['conv_set_pending', PAIR, [], 'wanted 1 to 2 arguments, 0 were given'],
     ['conv_set_pending', PAIR, ['q2', '1', ''], 'wanted 1 to 2 arguments, 3 were given'],
     ['conv_answer', PAIR, [], 'wanted at least 2 arguments, 0 were given'],
     ['conv_answer', PAIR, ['q1'], 'wanted at least 2 arguments, 1 were given'],
-    ['conv_remove', PAIR, [''], 'wanted 0 arguments, 1 were given'],
+    ['conv_remove', PAIR, ['', '', ''], 'wanted 0 to 2 arguments, 3 were given'],
   ] as const) {
     assert.is(await at.refused(() => at.call(name, keys, ...args)), `CONVARG ${wanted}`, name);
   }
@@ -106,7 +110,7 @@ it('CONVARG: fields without a value, without a stream, too many, and a stream wi
   await prepare(at);
   const answer = (keys: readonly string[], ...fields: string[]) =>
     at.refused(() => at.call('conv_answer', keys, 'q1', 'a1', '', ...fields));
-  for (const form of Object.values(REFERENCES)) {
+  for (const form of Object.values(FENCED)) {
     assert.is(await answer([...form, STREAM], 'f'), 'CONVARG every field needs a value');
     assert.is(await answer([...form, STREAM], 'f', 'v', 'g'), 'CONVARG every field needs a value');
     assert.is(await answer([...form, STREAM]), 'CONVARG a stream needs at least one field and its value');
@@ -143,13 +147,15 @@ for (const [name, text] of Object.entries(CORRUPT)) {
         () => at.call('conv_set_pending', keys, 'q1'),
         () => at.call('conv_set_pending', keys, ''),
         () => at.call('conv_answer', keys, 'q1', 'a1'),
-        () => at.call('conv_answer', [...keys, STREAM], 'q1', 'a1', '', 'f', 'v'),
+        () => at.call('conv_update', keys, '{"pod":1}'),
       );
     }
     for (const keys of Object.values(FENCED)) {
       calls.push(
         () => at.call('conv_get_by_job', keys),
         () => at.call('conv_remove', keys),
+        () => at.call('conv_answer', [...keys, STREAM], 'q1', 'a1', '', 'f', 'v'),
+        () => at.call('conv_update', [...keys, STREAM], '{}', '', 'd1', 'f', 'v'),
       );
     }
     for (const call of calls) {
@@ -167,9 +173,115 @@ it('CONVCORRUPT: what no strict parser reads is not changed, though it names its
     await at.redis.set(JOB, CHANNEL, 'PX', 60_000);
     for (const keys of Object.values(REFERENCES)) {
       assert.match(await at.refused(() => at.call('conv_set_pending', keys, 'q2')), /^CONVCORRUPT /);
-      const publish = () => at.call('conv_answer', [...keys, STREAM], 'q1', 'a1', '', 'f', 'v');
-      assert.match(await at.refused(publish), /^CONVCORRUPT /);
+      assert.match(await at.refused(() => at.call('conv_answer', keys, 'q1', 'a1')), /^CONVCORRUPT /);
+      assert.match(await at.refused(() => at.call('conv_update', keys, '{"pod":1}')), /^CONVCORRUPT /);
     }
+  }
+});
+
+it('CONVARG: silentMs and leaseMs are whole milliseconds, limit is 1 to 1000', async (at) => {
+  await prepare(at);
+  for (const bad of ['0', '-1', '1.5', 'x', ' 1', '1000000000000', '99999999999999999999']) {
+    for (const call of [
+      () => at.call('conv_claim', PAIR, json(), '', bad),
+      () => at.call('conv_set', PAIR, json(), '', bad),
+      () => at.call('conv_get_by_job', PAIR, '', bad),
+    ]) {
+      assert.is(await at.refused(call), 'CONVARG silentMs must be whole milliseconds from 1 to 999999999999', bad);
+    }
+    for (const lease of [bad, '']) {
+      const message = await at.refused(() => at.call('conv_due', [WATCH], lease));
+      assert.is(message, 'CONVARG leaseMs must be whole milliseconds from 1 to 999999999999');
+    }
+  }
+  for (const limit of ['0', '-1', '1001', '10000', '1.5', 'x', ' 1', '01']) {
+    const message = await at.refused(() => at.call('conv_due', [WATCH], '1000', limit));
+    assert.is(message, 'CONVARG limit must be a whole number from 1 to 1000', limit);
+  }
+});
+
+it('CONVARG: fields for the inbox come in pairs, with a claim id and a delivery id in the state', async (at) => {
+  await prepare(at);
+  const claim = (state: string, ...fields: string[]) =>
+    at.refused(() => at.call('conv_claim', PAIR, state, '', '', ...fields));
+  const both = json({ claimId: 'c', deliveryId: 'd' });
+  assert.is(await claim(both, 'text'), 'CONVARG every field needs a value');
+  for (const state of [
+    json({ claimId: undefined }),
+    json({ claimId: 'c' }),
+    json({ claimId: undefined, deliveryId: 'd' }),
+  ]) {
+    assert.is(
+      await claim(state, 'f', 'v'),
+      'CONVARG fields for the inbox need a claimId and a deliveryId in the state',
+    );
+  }
+  const many = Array.from({ length: 1_025 }, () => ['f', 'v']).flat();
+  assert.is(await claim(both, ...many), 'CONVARG at most 1024 fields are taken');
+});
+
+it('CONVARG: a delivery id of an update, what was read and retry that are none', async (at) => {
+  await prepare(at);
+  for (const id of [...NO_IDS, ...NO_UTF8]) {
+    const message = await at.refused(() => at.call('conv_update', PAIR, '{}', '', id));
+    assert.match(message, /^CONVARG deliveryId, where it is not empty, must be /);
+  }
+  for (const lastSeen of [
+    'x',
+    '-1',
+    '1-',
+    '1-x',
+    '-',
+    '$',
+    '1-1-1',
+    ' 1',
+    '1'.repeat(16),
+    `1-${'1'.repeat(16)}`,
+    '(1',
+  ]) {
+    const message = await at.refused(() => at.call('conv_remove', PAIR, lastSeen));
+    assert.match(message, /^CONVARG lastSeen must be the id of an inbox entry/, lastSeen);
+  }
+  for (const retry of ['0', '2', 'yes', ' 1']) {
+    assert.is(await at.refused(() => at.call('conv_remove', PAIR, '', retry)), 'CONVARG retry must be 1, or empty');
+  }
+});
+
+it('CONVSTATE: a patch that is no object, that is not strict, or of a member that cannot be patched', async (at) => {
+  await prepare(at);
+  const update = (patch: string) => at.refused(() => at.call('conv_update', PAIR, patch));
+  for (const patch of ['', 'x', '{"a":', '{"a":1}}'])
+    assert.match(await update(patch), /^CONVSTATE the patch must be JSON/);
+  for (const patch of ['1', '[]', 'null', '"a"', '[{"a":1}]', ' [1] ']) {
+    assert.is(await update(patch), 'CONVSTATE the patch must be a JSON object', patch);
+  }
+  for (const patch of ['{"a":"\n"}', '{"a":1.}', '{"a":-.5}']) {
+    assert.match(await update(patch), /^CONVSTATE the patch must be JSON: control characters/);
+  }
+  for (const name of [
+    ...['jobId', 'channelId', 'platform', 'pendingQuestionId', 'lastAnswer', 'claimId', 'deliveryId'],
+    'job\\u0049d',
+  ]) {
+    assert.match(await update(`{"pod":1,"${name}":"x"}`), /^CONVSTATE \w+ cannot be patched/, name);
+  }
+});
+
+it('CONVSTATE: a patch after which the state would not be valid, or would be too large', async (at) => {
+  await prepare(at);
+  for (const [patch, wanted] of [
+    ['{"userId":""}', /^CONVSTATE userId must be /],
+    ['{"userId":null}', /^CONVSTATE userId must be /],
+    ['{"project":7}', /^CONVSTATE project must be /],
+    ['{"ticketId":1.5}', /^CONVSTATE ticketId must be /],
+    ['{"startedAt":"soon"}', /^CONVSTATE startedAt must be /],
+    [`{"deep":${'['.repeat(1_000)}${']'.repeat(1_000)}}`, /^CONVSTATE the (patch must be JSON|state would be nested)/],
+    [`{"deep":${'['.repeat(999)}${']'.repeat(999)}}`, null],
+    [`{"note":"${'x'.repeat(262_144)}"}`, /^CONVSTATE the state would have /],
+    [`{"other":"${'x'.repeat(262_000)}"}`, /^CONVSTATE the state would have /],
+  ] as const) {
+    const call = () => at.call('conv_update', PAIR, patch);
+    if (wanted) assert.match(await at.refused(call), wanted);
+    else assert.equal(((await call()) as string[])[0], 'updated');
   }
 });
 

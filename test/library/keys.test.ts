@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CHANNEL, JOB, json, PAIR, withLibrary } from '../support/library.ts';
+import { CHANNEL, HANDLED, INBOX, JOB, json, PAIR, WATCH, withLibrary } from '../support/library.ts';
 
 const test = suite('keys');
 const it = withLibrary(test);
@@ -38,8 +38,9 @@ it('a conversation under every allowed id and prefix goes from claim to removal'
         await living(60_000, () => call('conv_set_pending', ref, 'q', 60_000), keys);
         assert.is(await call('conv_set_pending', ref, ''), text);
         await call('conv_set_pending', ref, 'q');
-        const stream = `${prefix}answers`;
-        const [outcome] = (await call('conv_answer', [...ref, stream], 'q', 'a', '', 'f', 'v')) as string[];
+        const stream = ref[0] === channel && ref.length === 1 ? [] : [`${prefix}answers`];
+        const fields = stream.length > 0 ? ['f', 'v'] : [];
+        const [outcome] = (await call('conv_answer', [...ref, ...stream], 'q', 'a', '', ...fields)) as string[];
         assert.is(outcome, 'accepted', ref.join(' '));
         assert.equal(await call('conv_set', keys, text), await call('conv_get_by_job', [job]).then(() => replaced()));
       }
@@ -140,7 +141,11 @@ it('a second key that is no job is refused everywhere', async ({ call, refused }
       ['conv_claim', json()],
     ] as const) {
       const message = await refused(() => call(name, [CHANNEL, key], ...args));
-      assert.match(message, /^CONVKEY the second key must be /, `${name} ${key}`);
+      assert.match(
+        message,
+        /^CONVKEY (the second key must be |a job is named by |a job must be named: )/,
+        `${name} ${key}`,
+      );
     }
   }
 });
@@ -217,8 +222,80 @@ it('too few and too many keys are refused', async ({ call, refused }) => {
   }
   for (const name of ['conv_set', 'conv_claim']) {
     assert.match(await refused(() => call(name, [CHANNEL], json())), /^CONVKEY wanted 2 keys.* 1 were given/);
+    assert.match(await refused(() => call(name, [JOB, CHANNEL], json())), /^CONVKEY the first key must be /);
   }
   assert.match(await refused(() => call('conv_version', [CHANNEL])), /^CONVKEY this function takes no keys/);
+});
+
+it('the own inbox, handled and watch keys may stand behind a reference, in any order, and change nothing', async ({
+  call,
+  redis,
+}) => {
+  for (const ref of [[CHANNEL], [JOB], PAIR]) {
+    for (const further of [[INBOX], [HANDLED], [WATCH], [WATCH, HANDLED, INBOX], [INBOX, WATCH, INBOX]]) {
+      const keys = [...ref, ...further];
+      await redis.flushall();
+      await call('conv_claim', [...PAIR, ...further], json());
+      assert.is(await call('conv_get', keys), json());
+      assert.is(await call('conv_set', [...PAIR, ...further], json()), json());
+      if (ref.includes(JOB)) assert.is(await call('conv_get_by_job', keys), json());
+      assert.is(await call('conv_set_pending', keys, ''), json());
+      assert.equal(await call('conv_update', keys, '{}'), ['updated', json()]);
+      assert.equal(await call('conv_answer', keys, 'q', 'a'), ['stale', json()]);
+      assert.equal(await call('conv_remove', keys), ['removed', json()]);
+      assert.is(await redis.dbsize(), 0);
+    }
+  }
+});
+
+it('a stream may stand among them, where a job is named', async ({ call, redis }) => {
+  for (const keys of [
+    [...PAIR, INBOX, 's', WATCH],
+    [JOB, 's', HANDLED],
+    [JOB, WATCH, 's'],
+  ]) {
+    await call('conv_set', PAIR, json());
+    assert.equal(await call('conv_update', keys, '{}', '', '', 'f', 'v'), ['updated', json()]);
+    assert.is(await redis.xlen('s'), 1);
+    await redis.flushall();
+  }
+});
+
+it('the inbox, handled and watch keys of another conversation or prefix are refused', async ({ call, refused }) => {
+  await call('conv_set', PAIR, json());
+  const foreign = [
+    'conversation-inbox:slack:C2',
+    'conversation-handled:teams:C1',
+    'conversation-inbox:',
+    'b:conversation-watch',
+  ];
+  for (const ref of [[CHANNEL], [JOB], PAIR]) {
+    for (const key of [...foreign, `b:${INBOX}`, `${WATCH}:x`, 'job:j1:in', '']) {
+      for (const [name, ...args] of [
+        ['conv_get'],
+        ['conv_set_pending', 'q1'],
+        ['conv_remove'],
+        ['conv_update', '{}'],
+        ['conv_answer', 'q1', 'a1'],
+      ] as const) {
+        const isStream = key === 'job:j1:in' && ref.includes(JOB) && name !== 'conv_get' && args[0] !== undefined;
+        const message = await refused(() => call(name, [...ref, key], ...args));
+        assert.match(message, isStream ? /^CONV(KEY|ARG) / : /^CONVKEY /, `${name} ${ref.join(' ')} ${key}`);
+      }
+    }
+  }
+  for (const keys of [
+    [],
+    [CHANNEL],
+    [JOB],
+    [INBOX],
+    ['conversation-watch:'],
+    [WATCH, WATCH],
+    [`${WATCH}${WATCH}`],
+    ['x'],
+  ]) {
+    assert.match(await refused(() => call('conv_due', keys, '1000')), /^CONVKEY wanted one key, /, keys.join(' '));
+  }
 });
 
 it('a stream may be any other key of the prefix', async ({ call, refused }) => {
@@ -235,6 +312,10 @@ it('a stream may be any other key of the prefix', async ({ call, refused }) => {
     [PAIR, 'b:conversation:slack:C1'],
     [[CHANNEL], CHANNEL],
     [[CHANNEL], ''],
+    [[CHANNEL], 'job:j1:in'],
+    [PAIR, INBOX.replace('C1', 'C2')],
+    [PAIR, `x:${WATCH}`],
+    [[JOB], `x${HANDLED}`],
     [[JOB], CHANNEL],
     [[JOB], ''],
     [prefixed, 'b:'],

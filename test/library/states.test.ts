@@ -50,6 +50,8 @@ const MEMBERS: Record<string, unknown[]> = {
     'Sat, 31 Jan 2026 09:30:00 GMT',
   ],
   pendingQuestionId: ['', 1, true, false, [], {}, 'q\n', 'q\u0085', 'x'.repeat(1_025), 'é'.repeat(513)],
+  claimId: ['', null, 1, {}, 'c\n', 'x'.repeat(1_025)],
+  deliveryId: ['', null, 1, [], 'd\u0085', 'é'.repeat(513)],
   lastAnswer: [
     '',
     'a1',

@@ -24,6 +24,7 @@ export const STATE = {
   ticketId: 12,
   startedAt: '2026-01-31T09:30:00.000Z',
   pendingQuestionId: null,
+  claimId: 'c1',
 };
 
 /** The JSON of a state that differs from {@link STATE} in some members. */
@@ -34,6 +35,9 @@ export function json(changes: Record<string, unknown> = {}): string {
 export const CHANNEL = 'conversation:slack:C1';
 export const JOB = 'job-index:j1';
 export const PAIR = [CHANNEL, JOB];
+export const INBOX = 'conversation-inbox:slack:C1';
+export const HANDLED = 'conversation-handled:slack:C1';
+export const WATCH = 'conversation-watch';
 
 /** Every form of reference to the conversation of {@link STATE}, by its name. */
 export const REFERENCES = { 'by channel': [CHANNEL], 'by job': [JOB], 'by both keys': PAIR };
