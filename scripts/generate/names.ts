@@ -1,4 +1,3 @@
-import type { Library } from './library.ts';
 import type { LuaFile } from './lua.ts';
 
 /** What every generated file says at its top level, or needs from outside. */
@@ -22,10 +21,25 @@ export function camelCase(name: string): string {
   return name.replace(/_+([A-Za-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }
 
+interface Named {
+  name: string;
+  line: number;
+}
+
 /** Two things of one name, or of a name that TypeScript keeps for itself, would not compile. */
 export function refuseTakenNames(
   file: LuaFile,
-  { constants, aliases, classes, functions }: Pick<Library, 'constants' | 'aliases' | 'classes' | 'functions'>,
+  {
+    constants,
+    aliases,
+    classes,
+    functions,
+  }: {
+    constants: readonly Named[];
+    aliases: readonly Named[];
+    classes: readonly Named[];
+    functions: readonly (Named & { replies: readonly { name: string }[] })[];
+  },
 ): void {
   const taken = new Set([...EXPORTED, ...RESERVED]);
   const named = [

@@ -35,9 +35,12 @@ function head({ name, version, sha256, functions, errorCodes }: Library): string
     ...docComment(['Of LIBRARY_SOURCE, in hexadecimal.']),
     `export const LIBRARY_SHA256 = ${quoted(sha256)};`,
     '',
-    ...docComment(['What FUNCTION LIST shows once the library is loaded.']),
+    ...docComment(['The functions, their flags, and the parts of their replies; a reply of one part is no array.']),
     'export const FUNCTIONS = [',
-    ...functions.map(({ name, flags }) => `  { name: ${quoted(name)}, flags: [${flags.map(quoted).join(', ')}] },`),
+    ...functions.map(({ name, flags, replies }) => {
+      const parts = replies.map((reply) => quoted(reply.name)).join(', ');
+      return `  { name: ${quoted(name)}, flags: [${flags.map(quoted).join(', ')}], reply: [${parts}] },`;
+    }),
     '] as const;',
     '',
     ...docComment(["The first words of the library's own errors."]),

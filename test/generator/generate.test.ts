@@ -103,7 +103,7 @@ test('a mistake in the Lua is told with file and line and without a stack trace,
   await write(lua, (await read(lua)).replace('---@param amount Amount', '---@param amount Number'));
   const { code, stdout, stderr } = await generate(lua, ts);
   assert.equal([code, stdout], [1, '']);
-  assert.match(stderr, /^\.cache\/generate-test\/limiter\.lua:71: unknown type Number; wanted .*\.\n$/);
+  assert.match(stderr, /^\.cache\/generate-test\/limiter\.lua:74: unknown type Number; wanted .*\.\n$/);
   await read(ts).then(assert.unreachable, (error) => assert.match(error.message, 'ENOENT'));
 });
 
