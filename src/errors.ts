@@ -4,6 +4,8 @@ import { ERROR_CODES, type ErrorCode } from './conversation.gen.ts';
  * What went wrong, for a program: a code of the library (its replies begin with it), or
  * - `WRONGTYPE`: a key of the conversation holds another Redis type;
  * - `LIBRARY_MISSING`, `LIBRARY_OUTDATED`, `LIBRARY_TOO_NEW`: the server's library cannot serve this client;
+ * - `LIBRARY_FOREIGN`: the server has another library of this name, or another library has a function name of this one;
+ * - `CLUSTER_UNAVAILABLE`: the conversation's slot moved, or no node served it, for longer than the client waits;
  * - `INVALID_ARGUMENT`: the call was wrong before anything was sent.
  */
 export type ConversationErrorCode =
@@ -12,9 +14,14 @@ export type ConversationErrorCode =
   | 'LIBRARY_MISSING'
   | 'LIBRARY_OUTDATED'
   | 'LIBRARY_TOO_NEW'
+  | 'LIBRARY_FOREIGN'
+  | 'CLUSTER_UNAVAILABLE'
   | 'INVALID_ARGUMENT';
 
-/** An error of the library or of its use. Its message holds no state; `cause` is the client's error, if there was one. */
+/**
+ * An error of the library or of its use. Its message does not repeat the code and holds no stored data; `cause` is the
+ * client's error, if there was one, without the command's arguments.
+ */
 export class ConversationError extends Error {
   override readonly name = 'ConversationError';
   readonly code: ConversationErrorCode;
@@ -43,8 +50,8 @@ const REPLY_CODES: ReadonlySet<string> = new Set([...ERROR_CODES, 'WRONGTYPE']);
 export function fromClient(error: unknown): unknown {
   if (!(error instanceof Error) || isConversationError(error)) return error;
   withoutArguments(error);
-  const code = error.message.slice(0, error.message.indexOf(' '));
-  return REPLY_CODES.has(code) ? new ConversationError(code as ConversationErrorCode, error.message, error) : error;
+  const [, code = '', message = ''] = /^(\S+) (.*)$/s.exec(error.message) ?? [];
+  return REPLY_CODES.has(code) ? new ConversationError(code as ConversationErrorCode, message, error) : error;
 }
 
 function withoutArguments(error: Error & { command?: { name?: string; args?: unknown } }): void {

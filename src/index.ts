@@ -3,23 +3,37 @@ export { ConversationError, type ConversationErrorCode } from './errors.ts';
 export { checkLibrary, loadLibrary, type NodeReport } from './library/deploy.ts';
 export type { LibraryReport, LoadOptions } from './library/library.ts';
 export type {
+  AnswerOptions,
+  ClaimOptions,
+  ConversationStoreOptions,
+  DueOptions,
+  Fields,
+  GetByJobIdOptions,
+  InboxOptions,
+  Logger,
+  NoStream,
+  PublishOptions,
+  RemoveOptions,
+  UpdateOptions,
+  WriteOptions,
+} from './options.ts';
+export type {
   AnswerResult,
   ChannelReference,
   ClaimResult,
+  ConversationPatch,
   ConversationReference,
   ConversationState,
+  DueJob,
+  FencedReference,
+  InboxEntry,
   JobReference,
+  Json,
   LastAnswer,
   NewConversationState,
   RemoveResult,
   StoredConversationState,
+  UpdateResult,
 } from './state.ts';
-export {
-  type AnswerOptions,
-  type ClaimOptions,
-  ConversationStore,
-  type ConversationStoreOptions,
-  type GetByJobIdOptions,
-  type Logger,
-  type WriteOptions,
-} from './store.ts';
+export { ConversationStore } from './store.ts';
+export type { CallTrace } from './trace.ts';

@@ -23,7 +23,22 @@ export interface ConversationState {
   pendingQuestionId?: string | null;
   /** Absent until a question was answered. */
   lastAnswer?: LastAnswer | null;
+  /** Names the call of `claim` that stored this state, so that a resend of it is recognised; at most 1024 bytes. */
+  claimId?: string;
+  /** Names the message that started the job, the same in every redelivery of it; at most 1024 bytes. */
+  deliveryId?: string;
 }
+
+/** A value as it comes back after it was stored as JSON: a Date, or anything else with `toJSON`, as what that gives. */
+export type Json<T> = T extends string | number | boolean | null | undefined
+  ? T
+  : T extends { toJSON(): infer Written }
+    ? Json<Written>
+    : T extends readonly unknown[]
+      ? { [Index in keyof T]: Json<T[Index]> }
+      : T extends object
+        ? { [Name in keyof T]: Json<T[Name]> }
+        : never;
 
 /** A state as it is given: `startedAt` may be a Date. */
 export type NewConversationState<Extra extends object = Record<never, never>> = Omit<ConversationState, 'startedAt'> & {
@@ -31,36 +46,89 @@ export type NewConversationState<Extra extends object = Record<never, never>> = 
 } & Extra;
 
 /** A state as it comes back. */
-export type StoredConversationState<Extra extends object = Record<never, never>> = ConversationState & Extra;
+export type StoredConversationState<Extra extends object = Record<never, never>> = ConversationState & Json<Extra>;
 
-/** Names a conversation by its channel: whichever job holds it. */
+/** The members that `update` puts into a state. The others have methods of their own. */
+export type ConversationPatch<Extra extends object = Record<never, never>> = Partial<
+  Pick<NewConversationState, 'userId' | 'project' | 'ticketId' | 'startedAt'> & Extra
+>;
+
+/** Names a conversation by its channel, whichever job holds it. */
 export interface ChannelReference {
   platform: string;
   channelId: string;
 }
 
-/** Names a conversation by its job, which reaches it only while it holds it. */
+/** Names a conversation by its job. The call works only while that job still holds the channel. */
 export interface JobReference {
   jobId: string;
 }
 
-/** Names a conversation by its channel, by its job, or by both, as a state does. One that names a job is fenced by it. */
-export type ConversationReference = ChannelReference | JobReference | (ChannelReference & JobReference);
+/**
+ * Names a conversation by its channel, by its job, or by both, as a state does. With `jobId`, the call is fenced: it
+ * works only while that job still holds the channel; otherwise it returns `gone`, `held`, `lapsed` or null.
+ */
+export type ConversationReference = ChannelReference | FencedReference;
 
-/** What a claim found. `replicas`: how many replicas have it, where it was told to wait for them; it stands either way. */
+/** Names a conversation by its job, or by its channel and its job. */
+export type FencedReference = JobReference | (ChannelReference & JobReference);
+
+/** One member of a union for each outcome, so that each can be picked by its name. */
+type Result<Outcome extends string, State> = Outcome extends string ? { outcome: Outcome; state: State } : never;
+
+/**
+ * What became of a claim.
+ * - `claimed`: the channel is the job's: start it. `replicas`: how many replicas have the claim, where it waited for them.
+ * - `held`: another job holds the channel; `state` is that job's.
+ * - `queued`: the same, and the message is in the inbox of that job.
+ * - `full`: the same, but the inbox has no room; nothing was added.
+ * - `duplicate`: the message was handled before: do nothing. `state` is that of the job that holds the channel, if any.
+ */
 export type ClaimResult<State> =
   | { outcome: 'claimed'; state: State; replicas?: number }
-  | { outcome: 'held'; state: State };
+  | Result<'held' | 'queued' | 'full', State>
+  | Result<'duplicate', State | null>;
 
-/** What became of an answer. */
-export type AnswerResult<State> =
-  | { outcome: 'accepted'; state: State }
-  | { outcome: 'answered'; state: State }
-  | { outcome: 'stale'; state: State }
-  | { outcome: 'gone'; state: null };
+/**
+ * What became of an update.
+ * - `updated`: the members are in the state and, where a stream was named, the fields are in it.
+ * - `duplicate`: the delivery was handled before, and nothing was changed.
+ * - `gone`: there is no conversation, or another job holds it.
+ */
+export type UpdateResult<State> = Result<'updated' | 'duplicate', State> | Result<'gone', null>;
 
-/** What a removal found. `removed` has no state where what was removed could not be read. */
+/**
+ * What became of an answer.
+ * - `accepted`: the question was pending. The same `answerId` again is `accepted` again.
+ * - `answered`: somebody else's answer was first.
+ * - `stale`: another question is pending, or none.
+ * - `gone`: there is no conversation, or another job holds it.
+ */
+export type AnswerResult<State> = Result<'accepted' | 'answered' | 'stale', State> | Result<'gone', null>;
+
+/**
+ * What became of a removal.
+ * - `removed`: it is gone now. `state` is null where what was removed could not be read.
+ * - `waiting`: something came into the inbox after `lastSeen`, and nothing was changed: read on.
+ * - `lapsed`: the job no longer held the channel, and this call is the one that settles its end: tell the channel.
+ *   `state` is that of the job that holds the channel now, if any.
+ * - `held`: another job holds the channel; `state` is that job's.
+ * - `gone`: there was none.
+ */
 export type RemoveResult<State> =
-  | { outcome: 'removed'; state: State | null }
-  | { outcome: 'held'; state: State }
-  | { outcome: 'gone'; state: null };
+  | Result<'removed' | 'lapsed', State | null>
+  | Result<'waiting' | 'held', State>
+  | Result<'gone', null>;
+
+/** One entry of an inbox. */
+export interface InboxEntry {
+  /** Its id, to be given to `remove` as `lastSeen` once it was read. */
+  id: string;
+  fields: Record<string, string>;
+}
+
+/** A job that gave no sign of life for as long as it was watched. */
+export interface DueJob<State> extends ChannelReference, JobReference {
+  /** Null where the conversation has ended, another job holds the channel, or the state cannot be read. */
+  state: State | null;
+}

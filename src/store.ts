@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
-import { clusterFunctions, isCluster, readConversation, withBothKeys } from './cluster/cluster.ts';
-import { checkDurability, onReplicas } from './cluster/replicas.ts';
-import { scanKeys } from './cluster/scan.ts';
+import { isCluster } from './cluster/cluster.ts';
+import { checkDurability, functionsOnReplicas } from './cluster/replicas.ts';
+import { type Connection, checkClient, connect } from './connection.ts';
 import {
   convAnswer,
   convClaim,
@@ -11,106 +11,64 @@ import {
   convRemove,
   convSet,
   convSetPending,
-  type FunctionClient,
-  LIBRARY_NAME,
-  LIBRARY_VERSION,
+  convUpdate,
+  MAX_DUE,
 } from './conversation.gen.ts';
-import { ConversationError, fromClient, invalidArgument, isConversationError, isFunctionMissing } from './errors.ts';
-import { checkChannel, checkJobId } from './keys/ids.ts';
-import { conversationKey, pairKeys, type ReferenceKeys, referenceKeys } from './keys/keys.ts';
-import { checkKeyspace, conversationPattern, type Keyspace, newJobId, prefixOf } from './keys/keyspace.ts';
-import { prepareLibrary } from './library/prepare.ts';
+import { invalidArgument, isConversationError } from './errors.ts';
+import { checkChannel, checkJobId, checkMilliseconds, checkText } from './keys/ids.ts';
+import { furtherKeys, pairKeys, referenceKeys } from './keys/keys.ts';
+import { checkKeyspace, type Keyspace, newJobId } from './keys/prefix.ts';
+import { conversations, inboxEntries, silentJobs } from './many.ts';
+import type {
+  AnswerOptions,
+  ClaimOptions,
+  ConversationStoreOptions,
+  DueOptions,
+  Fields,
+  GetByJobIdOptions,
+  InboxOptions,
+  Logger,
+  NoStream,
+  PublishOptions,
+  RemoveOptions,
+  UpdateOptions,
+  WriteOptions,
+} from './options.ts';
 import type {
   AnswerResult,
   ChannelReference,
   ClaimResult,
+  ConversationPatch,
   ConversationReference,
+  DueJob,
+  FencedReference,
+  InboxEntry,
   JobReference,
   NewConversationState,
   RemoveResult,
   StoredConversationState,
+  UpdateResult,
 } from './state.ts';
-
-/** How often a call is made where the library is found missing: on a cluster one node after the other may lack it. */
-const CALL_ATTEMPTS = 3;
-
-/** What hears of the store's work: console, pino, or anything with these four. */
-export interface Logger {
-  debug(message: string): void;
-  info(message: string): void;
-  warn(message: string): void;
-  error(message: string): void;
-}
-
-export interface ConversationStoreOptions {
-  /**
-   * Before every key the store touches: a tenant, an environment. Empty by default. On a cluster one with a hash tag,
-   * such as `{agentsmith}:`, has everything under it in one slot.
-   */
-  prefix?: string;
-  /**
-   * True spreads the conversations over all slots of a cluster, each with its keys in one slot; job ids then come from
-   * `newJobId`. False by default. Without a cluster the keys are the same, so that one program runs on both.
-   */
-  sharded?: boolean;
-  /** Time to live in whole milliseconds of every write that is not told otherwise; 7200000 (2 h) by default. */
-  ttlMs?: number;
-  /** Hears at info what is stored, claimed, answered and removed, at warn what is unreadable; never a state. */
-  logger?: Logger;
-  /**
-   * `auto` (default) loads the library where the server lacks it or has an older one, never over a newer one; `never`
-   * leaves that to the deploy step.
-   */
-  load?: 'auto' | 'never';
-}
-
-export interface WriteOptions {
-  /** Time to live in whole milliseconds from now on, of all keys of the conversation. */
-  ttlMs?: number;
-}
-
-export interface ClaimOptions extends WriteOptions {
-  /**
-   * Waits until this many replicas have the claim, so that it outlives the master; the result says how many do. Other
-   * calls on the same connection wait too: claims that wait are best made through a client of their own.
-   */
-  replicas?: number;
-  /** How long to wait for them, in whole milliseconds; 1000 by default. */
-  timeoutMs?: number;
-}
-
-export interface GetByJobIdOptions extends WriteOptions {
-  /** False reads and leaves the deadlines alone; true by default, because a message from a job is a sign of life. */
-  renew?: boolean;
-}
-
-export interface AnswerOptions extends WriteOptions {
-  /** Names this one answer, so that a resend is recognised; at most 1024 bytes. A fresh UUID by default. */
-  answerId?: string;
-  /** The stream, under the store's prefix, that hears an accepted answer in the same step. */
-  stream?: string;
-  /** What the stream hears. */
-  fields?: Record<string, string | number>;
-}
+import { describe, flat, parse, platformOf, serialize, withIds } from './text.ts';
+import { traced } from './trace.ts';
 
 /**
- * Which job runs for a channel, and which channel a job belongs to. `Extra` types the members the application adds.
+ * Answers which job runs for a channel, and which channel a job belongs to. `Extra` types the members that the
+ * application adds to a state.
  *
- * Every call is one command on the wire; on a cluster one by channel alone or job alone is two. Every method throws ConversationError, or the client's own error where the
- * server or the connection failed.
+ * Every call is one command on the wire; on a cluster, a call by channel alone or by job alone is two. Every method
+ * throws ConversationError, or the client's own error where the server or the connection failed.
  * @example
  * const store = new ConversationStore(new Redis());
  * const { outcome, state } = await store.claim({ ...message, jobId, startedAt: new Date() }, { ttlMs: 60_000 });
  */
 export class ConversationStore<Extra extends object = Record<never, never>> {
   readonly #client: Redis | Cluster;
-  readonly #functions: FunctionClient;
+  readonly #connection: Connection;
   readonly #space: Keyspace;
   readonly #ttlMs: number | undefined;
+  readonly #silentMs: number | undefined;
   readonly #logger: Logger | undefined;
-  readonly #load: 'auto' | 'never';
-  #ready: Promise<void> | undefined;
-  #isReady = false;
 
   /**
    * @param client stays the caller's: the store never closes it.
@@ -118,73 +76,124 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
    */
   constructor(
     client: Redis | Cluster,
-    { prefix = '', sharded = false, ttlMs, logger, load = 'auto' }: ConversationStoreOptions = {},
+    { prefix = '', sharded = false, ttlMs, silentAfterMs, logger, load = 'auto' }: ConversationStoreOptions = {},
   ) {
+    checkClient(client);
     if (load !== 'auto' && load !== 'never') throw invalidArgument("load must be 'auto' or 'never'");
     this.#client = client;
-    this.#functions = isCluster(client) ? clusterFunctions(client) : client;
     this.#space = checkKeyspace({ prefix, sharded }, isCluster(client), client.options.keyPrefix ?? '');
-    this.#ttlMs = ttlMs;
+    this.#ttlMs = checkMilliseconds('ttlMs', ttlMs);
+    this.#silentMs = checkMilliseconds('silentAfterMs', silentAfterMs);
     this.#logger = logger;
-    this.#load = load;
+    this.#connection = connect(client, load, logger);
   }
 
   /**
-   * Claims a channel for a job: the first claim wins. The holder claiming again is `claimed` too, its stored state kept
-   * and its deadlines renewed.
+   * Claims a channel for a job: of any number of claims, one is told `claimed`. With `queue`, a claim that comes while
+   * another job holds the channel adds those fields to that job's inbox. Only `claimed` changes a deadline.
    */
   async claim(
     state: NewConversationState<Extra>,
-    { ttlMs = this.#ttlMs, replicas, timeoutMs = 1000 }: ClaimOptions = {},
+    { ttlMs, queue, replicas, timeoutMs = 1000 }: ClaimOptions = {},
   ): Promise<ClaimResult<StoredConversationState<Extra>>> {
     const keys = pairKeys(this.#space, state);
-    const args = { state: serialize(state), ttlMs };
-    if (replicas === undefined) {
-      return this.#claimed(state, await this.#call(() => convClaim(this.#functions, keys, args)));
-    }
-    const durability = checkDurability({ replicas, timeoutMs });
-    const { reply, replicas: count } = await this.#call(() =>
-      onReplicas(this.#client, keys, durability, (functions) => convClaim(functions, keys, args)),
-    );
-    const result = this.#claimed(state, reply);
-    return result.outcome === 'claimed' ? { ...result, replicas: count } : result;
+    const ids = queue === undefined ? ['claimId'] : ['claimId', 'deliveryId'];
+    const args = {
+      state: withIds(serialize('the state', state), state, ids),
+      ttlMs: this.#ttl(ttlMs),
+      silentMs: this.#silentMs,
+      rest: queue && flat('queue', queue),
+    };
+    let count: number | undefined;
+    const functions =
+      replicas === undefined
+        ? this.#connection.functions
+        : this.#connection.careful(
+            functionsOnReplicas(this.#client, keys, checkDurability({ replicas, timeoutMs }), (heard) => {
+              count = heard;
+            }),
+          );
+    return traced('claim', state.platform, async () => {
+      const { outcome, state: text } = await convClaim(functions, keys, args);
+      if (outcome === 'duplicate' || text === null) return { outcome: 'duplicate', state: this.#orNull(text) };
+      if (outcome === 'claimed' || outcome === 'queued') this.#log(outcome, state);
+      const stored = parse<StoredConversationState<Extra>>(text);
+      if (outcome !== 'claimed') return { outcome, state: stored };
+      return { outcome, state: stored, ...(count !== undefined && { replicas: count }) };
+    });
   }
 
-  /** Stores a state whatever stood there: the last write wins. Gives the state it replaced, or null. */
+  /** Stores a state whatever stood there: the last write wins. Returns the state it replaced, or null. */
   async set(
     state: NewConversationState<Extra>,
-    { ttlMs = this.#ttlMs }: WriteOptions = {},
+    { ttlMs }: WriteOptions = {},
   ): Promise<StoredConversationState<Extra> | null> {
     const keys = pairKeys(this.#space, state);
-    const args = { state: serialize(state), ttlMs };
-    const replaced = await this.#call(() => convSet(this.#functions, keys, args));
-    this.#logger?.info(`conversation stored: ${describe(state)}`);
-    return replaced === null ? null : this.#parseOrNull(replaced, state);
+    const args = { state: serialize('the state', state), ttlMs: this.#ttl(ttlMs), silentMs: this.#silentMs };
+    return traced('set', state.platform, async () => {
+      const replaced = await convSet(this.#connection.functions, keys, args);
+      this.#log('stored', state);
+      return replaced === null ? null : this.#ended(replaced, state);
+    });
   }
 
   /** Reads a conversation and changes nothing. A cluster's client that scales its reads asks a replica. */
   async get(ref: ConversationReference): Promise<StoredConversationState<Extra> | null> {
     const keys = referenceKeys(this.#space, ref);
-    return this.#read(ref, () => this.#get(keys));
+    return this.#warned(
+      ref,
+      traced('get', platformOf(ref), async () => this.#orNull(await convGet(this.#connection.functions, keys))),
+    );
   }
 
-  /** Reads the conversation a job holds and renews its deadlines. */
+  /** Reads the conversation that a job holds and renews its deadlines: a message from a job is a sign of life. */
   async getByJobId(
     jobId: string,
-    { ttlMs = this.#ttlMs, renew = true }: GetByJobIdOptions = {},
+    { ttlMs, renew = true }: GetByJobIdOptions = {},
   ): Promise<StoredConversationState<Extra> | null> {
-    const keys = referenceKeys(this.#space, { jobId });
-    if (!renew) return this.#read({ jobId }, () => this.#get(keys));
-    return this.#read({ jobId }, () =>
-      this.#onKeys(
-        keys,
-        ({ conversation, job = '' }) => convGetByJob(this.#functions, { conversation, job }, { ttlMs }),
-        (text) => text === null,
+    const { prefix } = referenceKeys(this.#space, { jobId });
+    const { functions } = this.#connection;
+    const keys = { job: referenceKeys(this.#space, { jobId }).job ?? '', prefix };
+    const args = { ttlMs: this.#ttl(ttlMs), silentMs: this.#silentMs };
+    return this.#warned(
+      { jobId },
+      traced('getByJobId', undefined, async () =>
+        this.#orNull(await (renew ? convGetByJob(functions, keys, args) : convGet(functions, keys))),
       ),
     );
   }
 
-  /** Remembers which question waits for an answer. Gives the new state, or null where there is no conversation. */
+  /**
+   * Puts members into the state and leaves every other byte of it alone. With `stream`, adds fields to a stream in the
+   * same step, for the job to read: a stop, say. `ref` then has to name the job.
+   */
+  async update(
+    ref: FencedReference,
+    patch: ConversationPatch<Extra>,
+    options: UpdateOptions & PublishOptions,
+  ): Promise<UpdateResult<StoredConversationState<Extra>>>;
+  async update(
+    ref: ConversationReference,
+    patch: ConversationPatch<Extra>,
+    options?: UpdateOptions & NoStream,
+  ): Promise<UpdateResult<StoredConversationState<Extra>>>;
+  async update(
+    ref: ConversationReference,
+    patch: ConversationPatch<Extra>,
+    { stream, fields, deliveryId, ttlMs }: UpdateOptions & (PublishOptions | NoStream) = {},
+  ): Promise<UpdateResult<StoredConversationState<Extra>>> {
+    if (deliveryId !== undefined) checkText('deliveryId', deliveryId);
+    const { keys, rest } = this.#publishing(ref, stream, fields);
+    const args = { patch: serialize('the patch', patch), ttlMs: this.#ttl(ttlMs), deliveryId, rest };
+    return traced('update', platformOf(ref), async () => {
+      const { outcome, state } = await convUpdate(this.#connection.functions, keys, args);
+      if (outcome === 'gone' || state === null) return { outcome: 'gone', state: null };
+      if (outcome === 'updated') this.#log(outcome, ref);
+      return { outcome, state: parse(state) };
+    });
+  }
+
+  /** Remembers which question waits for an answer. Returns the new state, or null where there is no conversation. */
   async setPendingQuestion(
     ref: ConversationReference,
     questionId: string,
@@ -193,209 +202,199 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
     if (typeof questionId !== 'string' || questionId === '') {
       throw invalidArgument('questionId must be a non-empty string; clearPendingQuestion clears');
     }
-    return this.#setPending(ref, questionId, options);
+    return this.#setPending('setPendingQuestion', ref, questionId, options);
   }
 
-  /** Forgets which question waited. Gives the new state, or null where there is no conversation. */
+  /** Forgets which question waited. Returns the new state, or null where there is no conversation. */
   async clearPendingQuestion(
     ref: ConversationReference,
     options: WriteOptions = {},
   ): Promise<StoredConversationState<Extra> | null> {
-    return this.#setPending(ref, '', options);
+    return this.#setPending('clearPendingQuestion', ref, '', options);
   }
 
   /**
-   * Answers the pending question: of any number of answers, one is `accepted`, and where a stream is named its fields
-   * are added to it in the same step. The same `answerId` again is `accepted` again and not published twice.
+   * Answers the pending question: of any number of answers, one is `accepted`. With `stream`, its fields are added to a
+   * stream in the same step; `ref` then has to name the job. The same `answerId` again is `accepted` again and is not
+   * published twice.
    */
+  async answerQuestion(
+    ref: FencedReference,
+    questionId: string,
+    options: AnswerOptions & PublishOptions,
+  ): Promise<AnswerResult<StoredConversationState<Extra>>>;
   async answerQuestion(
     ref: ConversationReference,
     questionId: string,
-    { answerId = randomUUID(), stream, fields = {}, ttlMs = this.#ttlMs }: AnswerOptions = {},
+    options?: AnswerOptions & NoStream,
+  ): Promise<AnswerResult<StoredConversationState<Extra>>>;
+  async answerQuestion(
+    ref: ConversationReference,
+    questionId: string,
+    { answerId = randomUUID(), stream, fields, ttlMs }: AnswerOptions & (PublishOptions | NoStream) = {},
   ): Promise<AnswerResult<StoredConversationState<Extra>>> {
-    requireString('questionId', questionId);
-    requireString('answerId', answerId);
-    const keys = referenceKeys(this.#space, ref);
-    if (stream !== undefined) requireString('stream', stream);
-    const streamKey = stream === undefined ? {} : { stream: keys.prefix + stream };
-    const args = { questionId, answerId, ttlMs, rest: Object.entries(fields).flat().map(String) };
-    const reply = await this.#call(() =>
-      this.#onKeys(
-        keys,
-        (declared) => convAnswer(this.#functions, { ...declared, ...streamKey }, args),
-        ({ outcome }) => outcome === 'gone',
-      ),
-    );
-    if (reply === null) return { outcome: 'gone', state: null };
-    if (reply.outcome === 'gone' || reply.state === null) return { outcome: 'gone', state: null };
-    const state = this.#parse(reply.state);
-    if (reply.outcome === 'accepted') this.#logger?.info(`question answered: ${describe(state)}`);
-    return { outcome: reply.outcome, state };
-  }
-
-  /** Forgets a conversation. One that names a job removes only what that job still holds. */
-  async remove(ref: ConversationReference): Promise<RemoveResult<StoredConversationState<Extra>>> {
-    const keys = referenceKeys(this.#space, ref);
-    const reply = await this.#call(() =>
-      this.#onKeys(
-        keys,
-        (declared) => convRemove(this.#functions, declared),
-        // Of a job that lost the channel, that is the answer; of a channel, somebody else took it meanwhile.
-        ({ outcome }) => outcome === 'held' && keys.job === undefined,
-      ),
-    );
-    if (reply === null || reply.outcome === 'gone' || reply.state === null) return { outcome: 'gone', state: null };
-    if (reply.outcome === 'held') return { outcome: 'held', state: this.#parse(reply.state) };
-    const state = this.#parseOrNull(reply.state, ref);
-    this.#logger?.info(`conversation removed: ${describe(state ?? ref)}`);
-    return { outcome: 'removed', state };
+    checkText('questionId', questionId);
+    checkText('answerId', answerId);
+    const { keys, rest } = this.#publishing(ref, stream, fields);
+    const args = { questionId, answerId, ttlMs: this.#ttl(ttlMs), rest };
+    return traced('answerQuestion', platformOf(ref), async () => {
+      const { outcome, state } = await convAnswer(this.#connection.functions, keys, args);
+      if (outcome === 'gone' || state === null) return { outcome: 'gone', state: null };
+      const found = parse<StoredConversationState<Extra>>(state);
+      if (outcome === 'accepted') this.#log('answered', found);
+      return { outcome, state: found };
+    });
   }
 
   /**
-   * Every readable conversation, in no order, each once. One that comes or goes meanwhile may or may not be seen. Costs
-   * a scan of all keys, on a cluster of every master: for a person or a clean-up, not for the path of a message.
+   * Forgets a conversation. A reference with `jobId` removes only what that job still holds. With `lastSeen`, nothing
+   * is removed while the inbox has something that the job has not read.
    */
-  async *list({ platform }: { platform?: string } = {}): AsyncGenerator<StoredConversationState<Extra>> {
-    // ioredis puts its own keyPrefix before the keys of a call, but not into a pattern.
-    const outer = this.#client.options.keyPrefix ?? '';
-    const pattern = conversationPattern({ ...this.#space, prefix: outer + this.#space.prefix }, platform);
-    if (!this.#isReady) await this.ready();
-    for await (const keys of scanKeys(this.#client, pattern)) {
-      const states = await Promise.all(keys.map((key) => this.#listed(key.slice(outer.length))));
-      for (const state of states) if (state !== null) yield state;
+  async remove(
+    ref: ConversationReference,
+    { lastSeen, retry = false }: RemoveOptions = {},
+  ): Promise<RemoveResult<StoredConversationState<Extra>>> {
+    const keys = referenceKeys(this.#space, ref);
+    if (lastSeen !== undefined) checkText('lastSeen', lastSeen);
+    if (lastSeen === '') throw invalidArgument('lastSeen must be the id of an inbox entry, or 0');
+    if (typeof retry !== 'boolean') throw invalidArgument('retry must be true or false');
+    const args = { lastSeen, retry: retry ? ('1' as const) : undefined };
+    return traced('remove', platformOf(ref), async () => {
+      const { outcome, state } = await convRemove(this.#connection.functions, keys, args);
+      if (outcome === 'lapsed') return { outcome, state: this.#orNull(state) };
+      if (outcome === 'gone' || state === null) return { outcome: 'gone', state: null };
+      if (outcome !== 'removed') return { outcome, state: parse(state) };
+      const removed = this.#ended(state, ref);
+      this.#log(outcome, removed ?? ref);
+      return { outcome, state: removed };
+    });
+  }
+
+  /**
+   * Reads what waits in the inbox now, the oldest first. What comes later is found by another call with `after`, or by
+   * XREAD BLOCK on `inboxKey`, through a client of its own.
+   */
+  async *inbox(ref: ConversationReference, { after = '0' }: InboxOptions = {}): AsyncGenerator<InboxEntry> {
+    checkText('after', after);
+    const channel = 'platform' in ref || 'channelId' in ref ? ref : await this.get(ref);
+    if (channel === null) return;
+    yield* inboxEntries(this.#connection, channel, this.inboxKey(channel as ChannelReference), after);
+  }
+
+  /** Returns the key of a conversation's inbox, for a client that waits for entries. The client's `keyPrefix` is not in it. */
+  inboxKey(ref: ChannelReference): string {
+    const { prefix, conversation } = referenceKeys(this.#space, ref);
+    if (conversation === undefined) throw invalidArgument('an inbox is named by { platform, channelId }');
+    return furtherKeys(prefix, conversation).inbox;
+  }
+
+  /**
+   * Names the jobs that gave no sign of life for as long as they were watched (`silentAfterMs`), the longest silent
+   * first, and puts each off by `leaseMs`, so that one caller at a time looks into it. Look at the job; then call
+   * `getByJobId` if it lives, or `remove` and tell the channel.
+   */
+  async *due({ leaseMs = 60_000, limit }: DueOptions = {}): AsyncGenerator<DueJob<StoredConversationState<Extra>>> {
+    checkMilliseconds('leaseMs', leaseMs);
+    if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1 && limit <= MAX_DUE)) {
+      throw invalidArgument(`limit must be a whole number from 1 to ${MAX_DUE}`);
+    }
+    for await (const job of silentJobs(this.#connection, this.#space, { leaseMs, limit })) {
+      yield { ...job, state: await this.#stateOf(job) };
     }
   }
 
-  /** A new job id for a channel, fit for the name of a Kubernetes job. With `sharded`, it leads to the channel's keys. */
+  /**
+   * Returns every readable conversation, in no order, each once. One that comes or goes meanwhile may or may not be
+   * seen. Costs a scan of all keys, on a cluster of every master: for a person or a clean-up, not for every message.
+   */
+  async *list({ platform }: { platform?: string } = {}): AsyncGenerator<StoredConversationState<Extra>> {
+    yield* conversations<StoredConversationState<Extra>>(
+      this.#client,
+      this.#connection,
+      this.#space,
+      platform,
+      this.#logger,
+    );
+  }
+
+  /** Returns a new job id for a channel, fit for the name of a Kubernetes job. With `sharded`, it leads to the channel's keys. */
   newJobId(channel: ChannelReference): string {
     return newJobId(channel);
   }
 
-  /** A further key of a conversation, beside the others on a cluster: of `answerQuestion`'s `stream`, for its reader. */
+  /** Returns a further key of a conversation, beside the others on a cluster: the `stream` of an answer, for its reader. */
   key(ref: ConversationReference, name: string): string {
-    requireString('name', name);
-    return referenceKeys(this.#space, ref).prefix + name;
+    return referenceKeys(this.#space, ref).prefix + checkText('name', name);
   }
 
   /**
    * Loads or checks the library, once; the first call does it too.
-   * @throws ConversationError LIBRARY_MISSING, LIBRARY_OUTDATED, LIBRARY_TOO_NEW
+   * @throws ConversationError LIBRARY_MISSING, LIBRARY_OUTDATED, LIBRARY_TOO_NEW, LIBRARY_FOREIGN
    */
   async ready(): Promise<void> {
-    this.#ready ??= this.#prepare().catch((error: unknown) => {
-      this.#ready = undefined;
-      throw fromClient(error);
-    });
-    return this.#ready;
+    return this.#connection.ready();
   }
 
-  async #prepare(): Promise<void> {
-    const loaded = await prepareLibrary(this.#client, this.#load);
-    if (loaded > 0) this.#logger?.debug(`library ${LIBRARY_NAME} ${LIBRARY_VERSION} loaded`);
-    this.#isReady = true;
+  #ttl(ttlMs: number | undefined): number | undefined {
+    return ttlMs === undefined ? this.#ttlMs : checkMilliseconds('ttlMs', ttlMs);
   }
 
-  /** Runs a call on a server that has the library, and again where the server turns out to have lost it. */
-  async #call<T>(run: () => Promise<T>): Promise<T> {
-    for (let attempt = 1; ; attempt++) {
-      if (!this.#isReady) await this.ready();
-      try {
-        return await run();
-      } catch (error) {
-        if (attempt === CALL_ATTEMPTS || !isFunctionMissing(error)) throw fromClient(error);
-      }
-      // Of the calls that notice at once, the first has the library loaded; the others wait for that.
-      if (this.#isReady) {
-        this.#isReady = false;
-        this.#ready = undefined;
-      }
-    }
+  #log(what: string, ref: ConversationReference): void {
+    this.#logger?.info(
+      `${what === 'answered' ? 'question' : what === 'queued' ? 'message' : 'conversation'} ${what}: ${describe(ref)}`,
+    );
   }
 
-  /** Makes a call, on a cluster with both keys; null where there is no conversation to declare the second one of. */
-  #onKeys<T>(
-    keys: ReferenceKeys,
-    call: (keys: ReferenceKeys) => Promise<T>,
-    missed: (reply: T) => boolean,
-  ): Promise<T | null> {
-    return isCluster(this.#client) ? withBothKeys(this.#client, keys, call, missed) : call(keys);
-  }
-
-  #get(keys: ReferenceKeys): Promise<string | null> {
-    return isCluster(this.#client) ? readConversation(this.#client, keys) : convGet(this.#client, keys);
-  }
-
-  async #read(
-    ref: ConversationReference,
-    run: () => Promise<string | null>,
-  ): Promise<StoredConversationState<Extra> | null> {
-    try {
-      const text = await this.#call(run);
-      return text === null ? null : this.#parse(text);
-    } catch (error) {
-      if (!isConversationError(error, 'CONVCORRUPT')) throw error;
-      this.#logger?.warn(`unreadable conversation: ${describe(ref)}`);
-      return null;
-    }
-  }
-
-  #claimed(
-    given: NewConversationState<Extra>,
-    { outcome, state }: { outcome: 'claimed' | 'held'; state: string },
-  ): ClaimResult<StoredConversationState<Extra>> {
-    if (outcome === 'claimed') this.#logger?.info(`conversation claimed: ${describe(given)}`);
-    return { outcome, state: this.#parse(state) };
-  }
-
-  async #listed(conversation: string): Promise<StoredConversationState<Extra> | null> {
-    try {
-      const text = await this.#call(() => convGet(this.#functions, { conversation }));
-      if (text === null) return null;
-      const state = this.#parse(text);
-      const { platform, channelId } = state;
-      // In the partition of another channel no call looks for it.
-      const own = conversationKey(prefixOf(this.#space, { platform, channelId }), platform, channelId);
-      return own === conversation ? state : null;
-    } catch (error) {
-      // The pattern finds keys of other programs too, which are no conversation keys.
-      if (isConversationError(error, 'CONVKEY', 'WRONGTYPE')) return null;
-      if (!isConversationError(error, 'CONVCORRUPT')) throw error;
-      this.#logger?.warn(`unreadable conversation: ${conversation}`);
-      return null;
-    }
+  #publishing(ref: ConversationReference, stream: string | undefined, fields: Fields | undefined) {
+    const { prefix, ...keys } = referenceKeys(this.#space, ref);
+    if (stream === undefined && fields === undefined) return { keys, rest: undefined };
+    if (stream === undefined || fields === undefined) throw invalidArgument('stream and fields go together');
+    if (keys.job === undefined) throw invalidArgument('a call with a stream must name the job: a reference with jobId');
+    return { keys: { ...keys, stream: prefix + checkText('stream', stream) }, rest: flat('fields', fields) };
   }
 
   async #setPending(
+    method: string,
     ref: ConversationReference,
     questionId: string,
-    { ttlMs = this.#ttlMs }: WriteOptions,
+    { ttlMs }: WriteOptions,
   ): Promise<StoredConversationState<Extra> | null> {
     const keys = referenceKeys(this.#space, ref);
-    const text = await this.#call(() =>
-      this.#onKeys(
-        keys,
-        (declared) => convSetPending(this.#functions, declared, { questionId, ttlMs }),
-        (reply) => reply === null,
-      ),
-    );
-    if (text !== null) return this.#parse(text);
-    this.#logger?.warn(`pending question for a conversation that is not there: ${describe(ref)}`);
-    return null;
+    const args = { questionId, ttlMs: this.#ttl(ttlMs) };
+    return traced(method, platformOf(ref), async () => {
+      const text = await convSetPending(this.#connection.functions, keys, args);
+      if (text === null) this.#logger?.warn(`pending question for a conversation that is not there: ${describe(ref)}`);
+      return this.#orNull(text);
+    });
   }
 
-  #parse(text: string): StoredConversationState<Extra> {
+  /** The state of a silent job, or null where it lapsed or cannot be read. */
+  async #stateOf(job: ChannelReference & JobReference): Promise<StoredConversationState<Extra> | null> {
     try {
-      return JSON.parse(text) as StoredConversationState<Extra>;
-    } catch {
-      // The parser's own error quotes the text.
-      throw new ConversationError('CONVCORRUPT', 'what is stored for this conversation is not JSON');
+      return await this.get(job);
+    } catch (error) {
+      if (isConversationError(error, 'CONVCORRUPT')) return null;
+      throw error;
     }
   }
 
-  /** What was replaced or removed, which is gone whether it could be read or not. */
-  #parseOrNull(text: string, ref: ConversationReference): StoredConversationState<Extra> | null {
+  async #warned<T>(ref: ConversationReference, call: Promise<T>): Promise<T> {
     try {
-      const state = this.#parse(text);
+      return await call;
+    } catch (error) {
+      if (isConversationError(error, 'CONVCORRUPT')) this.#logger?.warn(`unreadable conversation: ${describe(ref)}`);
+      throw error;
+    }
+  }
+
+  #orNull(text: string | null): StoredConversationState<Extra> | null {
+    return text === null ? null : parse(text);
+  }
+
+  /** What was replaced or removed, which is gone whether it could be read or not. */
+  #ended(text: string, ref: ConversationReference): StoredConversationState<Extra> | null {
+    try {
+      const state = parse<StoredConversationState<Extra>>(text);
       checkChannel(state.platform, state.channelId);
       checkJobId(state.jobId);
       return state;
@@ -404,25 +403,4 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
       return null;
     }
   }
-}
-
-function serialize(state: object): string {
-  let text: string | undefined;
-  try {
-    text = JSON.stringify(state);
-  } catch (error) {
-    throw invalidArgument(`the state cannot be written as JSON: ${(error as Error).message.split('\n')[0]}`);
-  }
-  // That is what a toJSON of its own can make of it.
-  if (text === undefined) throw invalidArgument('the state cannot be written as JSON');
-  return text;
-}
-
-function requireString(name: string, value: string): void {
-  if (typeof value !== 'string') throw invalidArgument(`${name} must be a string`);
-}
-
-function describe(ref: ConversationReference): string {
-  const { platform, channelId, jobId } = ref as Partial<ChannelReference & JobReference>;
-  return [platform && `${platform} ${channelId}`, jobId && `job ${jobId}`].filter(Boolean).join(', ');
 }

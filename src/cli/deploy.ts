@@ -18,6 +18,7 @@ export const load: Command = {
     const address = readAddress(url);
     const reports = await withServer(address, async (client) => {
       const results = await loadEverywhere(client, { force }).catch((error: unknown) => {
+        if (isConversationError(error, 'LIBRARY_FOREIGN')) throw new Failure(`${address.name}: ${error.message}.`);
         if (!isConversationError(error, 'LIBRARY_TOO_NEW')) throw error;
         throw new Failure(`${address.name}: ${error.message}. To go back to ${LIBRARY_VERSION} all the same: --force`);
       });
@@ -71,7 +72,9 @@ function done({ present, found, current }: LibraryReport): string {
   return `${THIS} loaded, replacing ${found === LIBRARY_VERSION ? `a ${found} of another source` : (found ?? 'one without a version')}`;
 }
 
-function found({ present, found, current }: LibraryReport): string {
+function found({ present, found, current, foreign }: LibraryReport): string {
+  if (foreign === LIBRARY_NAME) return `a library ${LIBRARY_NAME} is there that is another one`;
+  if (foreign !== null) return `the library ${foreign} has a function name of ${LIBRARY_NAME}`;
   if (current) return `${THIS} is there`;
   if (!present) return `there is no library ${LIBRARY_NAME}`;
   if (found === null) return `a library ${LIBRARY_NAME} without a version is there`;

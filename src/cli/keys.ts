@@ -1,6 +1,6 @@
 import { isConversationError } from '../errors.ts';
 import { referenceKeys } from '../keys/keys.ts';
-import { checkKeyspace } from '../keys/keyspace.ts';
+import { checkKeyspace } from '../keys/prefix.ts';
 import type { ChannelReference, ConversationReference } from '../state.ts';
 import type { Command, Values } from './command.ts';
 import { Failure, USAGE_ERROR } from './failure.ts';

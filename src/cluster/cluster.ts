@@ -1,7 +1,7 @@
 import type { Cluster, Redis } from 'ioredis';
-import { convGet, type FunctionClient } from '../conversation.gen.ts';
+import { CONVERSATION, FUNCTIONS, type FunctionClient, JOB_INDEX } from '../conversation.gen.ts';
 import { ConversationError } from '../errors.ts';
-import { jobIndexKey, type ReferenceKeys } from '../keys/keys.ts';
+import { furtherKeys, jobIndexKey } from '../keys/keys.ts';
 
 /** How often a conversation may change hands under a call before the call gives up. */
 const ATTEMPTS = 16;
@@ -10,56 +10,53 @@ export function isCluster(client: Redis | Cluster): client is Cluster {
   return client.isCluster;
 }
 
-/** The functions on a cluster. With `master`, those that only read are not sent to a replica either. */
-export function clusterFunctions(cluster: Cluster, { master = false } = {}): FunctionClient {
-  const fcall = (name: string, numkeys: number, ...args: string[]) =>
-    send(cluster, 'fcall', name, String(numkeys), ...args);
-  const fcall_ro = (name: string, numkeys: number, ...args: string[]) =>
-    send(cluster, 'fcall_ro', name, String(numkeys), ...args);
-  return { fcall, fcall_ro: master ? fcall : fcall_ro };
-}
-
 /**
- * Reads a conversation: from a replica where the client scales its reads, and from the master where the replica has
- * none or cannot answer, so that a replica that lags behind, or whose slots move, never hides a conversation.
+ * The functions on a cluster. A call that touches a key it has not declared reads nil where that key is on the move, so
+ * every call declares all keys it may touch. What a reference leaves out is read first.
  */
-export async function readConversation(cluster: Cluster, keys: ReferenceKeys): Promise<string | null> {
-  if (cluster.options.scaleReads !== 'master') {
-    const text = await readFrom(cluster, keys, false).catch(() => null);
-    if (text !== null) return text;
-  }
-  return readFrom(cluster, keys, true);
+export function clusterFunctions(cluster: Cluster): FunctionClient {
+  return {
+    fcall: (name, numkeys, ...sent) => call(cluster, name, sent.slice(0, numkeys), sent.slice(numkeys)),
+    fcall_ro: (name, numkeys, ...sent) => read(cluster, name, sent.slice(0, numkeys)),
+  };
 }
 
-async function readFrom(cluster: Cluster, keys: ReferenceKeys, master: boolean): Promise<string | null> {
-  const declared = keys.conversation === undefined ? await withConversation(cluster, keys, master) : keys;
-  return declared && convGet(clusterFunctions(cluster, { master }), declared);
+function fcall(cluster: Cluster, name: string, numkeys: number, ...sent: string[]): Promise<unknown> {
+  return send(cluster, 'fcall', name, String(numkeys), ...sent);
 }
 
-/**
- * Makes a call that declares both keys: one that touches a key it has not declared reads nil where that key is on the
- * move. What a reference of one key leaves out is read first, by that key alone; where the call then `missed` because
- * the conversation changed hands in between, both again.
- * @returns null where there is no conversation
- */
-export async function withBothKeys<T>(
-  cluster: Cluster,
-  keys: ReferenceKeys,
-  call: (keys: ReferenceKeys) => Promise<T>,
-  missed: (reply: T) => boolean,
-): Promise<T | null> {
-  if (keys.conversation !== undefined && keys.job !== undefined) return call(keys);
+/** The two keys that a call may name its conversation by, and the stream behind them. */
+interface Named {
+  prefix: string;
+  conversation: string | undefined;
+  job: string | undefined;
+  rest: string[];
+}
+
+function named(keys: string[]): Named | undefined {
+  const [first = '', second] = keys;
+  // A prefix holds none of these names, an id may hold any: the first in a key is the one that counts.
+  const [, prefix = '', kind] = new RegExp(`^(.*?)(${CONVERSATION}|${JOB_INDEX})`, 's').exec(first) ?? [];
+  if (kind === undefined) return undefined;
+  if (kind === JOB_INDEX) return { prefix, conversation: undefined, job: first, rest: keys.slice(1) };
+  const job = second?.startsWith(prefix + JOB_INDEX) ? second : undefined;
+  return { prefix, conversation: first, job, rest: keys.slice(job === undefined ? 1 : 2) };
+}
+
+async function call(cluster: Cluster, name: string, keys: string[], args: string[]): Promise<unknown> {
+  const given = named(keys);
+  if (!given) return fcall(cluster, name, keys.length, ...keys, ...args);
   let before: string | undefined;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const both =
-      keys.conversation === undefined
-        ? await withConversation(cluster, keys, true)
-        : await withJob(cluster, keys as ReferenceKeys & { conversation: string });
-    if (both === null) return null;
-    const reply = await call(both);
+    const found = await completed(cluster, given);
+    if (found === null) return nothing(name);
+    const { conversation } = found;
+    const declared = declaredKeys(found);
+    const reply = await fcall(cluster, name, declared.length, ...declared, ...args);
+    const isWhole = given.conversation !== undefined && given.job !== undefined;
     // An index that leads to the same conversation again is one that its job does not hold.
-    if (!missed(reply) || (keys.job !== undefined && both.conversation === before)) return reply;
-    before = both.conversation;
+    if (isWhole || !hasMissed(reply, given) || (given.job && conversation === before)) return reply;
+    before = conversation;
   }
   throw new ConversationError(
     'CONVKEY',
@@ -67,55 +64,108 @@ export async function withBothKeys<T>(
   );
 }
 
-/** A reference by job with the conversation that its index leads to. */
-async function withConversation(cluster: Cluster, keys: ReferenceKeys, master: boolean): Promise<ReferenceKeys | null> {
-  // GETEX is GET for the master alone: a command that may write is not sent to a replica.
-  const found = await send(cluster, master ? 'getex' : 'get', keys.job ?? '');
-  if (typeof found !== 'string') return null;
-  const outer = cluster.options.keyPrefix ?? '';
-  if (!found.startsWith(`${outer}${keys.prefix}conversation:`)) {
-    throw new ConversationError('CONVCORRUPT', 'the job index holds no conversation key of its own prefix');
-  }
-  return { ...keys, conversation: found.slice(outer.length) };
+/** Every key that a call may touch. */
+function declaredKeys({ prefix, conversation, job, rest }: Named): string[] {
+  const pair = [conversation, job].filter((key) => key !== undefined);
+  return [...pair, ...(conversation === undefined ? [] : Object.values(furtherKeys(prefix, conversation))), ...rest];
 }
 
-/** A reference by channel with the job that holds it. */
-async function withJob(
+/** What a function replies where there is no conversation: it is not called, because nobody could declare its keys. */
+function nothing(name: string): unknown {
+  const parts = FUNCTIONS.find((known) => known.name === name)?.reply.length ?? 1;
+  return parts === 1 ? null : ['gone', null];
+}
+
+/** Whether a call may have missed its conversation, because it changed hands after its keys were read. */
+function hasMissed(reply: unknown, given: Named): boolean {
+  const outcome: unknown = Array.isArray(reply) ? reply[0] : reply;
+  return outcome === null || outcome === 'gone' || (outcome === 'held' && given.job === undefined);
+}
+
+/** A reference with both its keys, as far as they can be found; null where there is no conversation. */
+async function completed(cluster: Cluster, given: Named): Promise<Named | null> {
+  if (given.conversation === undefined) {
+    const conversation = await conversationOf(cluster, given, true);
+    return conversation === null ? null : { ...given, conversation };
+  }
+  if (given.job !== undefined) return given;
+  const job = await jobOf(cluster, given.prefix, given.conversation);
+  return job === null ? null : { ...given, job };
+}
+
+/** The conversation key that a job's index holds; undefined where it holds anything else, which the function refuses. */
+async function conversationOf(
   cluster: Cluster,
-  keys: ReferenceKeys & { conversation: string },
-): Promise<ReferenceKeys | null> {
-  const { prefix, conversation } = keys;
+  { prefix, job }: Named,
+  master: boolean,
+): Promise<string | undefined | null> {
+  // GETEX is GET for the master alone: a command that may write is not sent to a replica.
+  const found = await send(cluster, master ? 'getex' : 'get', job ?? '');
+  if (typeof found !== 'string') return null;
+  const outer = cluster.options.keyPrefix ?? '';
+  return found.startsWith(`${outer}${prefix}${CONVERSATION}`) ? found.slice(outer.length) : undefined;
+}
+
+/** The index key of the job that holds a channel; undefined where nobody can read which one does. */
+async function jobOf(cluster: Cluster, prefix: string, conversation: string): Promise<string | undefined | null> {
   try {
-    const text = await convGet(clusterFunctions(cluster, { master: true }), { conversation });
-    return text === null ? null : { prefix, conversation, job: jobIndexKey(prefix, JSON.parse(text).jobId) };
+    const text = await fcall(cluster, 'conv_get', 1, conversation);
+    return typeof text === 'string' ? jobIndexKey(prefix, JSON.parse(text).jobId) : null;
   } catch (error) {
-    // What cannot be read names no job, and its call touches no other key.
-    if (error instanceof SyntaxError || (error instanceof Error && error.message.startsWith('CONVCORRUPT ')))
-      return keys;
+    // Its call then touches no index.
+    if (error instanceof SyntaxError || /^CONVCORRUPT /.test((error as Error).message)) return undefined;
     throw error;
   }
 }
 
 /**
- * Sends a command to the node of its keys. ioredis follows a slot that moves, but not for a command in a pipeline, also
- * one of autopipelining, in which another command succeeded: such a command did nothing, and is sent again alone.
+ * Reads from a replica where the client scales its reads, and from the master where the replica has nothing or cannot
+ * answer, so that a replica that lags behind, or whose slots move, never hides a conversation.
  */
-async function send(cluster: Cluster, command: string, ...args: string[]): Promise<unknown> {
+async function read(cluster: Cluster, name: string, keys: string[]): Promise<unknown> {
+  const given = named(keys);
+  if (given && cluster.options.scaleReads !== 'master') {
+    const reply = await readFrom(cluster, name, given, false).catch(() => null);
+    if (reply !== null) return reply;
+  }
+  return given ? readFrom(cluster, name, given, true) : fcall(cluster, name, keys.length, ...keys);
+}
+
+async function readFrom(cluster: Cluster, name: string, given: Named, master: boolean): Promise<unknown> {
+  const conversation = given.conversation ?? (await conversationOf(cluster, given, master));
+  if (conversation === null) return null;
+  const keys = [conversation, given.job].filter((key) => key !== undefined);
+  return send(cluster, master ? 'fcall' : 'fcall_ro', name, String(keys.length), ...keys);
+}
+
+/**
+ * Sends a command to the node of its keys. ioredis waits for a slot that moves, but not for a command that
+ * autopipelining put into a pipeline: that one did nothing, and is sent again alone.
+ */
+export async function send(cluster: Cluster, name: string, ...args: string[]): Promise<unknown> {
   try {
-    return await cluster.call(command, ...args);
+    return await cluster.call(name, ...args);
   } catch (error) {
     if (!isMisdirected(error)) throw error;
   }
-  const [[error, reply] = [null, null]] =
-    (await cluster
-      .pipeline()
-      .call(command, ...args)
-      .exec()) ?? [];
-  if (error) throw error;
-  return reply;
+  const { keyPrefix = '' } = cluster.options;
+  // Not at the top: who has the package without its client is told so by the command line.
+  const { Command } = await import('ioredis');
+  try {
+    return await cluster.sendCommand(new Command(name, args, { keyPrefix, replyEncoding: 'utf8' }));
+  } catch (error) {
+    if (!isMisdirected(error)) throw error;
+    throw new ConversationError(
+      'CLUSTER_UNAVAILABLE',
+      'the slot of the conversation is still on the move or served by no node, and the client has no patience left; ' +
+        'try again later, or give the Cluster client more maxRedirections',
+      error,
+    );
+  }
 }
 
 /** Whether a command did nothing because its slot is elsewhere, is on the move, or is served by nobody yet. */
 export function isMisdirected(error: unknown): boolean {
-  return error instanceof Error && /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN) |^All keys in the pipeline /.test(error.message);
+  const { message = '' } = error instanceof Error ? error : {};
+  return /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN) |^All keys in the pipeline |^Too many Cluster redirections/.test(message);
 }

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster, Redis } from 'ioredis';
-import { convGet, type FunctionClient } from '../conversation.gen.ts';
+import type { FunctionClient } from '../conversation.gen.ts';
 import { invalidArgument } from '../errors.ts';
-import type { PairKeys } from '../keys/keys.ts';
-import { clusterFunctions, isCluster, isMisdirected } from './cluster.ts';
+import { furtherKeys, type PairKeys } from '../keys/keys.ts';
+import { isCluster, isMisdirected, send } from './cluster.ts';
 
 /** How many replicas a call waits for, and how long. */
 export interface Durability {
@@ -21,30 +21,33 @@ export function checkDurability({ replicas, timeoutMs }: Durability): Durability
 }
 
 /**
- * Makes a call that may be repeated and waits, right behind it on its connection, for replicas to have what it wrote.
- * @returns the reply, and how many replicas have it
+ * The functions for a call that may be repeated. Right behind the call, on its connection, it waits for replicas to have
+ * what the call wrote, and says how many do.
  */
-export async function onReplicas<T>(
+export function functionsOnReplicas(
   client: Redis | Cluster,
-  keys: PairKeys,
+  { prefix, conversation }: PairKeys,
   durability: Durability,
-  call: (functions: FunctionClient) => Promise<T>,
-): Promise<{ reply: T; replicas: number }> {
-  let replicas = 0;
-  const fcall = async (name: string, numkeys: number, ...args: string[]) => {
-    const [reply, count] = await callAndWait(client, keys, durability, [name, numkeys, ...args]);
-    replicas = count;
+  heard: (replicas: number) => void,
+): FunctionClient {
+  const fcall = async (name: string, numkeys: number, ...sent: string[]) => {
+    const further = isCluster(client) ? Object.values(furtherKeys(prefix, conversation)) : [];
+    const keys = [...sent.slice(0, numkeys), ...further];
+    const args: Call = [name, keys.length, ...keys, ...sent.slice(numkeys)];
+    const [reply, count] = await callAndWait(client, conversation, durability, args);
+    heard(count);
     return reply;
   };
-  const reply = await call({ fcall, fcall_ro: fcall });
-  return { reply, replicas };
+  return { fcall, fcall_ro: fcall };
 }
+
+type Call = [name: string, numkeys: number, ...args: string[]];
 
 async function callAndWait(
   client: Redis | Cluster,
-  { conversation }: PairKeys,
+  conversation: string,
   { replicas, timeoutMs }: Durability,
-  args: [name: string, numkeys: number, ...args: string[]],
+  args: Call,
 ): Promise<[reply: unknown, count: number]> {
   const { maxRedirections: attempts = 16, retryDelayOnTryAgain: pauseMs = 100 } = isCluster(client)
     ? client.options
@@ -65,6 +68,6 @@ async function callAndWait(
     if (!again || attempt >= attempts) throw error ?? lost;
     await sleep(pauseMs);
     // ioredis learns from a misdirected command where its slot is, but not from one in a pipeline.
-    if (error && isCluster(client)) await convGet(clusterFunctions(client, { master: true }), { conversation });
+    if (error && isCluster(client)) await send(client, 'fcall', 'conv_get', '1', conversation);
   }
 }

@@ -1,7 +1,8 @@
+import { CONVERSATION, HANDLED, INBOX, JOB_INDEX, WATCH } from '../conversation.gen.ts';
 import { invalidArgument } from '../errors.ts';
 import type { ChannelReference, ConversationReference, JobReference } from '../state.ts';
 import { checkChannel, checkJobId } from './ids.ts';
-import { type Keyspace, prefixOf } from './keyspace.ts';
+import { type Keyspace, prefixOf } from './prefix.ts';
 
 /** Both keys of a conversation, and what stands before them. */
 export interface PairKeys {
@@ -16,12 +17,35 @@ export type ReferenceKeys = Pick<PairKeys, 'prefix'> & Partial<PairKeys>;
 /** `{prefix}conversation:{platform, lower case}:{channelId}` */
 export function conversationKey(prefix: string, platform: string, channelId: string): string {
   checkChannel(platform, channelId);
-  return `${prefix}conversation:${platform.toLowerCase()}:${channelId}`;
+  return `${prefix}${CONVERSATION}${platform.toLowerCase()}:${channelId}`;
 }
 
 /** `{prefix}job-index:{jobId}` */
 export function jobIndexKey(prefix: string, jobId: string): string {
-  return `${prefix}job-index:${checkJobId(jobId)}`;
+  return `${prefix}${JOB_INDEX}${checkJobId(jobId)}`;
+}
+
+/** `{prefix}conversation-watch` */
+export function watchKey(prefix: string): string {
+  return `${prefix}${WATCH}`;
+}
+
+/** The further keys of a conversation, by the prefix and the conversation key. */
+export function furtherKeys(prefix: string, conversation: string): { inbox: string; handled: string; watch: string } {
+  const channel = conversation.slice(prefix.length + CONVERSATION.length);
+  return {
+    inbox: `${prefix}${INBOX}${channel}`,
+    handled: `${prefix}${HANDLED}${channel}`,
+    watch: watchKey(prefix),
+  };
+}
+
+/** The channel that a conversation key of this prefix names, its platform in lower case. */
+export function channelOf(prefix: string, conversation: string): ChannelReference | undefined {
+  const begin = `${prefix}${CONVERSATION}`;
+  const [, platform, channelId] = /^([^:]+):(.+)$/s.exec(conversation.slice(begin.length)) ?? [];
+  if (!conversation.startsWith(begin) || platform === undefined || channelId === undefined) return undefined;
+  return { platform, channelId };
 }
 
 /** Both keys of a state. */

@@ -2,7 +2,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { isCluster } from '../cluster/cluster.ts';
 import { type NodeFailure, onMasters } from '../cluster/masters.ts';
 import { LIBRARY_NAME } from '../conversation.gen.ts';
-import { checkOn, type LibraryReport, type LoadOptions, loadOn, refuseNewer } from './library.ts';
+import { checkOn, type LibraryReport, type LoadOptions, loadOn, refuseForeign, refuseNewer } from './library.ts';
 
 /** What was found on one master of a cluster, and what was done about it. */
 export interface NodeReport extends LibraryReport {
@@ -14,8 +14,8 @@ export interface NodeReport extends LibraryReport {
  * Brings the library to this version: on a server, or on every master of a cluster, those without slots too; replicas
  * get it from their masters. Takes the rights `+function|load +function|list`, on a cluster `+cluster|nodes` too, and
  * no keys.
- * @throws ConversationError LIBRARY_TOO_NEW, and nothing was changed, where there is a newer version anywhere and
- *   `force` is not set; of a cluster an AggregateError that names each master that could not be brought to this version.
+ * @throws ConversationError LIBRARY_TOO_NEW or LIBRARY_FOREIGN, and nothing was changed, where there is a newer version
+ *   or another library of this name anywhere and `force` is not set; of a cluster an AggregateError that names each master that could not be brought to this version.
  */
 export function loadLibrary(client: Redis, options?: LoadOptions): Promise<LibraryReport>;
 export function loadLibrary(cluster: Cluster, options?: LoadOptions): Promise<NodeReport[]>;
@@ -43,7 +43,10 @@ export async function loadEverywhere(
 ): Promise<(NodeReport | NodeFailure)[]> {
   const found = await checkEverywhere(client);
   for (const report of found) {
-    if (!('error' in report)) refuseNewer(report, force, found.length === 1 ? undefined : report.address);
+    if ('error' in report) continue;
+    const server = found.length === 1 ? undefined : report.address;
+    refuseForeign(report, force, server);
+    refuseNewer(report, force, server);
   }
   return onMasters(client, async (master) => {
     const report = await loadOn(master, { force });

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { LIBRARY_NAME, LIBRARY_SOURCE, LIBRARY_VERSION } from '../conversation.gen.ts';
+import { FUNCTIONS, LIBRARY_NAME, LIBRARY_SOURCE, LIBRARY_VERSION } from '../conversation.gen.ts';
 import { ConversationError, fromClient } from '../errors.ts';
 
 /** What was found on a server, and what was done about it. */
@@ -12,20 +12,24 @@ export interface LibraryReport {
   current: boolean;
   /** Whether this version was loaded now. */
   loaded: boolean;
+  /** The library that has this name, or one of this library's function names, and is another one; null if none. */
+  foreign: string | null;
 }
 
 export interface LoadOptions {
-  /** Load over a newer version too. */
+  /** Load over a newer version too, and over another library of the same name. */
   force?: boolean;
 }
 
 /**
  * Brings one server's library to this version.
- * @throws ConversationError LIBRARY_TOO_NEW where the server has a newer version and `force` is not set.
+ * @throws ConversationError LIBRARY_TOO_NEW where the server has a newer version, LIBRARY_FOREIGN where it has another
+ *   library of this name, and `force` is not set; LIBRARY_FOREIGN where another library has a function name of this one.
  */
 export async function loadOn(client: Redis, { force = false }: LoadOptions = {}): Promise<LibraryReport> {
   const report = await checkOn(client);
   if (report.current) return report;
+  refuseForeign(report, force);
   refuseNewer(report, force);
   try {
     await client.function('LOAD', 'REPLACE', LIBRARY_SOURCE);
@@ -33,6 +37,23 @@ export async function loadOn(client: Redis, { force = false }: LoadOptions = {})
     throw fromClient(error);
   }
   return { ...report, loaded: true };
+}
+
+/** @throws ConversationError LIBRARY_FOREIGN */
+export function refuseForeign({ foreign }: LibraryReport, force: boolean, server = 'the server'): void {
+  if (foreign === null || (force && foreign === LIBRARY_NAME)) return;
+  const what =
+    foreign === LIBRARY_NAME
+      ? `has a library ${LIBRARY_NAME} that is another one`
+      : `has a library ${foreign} with a function name of ${LIBRARY_NAME}`;
+  const advice =
+    foreign === LIBRARY_NAME
+      ? 'load with force to replace it'
+      : `if nobody needs it, FUNCTION DELETE ${foreign} makes room`;
+  throw new ConversationError(
+    'LIBRARY_FOREIGN',
+    `${server} ${what}; nothing was changed. Find out whose it is; ${advice}`,
+  );
 }
 
 /** @throws ConversationError LIBRARY_TOO_NEW */
@@ -47,11 +68,29 @@ export function refuseNewer({ found }: LibraryReport, force: boolean, server = '
 /** Compares one server's library with this version and changes nothing. */
 export async function checkOn(client: Redis): Promise<LibraryReport> {
   try {
-    const source = sourceOf(await client.function('LIST', 'LIBRARYNAME', LIBRARY_NAME, 'WITHCODE'));
-    return { present: source !== null, found: versionOf(source), current: source === LIBRARY_SOURCE, loaded: false };
+    const libraries = listed(await client.function('LIST', 'WITHCODE'));
+    const own = libraries.find(({ name }) => name === LIBRARY_NAME);
+    const foreign = libraries.find((library) =>
+      library === own ? !isOurs(library) : library.functions.some((name) => OURS.has(name.toLowerCase())),
+    );
+    return {
+      present: own !== undefined,
+      found: versionOf(own?.source),
+      current: own?.source === LIBRARY_SOURCE,
+      loaded: false,
+      foreign: foreign?.name ?? null,
+    };
   } catch (error) {
     throw fromClient(error);
   }
+}
+
+/** Function names are one list for the whole server, and case does not count there. */
+const OURS: ReadonlySet<string> = new Set(FUNCTIONS.map(({ name }) => name));
+
+/** Every version of this library names its functions so; a stranger's of the same name does not. */
+function isOurs({ functions }: Listed): boolean {
+  return functions.some((name) => name.startsWith('conv_'));
 }
 
 /** Below zero where `a` is the older version, above where it is the newer one. */
@@ -74,18 +113,34 @@ export function standing(found: string | null): 'missing' | 'outdated' | 'too ne
   return found.split('.')[0] === LIBRARY_VERSION.split('.')[0] ? 'serving' : 'too new';
 }
 
-/** The `library_code` of the one library listed: a list of pairs in RESP2, of maps in RESP3. */
-function sourceOf(list: unknown): string | null {
-  const library: unknown = Array.isArray(list) ? list[0] : undefined;
-  const members = Array.isArray(library)
-    ? library
-    : library instanceof Map
-      ? [...library].flat()
-      : Object.entries(library ?? {}).flat();
-  const source: unknown = members[members.indexOf('library_code') + 1];
-  return typeof source === 'string' && members.length > 0 ? source : null;
+interface Listed {
+  name: string;
+  source: string;
+  functions: string[];
 }
 
-function versionOf(source: string | null): string | null {
+/** FUNCTION LIST, whose libraries and functions are lists of pairs in RESP2 and maps in RESP3. */
+function listed(reply: unknown): Listed[] {
+  return asList(reply).map((item) => {
+    const { library_name: name, library_code: source, functions } = record(item);
+    return {
+      name: String(name),
+      source: String(source),
+      functions: asList(functions).map((each) => String(record(each)['name'])),
+    };
+  });
+}
+
+function asList(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function record(item: unknown): Record<string, unknown> {
+  if (item instanceof Map) return Object.fromEntries(item);
+  if (!Array.isArray(item)) return { ...(item as object) };
+  return Object.fromEntries(item.flatMap((name, at) => (at % 2 === 0 ? [[name, item[at + 1]]] : [])));
+}
+
+function versionOf(source: string | undefined): string | null {
   return source?.match(/^local VERSION = '(\d+\.\d+\.\d+)'$/m)?.[1] ?? null;
 }

@@ -120,22 +120,29 @@ test("the client's own keyPrefix counts", async () => {
   assert.match(error.message, /^prefix must be without "{"/);
 });
 
-test('every call of a writing function declares both keys, and one with both is one command', async () => {
+test('every call that writes declares all keys it may touch, and one that names channel and job is one command', async () => {
   const state = { ...STATE, pendingQuestionId: 'q' };
   await store.set(state);
   const [conversation, job] = ['{t}:conversation:slack:C1', '{t}:job-index:j1'];
+  const channel = 'slack:C1';
+  const further = [
+    `{t}:conversation-inbox:${channel}`,
+    `{t}:conversation-handled:${channel}`,
+    '{t}:conversation-watch',
+  ];
   const calls: Record<string, (ref: { jobId: string } | typeof C1) => Promise<unknown>> = {
     conv_set_pending: (ref) => store.setPendingQuestion(ref, 'q'),
-    conv_answer: (ref) => store.answerQuestion(ref, 'q', { stream: 's', fields: { a: 1 } }),
+    conv_answer: (ref) => store.answerQuestion(ref, 'q'),
+    conv_update: (ref) => store.update(ref, { userId: 'U2' }),
     conv_remove: (ref) => store.remove(ref),
     conv_get_by_job: () => store.getByJobId('j1'),
   };
   for (const [name, call] of Object.entries(calls)) {
-    const keys = [name === 'conv_answer' ? '3' : '2', conversation, job];
+    const keys = ['5', conversation, job, ...further];
     const byJob = await sent(() => call({ jobId: 'j1' }));
     assert.equal(byJob[0], ['getex', job], `${name} by job`);
     assert.equal(
-      byJob.slice(1).map((words) => words.slice(0, 5)),
+      byJob.slice(1).map((words) => words.slice(0, 8)),
       [['fcall', name, ...keys]],
       `${name} by job`,
     );
@@ -144,14 +151,14 @@ test('every call of a writing function declares both keys, and one with both is 
     const byChannel = await sent(() => call(C1));
     assert.equal(byChannel[0], ['fcall', 'conv_get', '1', conversation], `${name} by channel`);
     assert.equal(
-      byChannel.slice(1).map((words) => words.slice(0, 5)),
+      byChannel.slice(1).map((words) => words.slice(0, 8)),
       [['fcall', name, ...keys]],
       `${name} by channel`,
     );
     await store.set(state);
     const byBoth = await sent(() => call({ ...C1, jobId: 'j1' }));
     assert.equal(
-      byBoth.map((words) => words.slice(0, 5)),
+      byBoth.map((words) => words.slice(0, 8)),
       [['fcall', name, ...keys]],
       `${name} by both`,
     );
@@ -265,9 +272,30 @@ test('what cannot be read is refused by every call but remove, which removes it'
   await node.set('{t}:conversation:slack:C1', 'no JSON');
   assert.is((await rejection(() => store.setPendingQuestion(C1, 'q'))).code, 'CONVCORRUPT');
   assert.is((await rejection(() => store.answerQuestion(C1, 'q'))).code, 'CONVCORRUPT');
-  assert.is(await store.get(C1), null);
+  assert.is((await rejection(() => store.get(C1))).code, 'CONVCORRUPT');
   assert.equal(await store.remove(C1), { outcome: 'removed', state: null });
   assert.is(await node.dbsize(), 0);
+});
+
+test('silent jobs are named and settled, with everything in one slot and with a slot each', async () => {
+  for (const options of [TAGGED, { sharded: true }]) {
+    const watching = new ConversationStore(cluster, { ...options, silentAfterMs: 1 });
+    const state = { ...STATE, jobId: watching.newJobId(C1) };
+    await watching.claim({ ...state, deliveryId: 'd1' });
+    assert.is(
+      (await watching.claim({ ...state, claimId: 'c2', deliveryId: 'd2' }, { queue: { text: 'more' } })).outcome,
+      'queued',
+    );
+    await sleep(10);
+    for await (const job of watching.due()) {
+      assert.is(job.state?.jobId, state.jobId);
+      assert.is((await watching.remove(job, { lastSeen: '0' })).outcome, 'waiting');
+      assert.is((await watching.remove(job, { lastSeen: '999999999999999' })).outcome, 'removed');
+      assert.is((await watching.remove(job)).outcome, 'gone');
+    }
+    assert.is((await watching.claim({ ...state, claimId: 'c3', deliveryId: 'd1' })).outcome, 'duplicate');
+    await node.flushall();
+  }
 });
 
 test('a node that lost the library gets it back on the call that notices', async () => {
@@ -289,7 +317,11 @@ test("with load: 'never' it is an error that names the node", async () => {
 });
 
 /** What a client of a standalone server needs, and what a cluster takes besides. */
-const APP = ['+info', '+fcall', '+fcall_ro', '+get', '+set', '+del', '+pexpireat', '+time', '+xadd', '+scan'];
+const APP = [
+  ...['+info', '+fcall', '+fcall_ro', '+get', '+set', '+del', '+pexpireat', '+pexpiretime', '+time', '+exists'],
+  ...['+xadd', '+xlen', '+xrange', '+zadd', '+zcard', '+zrem', '+zscore', '+zrangebyscore', '+zremrangebyscore'],
+  ...['+zremrangebyrank', '+scan'],
+];
 const APP_ON_CLUSTER = ['+cluster|info', '+cluster|slots', '+cluster|nodes', '+getex', '+asking', '+readonly', '+wait'];
 
 for (const scaleReads of ['master', 'slave'] as const) {
@@ -303,7 +335,7 @@ for (const scaleReads of ['master', 'slave'] as const) {
     for (const ref of [C1, { jobId: 'j1' }, { ...C1, jobId: 'j1' }]) {
       assert.is((await store.get(ref))?.jobId, 'j1');
       assert.is((await store.setPendingQuestion(ref, 'q'))?.pendingQuestionId, 'q');
-      const answer = await store.answerQuestion(ref, 'q', { stream: 's', fields: { a: 1 } });
+      const answer = await store.answerQuestion({ ...ref, jobId: 'j1' }, 'q', { stream: 's', fields: { a: 1 } });
       assert.is(answer.outcome, 'accepted');
     }
     assert.is((await store.getByJobId('j1'))?.jobId, 'j1');
@@ -337,8 +369,8 @@ test('a master without slots gets the library too', async () => {
   await node.cluster('MEET', '127.0.0.1', port, bus);
   while (!/ master - .* connected$/m.test(String(await node.cluster('NODES')))) await sleep(20);
   const places = [node, idle].map(({ options }) => `127.0.0.1:${options.port}`).sort();
-  const missing = { present: false, found: null, current: false };
-  const current = { present: true, found: LIBRARY_VERSION, current: true, loaded: false };
+  const missing = { present: false, found: null, current: false, foreign: null };
+  const current = { present: true, found: LIBRARY_VERSION, current: true, loaded: false, foreign: null };
 
   assert.equal(
     byAddress(await checkLibrary(cluster)),

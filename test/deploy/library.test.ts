@@ -57,14 +57,14 @@ async function rejects(promise: Promise<unknown>, code: string, message: string)
 for (const protocol of [2, 3] as const) {
   test(`is loaded once, compared to the byte and reported, over RESP${protocol}`, async () => {
     const client = await redis.connect({ protocol });
-    const missing = { present: false, found: null, current: false };
+    const missing = { present: false, found: null, current: false, foreign: null };
     assert.equal(await checkLibrary(client), { ...missing, loaded: false });
     assert.equal(await loadLibrary(client), { ...missing, loaded: true });
-    const current = { present: true, found: LIBRARY_VERSION, current: true, loaded: false };
+    const current = { present: true, found: LIBRARY_VERSION, current: true, loaded: false, foreign: null };
     assert.equal(await checkLibrary(client), current);
     assert.equal(await loadLibrary(client), current);
     await client.function('LOAD', 'REPLACE', LIBRARY_RETOUCHED);
-    const retouched = { present: true, found: LIBRARY_VERSION, current: false };
+    const retouched = { present: true, found: LIBRARY_VERSION, current: false, foreign: null };
     assert.equal(await checkLibrary(client), { ...retouched, loaded: false });
     assert.equal(await loadLibrary(client), { ...retouched, loaded: true });
     assert.equal(await checkLibrary(client), current);
@@ -73,7 +73,13 @@ for (const protocol of [2, 3] as const) {
   test(`an older one is replaced, a newer one only by force, over RESP${protocol}`, async () => {
     const client = await redis.connect({ protocol });
     await client.function('LOAD', libraryOf('0.9.0'));
-    assert.equal(await loadLibrary(client), { present: true, found: '0.9.0', current: false, loaded: true });
+    assert.equal(await loadLibrary(client), {
+      present: true,
+      found: '0.9.0',
+      current: false,
+      loaded: true,
+      foreign: null,
+    });
     assert.is(await version(), LIBRARY_VERSION);
     await client.function('LOAD', 'REPLACE', libraryOf('1.2.0'));
     await rejects(
@@ -87,6 +93,7 @@ for (const protocol of [2, 3] as const) {
       found: '1.2.0',
       current: false,
       loaded: true,
+      foreign: null,
     });
     assert.is(await version(), LIBRARY_VERSION);
   });
@@ -94,7 +101,13 @@ for (const protocol of [2, 3] as const) {
 
 test('one of that name without a version is replaced', async () => {
   await client.function('LOAD', "#!lua name=conversation\nredis.register_function('conv_get', function() end)");
-  assert.equal(await loadLibrary(client), { present: true, found: null, current: false, loaded: true });
+  assert.equal(await loadLibrary(client), {
+    present: true,
+    found: null,
+    current: false,
+    loaded: true,
+    foreign: null,
+  });
 });
 
 test('a load that the server refuses leaves what was there, and the error holds no source', async () => {
@@ -103,9 +116,28 @@ test('a load that the server refuses leaves what was there, and the error holds 
     () => new Error('it was loaded') as Refusal,
     (error: Refusal) => error,
   );
-  assert.match(error.message, /already exists/);
+  assert.is((error as ConversationError).code, 'LIBRARY_FOREIGN');
+  assert.match(
+    error.message,
+    /^the server has a library other with a function name of conversation; nothing was changed/,
+  );
   assert.is(error.command?.args, undefined);
+  assert.is(await loadLibrary(client, { force: true }).catch(({ code }) => code), 'LIBRARY_FOREIGN', 'nor by force');
   assert.is(((await client.function('LIST')) as unknown[]).length, 1);
+});
+
+test("a stranger's library of the same name is named and left there, and replaced by force alone", async () => {
+  const source = "#!lua name=conversation\nredis.register_function('talk', function() return 'hello' end)";
+  await client.function('LOAD', source);
+  const message =
+    'the server has a library conversation that is another one; nothing was changed. Find out whose it is; load with ' +
+    'force to replace it';
+  await rejects(loadLibrary(client), 'LIBRARY_FOREIGN', message);
+  await rejects(new ConversationStore(client).claim(state), 'LIBRARY_FOREIGN', message);
+  assert.is((await checkLibrary(client)).foreign, 'conversation');
+  assert.is(await client.fcall('talk', 0), 'hello');
+  assert.is((await loadLibrary(client, { force: true })).loaded, true);
+  assert.is(await version(), LIBRARY_VERSION);
 });
 
 test('versions are ordered by number, part by part', () => {
@@ -182,7 +214,7 @@ test('many first calls at once check and load once', async () => {
   const own = await redis.connect();
   await client.config('RESETSTAT');
   const store = new ConversationStore(own);
-  const claims = await Promise.all(Array.from({ length: 50 }, () => store.claim(state)));
+  const claims = await Promise.all(Array.from({ length: 50 }, () => store.claim({ ...state, claimId: 'c1' })));
   assert.ok(claims.every(({ outcome }) => outcome === 'claimed'));
   const stats = await client.info('commandstats');
   assert.match(stats, /^cmdstat_function\|load:calls=1,/m);

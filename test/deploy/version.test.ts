@@ -18,16 +18,18 @@ it('the functions and flags that the server lists are those that were generated'
   assert.equal(found.sort(byName), [...FUNCTIONS].map(({ name, flags }) => ({ name, flags: [...flags] })).sort(byName));
 });
 
-it('the eight functions are there, and three have a flag', () => {
+it('the ten functions are there, and three have a flag', () => {
   const flags = Object.fromEntries(FUNCTIONS.map(({ name, flags }) => [name, flags.join()]));
   assert.equal(flags, {
     conv_answer: '',
     conv_claim: '',
+    conv_due: '',
     conv_get: 'no-writes',
     conv_get_by_job: '',
     conv_remove: 'allow-oom',
     conv_set: '',
     conv_set_pending: '',
+    conv_update: '',
     conv_version: 'no-writes',
   });
   return Promise.resolve();

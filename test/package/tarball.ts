@@ -175,6 +175,8 @@ for (const { ioredis, typescript } of CONSUMERS) {
         true,
         'claimed',
         'Fix the login',
+        'updated',
+        'Mend the login',
         'q1',
         'accepted',
         'a1',

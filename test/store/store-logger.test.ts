@@ -87,7 +87,7 @@ test('without a logger the store is silent, on the console too', async () => {
     await silent.claim(STATE);
     await silent.setPendingQuestion({ jobId: 'j9' }, 'q1');
     await redis.set(CHANNEL, 'rubbish');
-    assert.is(await silent.get(BY_CHANNEL), null);
+    await refusal(silent.get(BY_CHANNEL), 'CONVCORRUPT');
     await silent.set(STATE);
   } finally {
     globalThis.console = before;
@@ -106,13 +106,17 @@ const UNREADABLE = {
 };
 
 for (const [name, text] of Object.entries(UNREADABLE)) {
-  test(`${name}: get, getByJobId and list give null or skip it, and warn`, async () => {
+  test(`${name}: get and getByJobId refuse it, list skips it, and each warns`, async () => {
     await redis.mset(CHANNEL, text, JOB, CHANNEL);
-    assert.is(await store.get(BY_CHANNEL), null);
-    assert.is(await store.get({ jobId: 'j1' }), null);
-    assert.is(await store.get(STATE), null);
-    assert.is(await store.getByJobId('j1'), null);
-    assert.is(await store.getByJobId('j1', { renew: false }), null);
+    for (const read of [
+      () => store.get(BY_CHANNEL),
+      () => store.get({ jobId: 'j1' }),
+      () => store.get(STATE),
+      () => store.getByJobId('j1'),
+      () => store.getByJobId('j1', { renew: false }),
+    ]) {
+      assert.not.match((await refusal(read(), 'CONVCORRUPT')).message, 'ses');
+    }
     for await (const _ of store.list()) assert.unreachable();
     assert.equal(logger.heard, [
       'warn: unreadable conversation: slack C1',
@@ -154,10 +158,10 @@ for (const [name, text] of Object.entries(UNREADABLE)) {
   });
 }
 
-test('an index that can not be read is null, and warns', async () => {
+test('an index that can not be read is refused, and warns', async () => {
   await redis.set(JOB, 'rubbish');
-  assert.is(await store.get({ jobId: 'j1' }), null);
-  assert.is(await store.getByJobId('j1'), null);
+  await refusal(store.get({ jobId: 'j1' }), 'CONVCORRUPT');
+  await refusal(store.getByJobId('j1'), 'CONVCORRUPT');
   assert.equal(logger.heard, ['warn: unreadable conversation: job j1', 'warn: unreadable conversation: job j1']);
 });
 

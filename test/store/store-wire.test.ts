@@ -104,7 +104,7 @@ test('with autopipelining on, calls at once share a round trip and answer as the
   const states = Array.from({ length: 50 }, (_, n) => ({ ...STATE, jobId: `j${n}`, channelId: `C${n % 10}` }));
   const claims = await Promise.all(states.map((state) => store.claim(state)));
   assert.is(claims.filter(({ outcome }) => outcome === 'claimed').length, 10);
-  const held = claims.filter(({ outcome }) => outcome === 'held').map(({ state }) => state.jobId);
+  const held = claims.filter(({ outcome }) => outcome === 'held').map(({ state }) => state?.jobId);
   assert.equal(
     [...new Set(held)],
     Array.from({ length: 10 }, (_, n) => `j${n}`),

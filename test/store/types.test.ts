@@ -3,7 +3,6 @@ import * as assert from 'uvu/assert';
 import type {
   AnswerResult,
   ConversationErrorCode,
-  ConversationState,
   ConversationStore,
   LastAnswer,
   NewConversationState,
@@ -40,8 +39,12 @@ test('what comes back is the state, or null where there may be none', () => {
 
 test('outcomes are told apart, and each has its state', () => {
   type Claim = Resolved<Own['claim']>;
-  same<Claim['outcome'], 'claimed' | 'held'>();
-  same<Claim['state'], OwnState>();
+  same<Claim['outcome'], 'claimed' | 'held' | 'queued' | 'full' | 'duplicate'>();
+  same<Extract<Claim, { outcome: 'claimed' | 'held' | 'queued' | 'full' }>['state'], OwnState>();
+  same<Extract<Claim, { outcome: 'duplicate' }>['state'], OwnState | null>();
+  type Update = Resolved<Own['update']>;
+  same<Update['outcome'], 'updated' | 'duplicate' | 'gone'>();
+  same<Extract<Update, { outcome: 'updated' | 'duplicate' }>['state'], OwnState>();
   type Answer = Resolved<Own['answerQuestion']>;
   same<Answer['outcome'], 'accepted' | 'answered' | 'stale' | 'gone'>();
   same<Extract<Answer, { outcome: 'accepted' }>['state'], OwnState>();
@@ -49,7 +52,9 @@ test('outcomes are told apart, and each has its state', () => {
   same<Extract<Answer, { outcome: 'stale' }>['state'], OwnState>();
   same<Extract<Answer, { outcome: 'gone' }>['state'], null>();
   type Removal = Resolved<Own['remove']>;
-  same<Removal['outcome'], 'removed' | 'held' | 'gone'>();
+  same<Removal['outcome'], 'removed' | 'waiting' | 'lapsed' | 'held' | 'gone'>();
+  same<Extract<Removal, { outcome: 'waiting' }>['state'], OwnState>();
+  same<Extract<Removal, { outcome: 'lapsed' }>['state'], OwnState | null>();
   same<Extract<Removal, { outcome: 'removed' }>['state'], OwnState | null>();
   same<Extract<Removal, { outcome: 'held' }>['state'], OwnState>();
   same<Extract<Removal, { outcome: 'gone' }>['state'], null>();
@@ -88,7 +93,10 @@ test('a date may be given and comes back as text', () => {
   same<State['ticketId'], number | string>();
   same<State['pendingQuestionId'], string | null | undefined>();
   same<State['lastAnswer'], LastAnswer | null | undefined>();
-  same<StoredConversationState, ConversationState & Record<never, never>>();
+  type Dated = StoredConversationState<{ due: Date; times: [Date, { at: Date }]; note?: string | null }>;
+  same<Dated['due'], string>();
+  same<Dated['times'], [string, { at: string }]>();
+  same<Dated['note'], string | null | undefined>();
 });
 
 test('a reference is a channel, a job, all three or a state', () => {
@@ -105,6 +113,22 @@ test('a reference is a channel, a job, all three or a state', () => {
   take('conversation:slack:C1');
 });
 
+test('a call with a stream names its job, its fields, and nothing that has a method of its own', () => {
+  const ask = (store: Plain) => {
+    store.update({ jobId: 'j1' }, { userId: 'U2' }, { stream: 's', fields: { type: 'stop' } });
+    store.answerQuestion(STATE, 'q1', { stream: 's', fields: { text: 'yes' } });
+    // @ts-expect-error no job is named
+    store.update({ platform: 'slack', channelId: 'C1' }, {}, { stream: 's', fields: { type: 'stop' } });
+    // @ts-expect-error no job is named
+    store.answerQuestion({ platform: 'slack', channelId: 'C1' }, 'q1', { stream: 's', fields: { text: 'yes' } });
+    // @ts-expect-error fields without a stream
+    store.answerQuestion(STATE, 'q1', { fields: { text: 'yes' } });
+    // @ts-expect-error the job of a conversation is not patched
+    store.update(STATE, { jobId: 'j2' });
+  };
+  assert.type(ask, 'function');
+});
+
 test('error codes are a union of literals', () => {
   same<
     ConversationErrorCode,
@@ -117,6 +141,8 @@ test('error codes are a union of literals', () => {
     | 'LIBRARY_MISSING'
     | 'LIBRARY_OUTDATED'
     | 'LIBRARY_TOO_NEW'
+    | 'LIBRARY_FOREIGN'
+    | 'CLUSTER_UNAVAILABLE'
     | 'INVALID_ARGUMENT'
   >();
 });

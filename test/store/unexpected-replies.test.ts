@@ -4,11 +4,13 @@ import * as assert from 'uvu/assert';
 import {
   convAnswer,
   convClaim,
+  convDue,
   convGet,
   convGetByJob,
   convRemove,
   convSet,
   convSetPending,
+  convUpdate,
   convVersion,
 } from '../../src/conversation.gen.ts';
 import { CHANNEL, failure, JOB, json } from '../support/library.ts';
@@ -23,6 +25,8 @@ const CALLS: Record<string, (client: Redis) => Promise<unknown>> = {
   conv_set: (client) => convSet(client, keys, { state: json() }),
   conv_get: (client) => convGet(client, keys),
   conv_get_by_job: (client) => convGetByJob(client, { job: JOB }),
+  conv_update: (client) => convUpdate(client, keys, { patch: '{}' }),
+  conv_due: (client) => convDue(client, { watch: 'conversation-watch' }, { leaseMs: 1 }),
   conv_set_pending: (client) => convSetPending(client, keys, { questionId: 'q1' }),
   conv_answer: (client) => convAnswer(client, keys, { questionId: 'q1', answerId: 'a1' }),
   conv_remove: (client) => convRemove(client, keys),
@@ -30,7 +34,7 @@ const CALLS: Record<string, (client: Redis) => Promise<unknown>> = {
 };
 
 /** What these functions answer instead, as Lua. None of it is a reply that any of them may give. */
-const OTHERS = ['12', "{ ok = 'sesame', }", '{}', "{ 'sesame', 'sesame' }", "{ 'claimed', 12 }", "{ 'gone', 12 }"];
+const OTHERS = ['12', "{ ok = 'sesame', }", '{ 7 }', "{ 'sesame', 12 }", "{ 'claimed', 12 }", "{ 'gone', 12 }"];
 
 for (const protocol of [2, 3] as const) {
   test(`its replies are refused and not repeated (RESP${protocol})`, async () => {
@@ -43,7 +47,7 @@ for (const protocol of [2, 3] as const) {
       await client.function('LOAD', 'REPLACE', `#!lua name=conversation\n${functions.join('\n')}`);
       for (const [name, call] of Object.entries(CALLS)) {
         // A status is text for whoever reads it, as a state is.
-        if (other.includes('ok =') && !/claim|answer|remove/.test(name)) continue;
+        if (other.includes('ok =') && !/claim|answer|remove|update|due/.test(name)) continue;
         const message = await failure(call(client));
         assert.match(message, new RegExp(`^${name} answered something else than .*; is conversation .* loaded`));
         assert.not.match(message, /sesame/);

@@ -44,8 +44,12 @@ const base: ConversationState = {
   startedAt: '2026-01-31T09:30:00Z',
 };
 const claim: ClaimResult<StoredConversationState<Extra>> = await store.claim({ ...base, title: 'Fix the login' });
+if (claim.outcome === 'duplicate') throw new Error('nobody has claimed it yet');
 const title: string = claim.state.title;
 said.push(claim.outcome, title);
+
+const update = await store.update({ jobId: 'j1' }, { title: 'Mend the login' });
+said.push(update.outcome, update.state?.title);
 
 const pending = await store.setPendingQuestion({ jobId: 'j1' }, 'q1');
 said.push(pending?.pendingQuestionId);

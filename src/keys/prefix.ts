@@ -1,7 +1,8 @@
+import { CONVERSATION, HANDLED, INBOX, JOB_INDEX, WATCH } from '../conversation.gen.ts';
 import { invalidArgument } from '../errors.ts';
 import type { ChannelReference, JobReference } from '../state.ts';
 import { checkChannel, checkJobId, checkPlatform } from './ids.ts';
-import { jobIdIn, PARTITION_PATTERN, partitionOf, partitionOfJob } from './partitions.ts';
+import { jobIdIn, PARTITION_PATTERN, PARTITIONS, partitionName, partitionOf, partitionOfJob } from './partitions.ts';
 
 /** Where a store's keys are. */
 export interface Keyspace {
@@ -12,12 +13,13 @@ export interface Keyspace {
 }
 
 /**
- * A keyspace that leaves the two kinds of keys to be told apart and, on a cluster, has the keys of a conversation in
+ * A keyspace that leaves the kinds of keys to be told apart and, on a cluster, has the keys of a conversation in
  * one slot. `outer` is what the client puts before every key.
  */
 export function checkKeyspace({ prefix, sharded }: Keyspace, cluster: boolean, outer: string): Keyspace {
-  if (typeof prefix !== 'string' || prefix.includes('conversation:') || prefix.includes('job-index:')) {
-    throw invalidArgument('prefix must be a string that holds neither "conversation:" nor "job-index:"');
+  const names = [CONVERSATION, JOB_INDEX, INBOX, HANDLED, WATCH];
+  if (typeof prefix !== 'string' || names.some((name) => prefix.includes(name))) {
+    throw invalidArgument(`prefix must be a string that holds none of ${names.map((name) => `"${name}"`).join(', ')}`);
   }
   if (typeof sharded !== 'boolean') throw invalidArgument('sharded must be true or false');
   if (sharded && (outer + prefix).includes('{')) {
@@ -54,9 +56,15 @@ export function newJobId({ platform, channelId }: ChannelReference): string {
   return jobIdIn(partitionOf(platform, channelId));
 }
 
+/** Every prefix that a conversation of a store can have. */
+export function* prefixesOf({ prefix, sharded }: Keyspace): Generator<string> {
+  if (!sharded) yield prefix;
+  else for (let number = 0; number < PARTITIONS; number++) yield `${prefix}{${partitionName(number)}}:`;
+}
+
 /** What SCAN finds the conversations by, of one platform or all. */
 export function conversationPattern({ prefix, sharded }: Keyspace, platform: string | undefined): string {
   if (platform !== undefined) checkPlatform(platform);
   const before = prefix.replace(/[\\*?[\]^-]/g, '\\$&') + (sharded ? `{${PARTITION_PATTERN}}:` : '');
-  return `${before}conversation:${platform === undefined ? '' : `${platform.toLowerCase()}:`}*`;
+  return `${before}${CONVERSATION}${platform === undefined ? '' : `${platform.toLowerCase()}:`}*`;
 }

@@ -1,0 +1,81 @@
+import type { Cluster, Redis } from 'ioredis';
+import { clusterFunctions, isCluster, send } from './cluster/cluster.ts';
+import { type FunctionClient, LIBRARY_NAME, LIBRARY_VERSION } from './conversation.gen.ts';
+import { fromClient, invalidArgument, isFunctionMissing } from './errors.ts';
+import { prepareLibrary } from './library/prepare.ts';
+import type { Logger } from './options.ts';
+
+/** How often a call is made where the library is found missing: on a cluster one node after the other may lack it. */
+const CALL_ATTEMPTS = 3;
+
+/** A server or a cluster with the library on it. The store does not know which. */
+export interface Connection {
+  /** The functions. Where the server turns out to have lost the library, it is loaded again or missed in so many words. */
+  functions: FunctionClient;
+  /** Functions that are sent in another way, with the same care for the library. */
+  careful(functions: FunctionClient): FunctionClient;
+  /** Sends a command that reads one key. */
+  read(command: string, ...args: string[]): Promise<unknown>;
+  /** Loads or checks the library, once. */
+  ready(): Promise<void>;
+}
+
+export function connect(client: Redis | Cluster, load: 'auto' | 'never', logger: Logger | undefined): Connection {
+  let preparing: Promise<void> | undefined;
+  let isReady = false;
+
+  async function prepare(): Promise<void> {
+    const loaded = await prepareLibrary(client, load);
+    if (loaded > 0) logger?.debug(`library ${LIBRARY_NAME} ${LIBRARY_VERSION} loaded`);
+    isReady = true;
+  }
+
+  function ready(): Promise<void> {
+    preparing ??= prepare().catch((error: unknown) => {
+      preparing = undefined;
+      throw fromClient(error);
+    });
+    return preparing;
+  }
+
+  async function run<T>(call: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      if (!isReady) await ready();
+      try {
+        return await call();
+      } catch (error) {
+        if (attempt === CALL_ATTEMPTS || !isFunctionMissing(error)) throw fromClient(error);
+      }
+      // Of the calls that notice at once, the first has the library loaded; the others wait for that.
+      if (isReady) {
+        isReady = false;
+        preparing = undefined;
+      }
+    }
+  }
+
+  const careful = (functions: FunctionClient): FunctionClient => ({
+    fcall: (...sent) => run(() => functions.fcall(...sent)),
+    fcall_ro: (...sent) => run(() => functions.fcall_ro(...sent)),
+  });
+  return {
+    functions: careful(isCluster(client) ? clusterFunctions(client) : client),
+    careful,
+    ready,
+    async read(command, ...args) {
+      try {
+        return await (isCluster(client) ? send(client, command, ...args) : client.call(command, ...args));
+      } catch (error) {
+        throw fromClient(error);
+      }
+    },
+  };
+}
+
+/** @throws ConversationError INVALID_ARGUMENT where this is no client of ioredis. */
+export function checkClient(client: Redis | Cluster): void {
+  if (typeof client?.fcall === 'function' && typeof client.options === 'object') return;
+  const isNodeRedis = typeof client === 'object' && client !== null && 'fCall' in client;
+  const what = isNodeRedis ? 'this is a client of the package redis (node-redis)' : 'this is none';
+  throw invalidArgument(`client must be a Redis or Cluster of ioredis 5.11 or later, new Redis(url); ${what}`);
+}
