@@ -11,6 +11,9 @@ import { printHeadings } from './start/timeline.ts';
 
 const STORY = path.join(import.meta.dirname, 'start', 'events.jsonl');
 
+/** Every way in which a terminal, a shell or an init system ends a program, with its exit code. */
+const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
+
 const USAGE = `usage: npm start -- [file] [--keep]
 
 Plays events of chat platforms and jobs, JSON Lines, through a dispatcher and prints what becomes of each.
@@ -51,8 +54,22 @@ async function start(): Promise<void> {
     throw new Mistake(message, 1);
   });
   const interrupted = new AbortController();
-  // Not once: npm and tsx pass on a Ctrl-C that this process has heard itself.
-  process.on('SIGINT', () => interrupted.abort());
+  let exitCode = 0;
+  // npm ends its shell and itself at a SIGTERM, and does not tell what runs in the shell.
+  const parent = process.ppid;
+  const orphaned = setInterval(() => {
+    if (process.ppid === parent) return;
+    exitCode = SIGNALS.SIGTERM;
+    interrupted.abort();
+  }, 500);
+  orphaned.unref();
+  for (const [signal, code] of Object.entries(SIGNALS)) {
+    // Not once: npm passes on a Ctrl-C that this process has heard itself.
+    process.on(signal, () => {
+      exitCode = code;
+      interrupted.abort();
+    });
+  }
   try {
     printServer(server);
     if (file === '-' && process.stdin.isTTY) {
@@ -60,7 +77,9 @@ async function start(): Promise<void> {
     }
     printHeadings();
     const tally = await play(input, server, interrupted.signal).catch(explain(server));
-    if (interrupted.signal.aborted) throw new Mistake('\nInterrupted.', 130);
+    if (interrupted.signal.aborted) throw new Mistake('\nInterrupted.', exitCode);
+    const used = [...tally].some(([outcome]) => outcome !== 'skipped');
+    if (tally.size > 0 && !used) throw new Mistake(`No line of ${file === '-' ? 'the input' : file} is an event.`, 1);
     await printSummary(server, tally, { keep }).catch(explain(server));
     if (keep && !server.redis.shared) await interruption(interrupted.signal);
   } finally {

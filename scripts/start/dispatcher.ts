@@ -1,20 +1,20 @@
 import { createHash } from 'node:crypto';
 import type { ConversationStore, StoredConversationState } from '../../src/index.ts';
 import { type Command, commandOf } from './command.ts';
-import type { ChatMessage, Click, DispatcherEvent, JobMessage } from './events.ts';
+import type { ChatMessage, Click, DispatcherEvent, JobMessage, Stop } from './events.ts';
 
-/** Where jobs run. */
-export interface Jobs {
-  /**
-   * Starts a job. One of the same id that was started before is left alone: a Kubernetes Job named for the job id gives
-   * that for nothing.
-   */
+/** What the dispatcher notes in a state for itself. */
+export type Notes = { messageId?: string; stoppedBy?: string };
+type State = StoredConversationState<Notes>;
+
+/** Where jobs run, and where people read. */
+export interface Surroundings {
+  /** Starts a job. */
   start(state: StoredConversationState): Promise<void>;
   /** Ends a job that lost its channel. */
   stop(jobId: string): Promise<void>;
-}
-
-export interface DispatcherOptions {
+  /** Posts the one message of a job that is edited with every progress, and returns its id. */
+  post(state: StoredConversationState): Promise<string>;
   /**
    * How long a channel waits for the first word of a job in milliseconds: longer than any job takes to start, shorter
    * than people care to wait for one that never will.
@@ -22,19 +22,21 @@ export interface DispatcherOptions {
   claimTtlMs: number;
 }
 
-/** What became of an event, for whoever tells the people. `state` is what holds the channel, or held it until now. */
-export type Dispatched =
-  | { outcome: 'claimed' | 'duplicate' | 'replaced' | 'renewed' | 'asked'; state: StoredConversationState }
-  | { outcome: 'held' | 'accepted' | 'answered' | 'stale'; state: StoredConversationState }
-  | { outcome: 'removed'; state: StoredConversationState | null }
-  | { outcome: 'gone' | 'unknown' | 'ignored'; state: null };
+/**
+ * What became of an event, for whoever tells the people: the outcome that the store gave or, where a call gives none,
+ * whether there was a `state`. `state` is what holds the channel, or held it until now.
+ */
+export interface Dispatched {
+  outcome: string;
+  state: State | null;
+}
 
 /**
  * Makes a dispatcher: it lets people in chat channels start jobs, one in a channel, and passes questions and answers
  * between them. Any number of dispatchers may run side by side and any of them may die at any line, because all they
  * know is in the store.
  */
-export function createDispatcher(store: ConversationStore, jobs: Jobs, { claimTtlMs }: DispatcherOptions) {
+export function createDispatcher(store: ConversationStore<Notes>, { start, stop, post, claimTtlMs }: Surroundings) {
   return async function dispatch(event: DispatcherEvent): Promise<Dispatched> {
     switch (event.kind) {
       case 'message': {
@@ -43,6 +45,8 @@ export function createDispatcher(store: ConversationStore, jobs: Jobs, { claimTt
       }
       case 'click':
         return answer(event);
+      case 'stop':
+        return tellToStop(event);
       case 'job':
         return hear(event);
       case 'noise':
@@ -51,46 +55,49 @@ export function createDispatcher(store: ConversationStore, jobs: Jobs, { claimTt
   };
 
   async function startJob(message: ChatMessage, { ticketId, project, instead }: Command): Promise<Dispatched> {
-    const { platform, channelId, userId } = message;
-    const jobId = jobIdFor(message, ticketId);
-    const state = { jobId, platform, channelId, userId, project, ticketId, startedAt: new Date().toISOString() };
-
-    // A platform that got no answer in time sends a message again. Then the job runs, or the dispatcher that claimed the
-    // channel died before it could start it. Claiming again would cut a running job's time down to that of a claim.
-    const running = await store.getByJobId(jobId, { renew: false });
-    if (running) {
-      await jobs.start(running);
-      return { outcome: 'duplicate', state: running };
-    }
-
-    // Short until the job speaks: if it never does, or this process ends here, the channel is soon free again.
-    const claim = instead ? await takeOver(state) : await store.claim(state, { ttlMs: claimTtlMs });
-    if (claim.outcome === 'held') return claim;
+    const { platform, channelId, userId, messageId, text } = message;
+    const state = {
+      ...{ platform, channelId, userId, project, ticketId },
+      jobId: jobIdFor(message, ticketId),
+      startedAt: new Date().toISOString(),
+      // The same in every redelivery, so that a message is never handled twice.
+      deliveryId: messageId,
+    };
+    if (instead) return takeOver(state);
+    // Short until the job speaks: if it never does, or this process ends here, the channel is soon free again. While
+    // another job holds the channel, the message goes into that job's inbox.
+    const queue = { type: 'Message', userId, text };
+    const claim = await store.claim(state, { ttlMs: claimTtlMs, queue });
+    if (claim.outcome !== 'claimed') return claim;
     try {
-      await jobs.start(state);
-    } catch (error) {
-      await store.remove(state);
-      throw error;
+      await start(claim.state);
+      return claim;
+    } catch {
+      // The job never ran, so the platform may deliver the message again.
+      return store.remove(state, { retry: true });
     }
-    return claim;
   }
 
-  async function takeOver(state: StoredConversationState): Promise<Dispatched> {
-    const { jobId } = state;
+  async function takeOver(state: State): Promise<Dispatched> {
     const before = await store.set(state, { ttlMs: claimTtlMs });
-    // Sent again for a reply that was lost it finds this very state; who was displaced then is stopped at its next word.
-    if (!before || before.jobId === jobId) return { outcome: 'claimed', state };
-    await jobs.stop(before.jobId);
-    return { outcome: 'replaced', state: before };
+    if (before?.jobId === state.jobId) return { outcome: 'state', state: before };
+    if (before) await stop(before.jobId);
+    await start(state);
+    return { outcome: before ? 'state' : 'null', state: before };
   }
 
-  async function answer({ platform, channelId, jobId, questionId, answerId, answer }: Click): Promise<Dispatched> {
+  async function answer({ platform, channelId, jobId, questionId, clickId, answer }: Click): Promise<Dispatched> {
     // The button names its job, so that a click under a question of a job that lost the channel can't reach another one.
     return store.answerQuestion({ platform, channelId, jobId }, questionId, {
-      answerId,
+      answerId: clickId,
       stream: `job:${jobId}:in`,
       fields: { type: 'Answer', jobId, questionId, content: answer },
     });
+  }
+
+  async function tellToStop({ platform, channelId, jobId, userId, clickId }: Stop): Promise<Dispatched> {
+    const told = { stream: `job:${jobId}:in`, fields: { type: 'Stop', jobId, by: userId }, deliveryId: clickId };
+    return store.update({ platform, channelId, jobId }, { stoppedBy: userId }, told);
   }
 
   async function hear(message: JobMessage): Promise<Dispatched> {
@@ -99,26 +106,29 @@ export function createDispatcher(store: ConversationStore, jobs: Jobs, { claimTt
     switch (message.type) {
       case 'Progress': {
         const state = await store.getByJobId(jobId);
-        return state ? { outcome: 'renewed', state } : dismiss(jobId);
+        if (!state) return dismiss(jobId);
+        if (state.messageId !== undefined) return { outcome: 'state', state };
+        return store.update(ref, { messageId: await post(state) });
       }
       case 'Question': {
         const state = await store.setPendingQuestion(ref, message.questionId);
-        return state ? { outcome: 'asked', state } : dismiss(jobId);
+        return state ? { outcome: 'state', state } : dismiss(jobId);
       }
       case 'Done':
       case 'Error':
-        return store.remove(ref);
+        // While something unread waits, the job is told so and reads on.
+        return store.remove(ref, message.lastSeen === undefined ? {} : { lastSeen: message.lastSeen });
     }
   }
 
   /** A job whose claim lapsed, or that was displaced, works for nobody. */
   async function dismiss(jobId: string): Promise<Dispatched> {
-    await jobs.stop(jobId);
-    return { outcome: 'unknown', state: null };
+    await stop(jobId);
+    return { outcome: 'null', state: null };
   }
 }
 
-/** The same for the same message, so that a message that is delivered twice starts one job. A valid Kubernetes name. */
+/** The same for the same message, so that it can be told where a job came from. A valid Kubernetes name. */
 function jobIdFor({ platform, channelId, messageId }: ChatMessage, ticketId: number | string): string {
   const hash = createHash('sha256')
     .update(JSON.stringify([platform, channelId, messageId]))

@@ -1,9 +1,3 @@
-import { readGithub } from './github.ts';
-import { readJob } from './job.ts';
-import { BadEvent, number, text } from './members.ts';
-import { readSlack } from './slack.ts';
-import { readTeams } from './teams.ts';
-
 /** What a person wrote in a channel. */
 export interface ChatMessage {
   kind: 'message';
@@ -18,18 +12,20 @@ export interface ChatMessage {
   ticket?: { ticketId: number | string; project: string };
 }
 
-/** A button under a question that was pressed. */
-export interface Click {
-  kind: 'click';
+/** A button that was pressed. It names its job, and the click has an id that is the same in every redelivery. */
+interface Pressed {
   platform: string;
   channelId: string;
   userId: string;
-  /** Names the click; one that is delivered again has the same one. */
-  answerId: string;
+  clickId: string;
   jobId: string;
-  questionId: string;
-  answer: string;
 }
+
+/** A button under a question. */
+export type Click = Pressed & { kind: 'click'; questionId: string; answer: string };
+
+/** The stop button of a job. */
+export type Stop = Pressed & { kind: 'stop' };
 
 /** What a job says on its bus. It knows its channel where it was told at its start. */
 export type JobMessage = {
@@ -38,7 +34,12 @@ export type JobMessage = {
   channel?: { platform: string; channelId: string };
   /** For people. */
   text: string;
-} & ({ type: 'Progress' | 'Done' | 'Error' } | { type: 'Question'; questionId: string });
+} & (
+  | { type: 'Progress' }
+  /** `lastSeen`: the id of the last entry of its inbox that it has read. */
+  | { type: 'Done' | 'Error'; lastSeen?: string }
+  | { type: 'Question'; questionId: string }
+);
 
 /** What platforms send that no dispatcher cares for: typing, joins, edits, the bot's own messages. */
 export interface Noise {
@@ -48,32 +49,15 @@ export interface Noise {
 }
 
 /** What comes in at a dispatcher. */
-export type DispatcherEvent = ChatMessage | Click | JobMessage | Noise;
-
-/** A direction for the player of a file of events: a heading, or time to pass. */
-export type Direction = { kind: 'scene'; title: string } | { kind: 'wait'; ms: number };
+export type DispatcherEvent = ChatMessage | Click | Stop | JobMessage | Noise;
 
 /**
- * Reads one line of a file of events: the JSON that Slack, Microsoft Teams, GitHub or a job sent, as they sent it, or
- * one of `{"scene":"a heading"}` and `{"waitMs":2000}`.
- * @throws BadEvent
+ * A direction for the player of a file of events: a heading; time that passes, after which the sweep runs; a job that
+ * reads its inbox; a job that dies; the next job that cannot be started.
  */
-export function readEvent(line: string): DispatcherEvent | Direction {
-  const body = parse(line);
-  if ('scene' in body) return { kind: 'scene', title: text(body, 'scene') };
-  if ('waitMs' in body) return { kind: 'wait', ms: number(body, 'waitMs', { from: 0, to: 60_000 }) };
-  const event = readSlack(body) ?? readTeams(body) ?? readGithub(body) ?? readJob(body);
-  if (event) return event;
-  throw new BadEvent('of no known shape: it is not what Slack, Teams, GitHub or a job sends');
-}
-
-function parse(line: string): object {
-  let body: unknown;
-  try {
-    body = JSON.parse(line);
-  } catch (error) {
-    throw new BadEvent(`not JSON: ${(error as Error).message}`);
-  }
-  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body;
-  throw new BadEvent('not a JSON object');
-}
+export type Direction =
+  | { kind: 'scene'; title: string }
+  | { kind: 'wait'; ms: number }
+  | { kind: 'read'; jobId: string }
+  | { kind: 'death'; jobId: string }
+  | { kind: 'no spawn' };

@@ -1,11 +1,10 @@
-import type { Redis } from 'ioredis';
 import { ConversationStore, LIBRARY_NAME, LIBRARY_VERSION, type StoredConversationState } from '../../src/index.ts';
 import { CLAIM_TTL_MS, type Tally } from './play.ts';
 import { commandLines } from './redis-cli.ts';
 import type { Server } from './server.ts';
 import { seconds, style } from './timeline.ts';
 
-const MAX_WIDTH = 110;
+const MAX_WIDTH = Math.min(110, process.stdout.columns ?? 110);
 
 /** What stands before the timeline: where it plays, and by what times. */
 export function printServer({ redis, prefix, library }: Server): void {
@@ -30,17 +29,12 @@ export async function printSummary(server: Server, tally: Tally, { keep }: { kee
   const outcomes = [...tally].map(([outcome, times]) => `${times} ${outcome}`);
   console.log();
   printField('Outcomes', outcomes.length > 0 ? outcomes : ['none, because no events came']);
-  const accepted = tally.get('accepted') ?? 0;
-  if (accepted > 0) {
-    const fresh = await published(client, prefix);
-    printField('Answers', [`${accepted} clicks accepted`, `${fresh} of them new and published to their jobs`]);
-  }
   const names = alive.map(({ platform, channelId, jobId }) => `${jobId} in ${platform} ${channelId}`);
   printField('Alive', names.length > 0 ? names : ['no conversation']);
 
   // One that waits for an answer shows most.
   const shown = alive.find(({ pendingQuestionId }) => pendingQuestionId) ?? alive[0];
-  if (shown) {
+  if (shown && keep) {
     console.log(`\n${style('bold', 'By hand')}`);
     for (const { shows, line } of commandLines(redis.url, prefix, shown)) {
       console.log(`${style('dim', `  # ${shows}`)}\n  ${line}`);
@@ -51,19 +45,10 @@ export async function printSummary(server: Server, tally: Tally, { keep }: { kee
 
 function farewell({ redis, prefix }: Server, keep: boolean): string {
   if (redis.shared && keep) return `The keys under ${prefix} stay on the server until they expire, within 2 h.`;
-  if (redis.shared) return 'These keys are removed now; npm start -- --keep leaves them to expire, within 2 h.';
+  if (redis.shared)
+    return 'These keys are removed now. npm start -- --keep leaves them, and shows how to look at them with redis-cli.';
   if (keep) return `The server goes on until you press Ctrl-C. For other programs it is REDIS_URL=${redis.url}`;
-  return 'This server is stopped now; npm start -- --keep leaves one running to look around.';
-}
-
-/** The answers in the streams of all jobs, those that are done too. */
-async function published(client: Redis, prefix: string): Promise<number> {
-  const streams = new Set<string>();
-  for await (const keys of client.scanStream({ match: `${prefix}job:*:in`, type: 'stream' })) {
-    for (const key of keys) streams.add(key);
-  }
-  const lengths = await Promise.all([...streams].map((key) => client.xlen(key)));
-  return lengths.reduce((sum, length) => sum + length, 0);
+  return 'This server is stopped now. npm start -- --keep leaves it running, and shows how to look at it with redis-cli.';
 }
 
 /** A name and what there is of it, as many on a line as fit. */

@@ -3,13 +3,16 @@ import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ChannelReference, ConversationError, ConversationStore } from '../../src/index.ts';
 import { conversationKey } from '../../src/keys/keys.ts';
-import { createDispatcher, type Dispatched } from './dispatcher.ts';
-import { type DispatcherEvent, readEvent } from './events.ts';
+import { createDispatcher, type Dispatched, type Notes } from './dispatcher.ts';
+import type { DispatcherEvent } from './events.ts';
 import { BadEvent } from './members.ts';
+import { readEvent } from './read-event.ts';
 import type { Server } from './server.ts';
+import { sweep } from './sweep.ts';
 import { channel, describe, printNote, printRow, printScene, type Stored, seconds } from './timeline.ts';
 
 export const CLAIM_TTL_MS = 2_000;
+const SILENT_AFTER_MS = 2_000;
 
 /** How often each outcome came, in order of their first coming. */
 export type Tally = Map<string, number>;
@@ -19,12 +22,22 @@ export type Tally = Map<string, number>;
  * @param signal ends it before the next line
  */
 export async function play(input: Readable, { client, prefix }: Server, signal: AbortSignal): Promise<Tally> {
-  const store = new ConversationStore(client, { prefix });
-  // Nothing runs here: what a job says stands in the file.
-  const jobs = { start: async () => {}, stop: async () => {} };
-  const dispatch = createDispatcher(store, jobs, { claimTtlMs: CLAIM_TTL_MS });
+  const store = new ConversationStore<Notes>(client, { prefix, silentAfterMs: SILENT_AFTER_MS });
+  // Nothing runs here: what a job says and does stands in the file.
+  const running = new Map<string, { lastSeen: string }>();
+  let canStart = true;
+  const dispatch = createDispatcher(store, {
+    claimTtlMs: CLAIM_TTL_MS,
+    async start({ jobId }) {
+      if (!canStart) throw new Error('no room for a job');
+      running.set(jobId, { lastSeen: '0' });
+    },
+    async stop(jobId) {
+      running.delete(jobId);
+    },
+    post: async ({ jobId }) => `message of ${jobId}`,
+  });
   const tally: Tally = new Map();
-  const holders = new Map<string, { ref: ChannelReference; jobId: string }>();
   let problem: unknown;
   let number = 0;
 
@@ -46,7 +59,10 @@ export async function play(input: Readable, { client, prefix }: Server, signal: 
       const event = readEvent(line);
       if (event.kind === 'scene') printScene(event.title);
       else if (event.kind === 'wait') await wait(event.ms);
-      else await show(event, await dispatch(event));
+      else if (event.kind === 'read') await readInbox(event.jobId);
+      else if (event.kind === 'death') die(event.jobId);
+      else if (event.kind === 'no spawn') refuseNext();
+      else await show(event, await dispatch(withLastSeen(event)));
     } catch (error) {
       if (!(error instanceof BadEvent || error instanceof ConversationError)) throw error;
       const reason = error instanceof BadEvent ? `is ${error.message}` : `was refused: ${error.code}, ${error.message}`;
@@ -55,17 +71,43 @@ export async function play(input: Readable, { client, prefix }: Server, signal: 
     }
   }
 
+  /** A job that ends says how far it has read. */
+  function withLastSeen(event: DispatcherEvent): DispatcherEvent {
+    if (event.kind !== 'job' || (event.type !== 'Done' && event.type !== 'Error')) return event;
+    const job = running.get(event.jobId);
+    return job ? { ...event, lastSeen: job.lastSeen } : event;
+  }
+
+  async function readInbox(jobId: string): Promise<void> {
+    const job = running.get(jobId) ?? { lastSeen: '0' };
+    for await (const { id, fields } of store.inbox({ jobId }, { after: job.lastSeen })) {
+      job.lastSeen = id;
+      printRow({ line: number, from: jobId, event: `reads: ${fields['text']}`, outcome: count('inbox') });
+    }
+  }
+
+  function die(jobId: string): void {
+    running.delete(jobId);
+    printNote(`${jobId} dies without a word`, { line: number });
+  }
+
+  function refuseNext(): void {
+    canStart = false;
+    printNote('the next job cannot be started', { line: number });
+  }
+
   async function wait(ms: number): Promise<void> {
     printNote(`${seconds(ms)} pass …`, { line: number });
     // Where it is cut short, the loop ends too.
     await sleep(ms, undefined, { signal }).catch(() => {});
-    for (const { ref, jobId } of [...holders.values()]) {
-      const stored = await look(ref);
-      if (!stored) printRow({ from: channel(ref), event: `no word from ${jobId}`, outcome: count('lapsed'), stored });
+    for await (const { job, outcome } of sweep(store, async (jobId) => running.has(jobId))) {
+      const stored = await look(job);
+      printRow({ from: channel(job), event: `sweep: ${job.jobId} is silent`, outcome: count(outcome), stored });
     }
   }
 
   async function show(event: DispatcherEvent, { outcome, state }: Dispatched): Promise<void> {
+    canStart = true;
     const ref = channelOf(event) ?? state;
     const row = { line: number, ...describe(event), outcome: count(outcome) };
     printRow(ref ? { ...row, stored: await look(ref) } : row);
@@ -75,12 +117,7 @@ export async function play(input: Readable, { client, prefix }: Server, signal: 
     const ref = { platform, channelId };
     const key = conversationKey(prefix, platform, channelId);
     const [state, leftMs] = await Promise.all([store.get(ref), client.pttl(key)]);
-    if (!state) {
-      holders.delete(key);
-      return null;
-    }
-    holders.set(key, { ref, jobId: state.jobId });
-    return { ...state, leftMs };
+    return state && { ...state, leftMs };
   }
 
   function count(outcome: string): string {

@@ -1,10 +1,10 @@
-import type { ChatMessage, Click, Noise } from './events.ts';
+import type { ChatMessage, Click, Noise, Stop } from './events.ts';
 import { BadEvent, member, text, textOrEmpty } from './members.ts';
 
 const platform = 'slack';
 
 /** Reads a body that Slack posts: the envelope of its Events API, or the payload of a button. */
-export function readSlack(body: object): ChatMessage | Click | Noise | undefined {
+export function readSlack(body: object): ChatMessage | Click | Stop | Noise | undefined {
   const type = member(body, 'type');
   if (type === 'event_callback') return readEnvelope(body);
   if (type === 'block_actions') return readClick(body);
@@ -29,7 +29,7 @@ function readEnvelope(body: object): ChatMessage | Noise {
   };
 }
 
-function readClick(body: object): Click {
+function readClick(body: object): Click | Stop {
   const value = text(body, 'actions.0.value');
   let button: unknown;
   try {
@@ -37,14 +37,13 @@ function readClick(body: object): Click {
   } catch {
     throw new BadEvent('not usable: actions.0.value must be JSON with jobId, questionId and answer');
   }
-  return {
-    kind: 'click',
+  const pressed = {
     platform,
     channelId: text(body, 'channel.id'),
     userId: text(body, 'user.id'),
-    answerId: text(body, 'trigger_id'),
+    clickId: text(body, 'trigger_id'),
     jobId: text(button, 'jobId'),
-    questionId: text(button, 'questionId'),
-    answer: text(button, 'answer'),
   };
+  if (member(button, 'stop') === true) return { kind: 'stop', ...pressed };
+  return { kind: 'click', ...pressed, questionId: text(button, 'questionId'), answer: text(button, 'answer') };
 }

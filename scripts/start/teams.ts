@@ -30,7 +30,7 @@ function readClick(body: object, data: unknown): Click {
     platform,
     channelId: channelOf(body),
     userId: text(body, 'from.id'),
-    answerId: text(body, 'id'),
+    clickId: text(body, 'id'),
     jobId: text(data, 'jobId'),
     questionId: text(data, 'questionId'),
     answer: text(data, 'answer'),

@@ -24,52 +24,76 @@ export interface Row {
 }
 
 const WIDTH = { time: 6, line: 4, from: 20, event: 33, outcome: 9, stored: 29, left: 7 };
-const FULL_WIDTH = Object.values(WIDTH).reduce((sum, width) => sum + width + 2, -2);
+/** Without those that say the least, where a terminal has no room for all. */
+const NARROW: readonly string[] = ['time', 'from', 'event', 'outcome'];
 
 const STYLES: Record<string, Style> = {
   claimed: 'green',
-  replaced: 'magenta',
   accepted: 'green',
-  asked: 'cyan',
-  renewed: 'blue',
-  removed: 'cyan',
+  updated: 'green',
+  queued: 'cyan',
+  inbox: 'cyan',
+  waiting: 'cyan',
+  state: 'blue',
+  alive: 'blue',
+  removed: 'magenta',
   lapsed: 'magenta',
   duplicate: 'yellow',
   held: 'yellow',
+  full: 'yellow',
   answered: 'yellow',
   stale: 'yellow',
   gone: 'yellow',
-  unknown: 'yellow',
+  null: 'yellow',
   skipped: 'red',
 };
 
 const startedAt = performance.now();
 
 export function printHeadings(): void {
-  console.log(style('dim', cells(Object.keys(WIDTH)).join('  ').trimEnd()));
+  printCells(
+    Object.keys(WIDTH),
+    Object.keys(WIDTH).map(() => 'dim'),
+  );
 }
 
 export function printScene(title: string): void {
-  console.log(`\n${style('bold', printable(title))}`);
+  console.log(`\n${style('bold', cut(printable(title), process.stdout.columns ?? title.length))}`);
 }
 
 export function printRow({ line, from, event, outcome, stored }: Row): void {
   const left = stored ? duration(stored.leftMs) : '';
   const content = stored === undefined ? '' : stored === null ? 'nothing' : summary(stored);
-  const row = cells([elapsed(), String(line ?? ''), from, event, outcome, content, left]);
   const styles = ['dim', 'dim', undefined, undefined, STYLES[outcome] ?? 'dim', stored ? undefined : 'dim'] as const;
-  console.log(
-    row
-      .map((cell, at) => style(styles[at], cell))
-      .join('  ')
-      .trimEnd(),
-  );
+  printCells([elapsed(), String(line ?? ''), from, event, outcome, content, left], styles);
+}
+
+/** One line, whatever the width of the terminal. */
+function printCells(texts: string[], styles: readonly (Style | undefined)[]): void {
+  const columns = process.stdout.columns ?? Number.POSITIVE_INFINITY;
+  const full = columns >= widthOf(Object.keys(WIDTH));
+  const names = Object.keys(WIDTH).filter((name) => full || NARROW.includes(name));
+  const spare = full ? 0 : columns - widthOf(names);
+  const cells = names.map((name) => {
+    const at = Object.keys(WIDTH).indexOf(name);
+    const width = WIDTH[name as keyof typeof WIDTH] + (name === 'event' ? Math.max(spare, -20) : 0);
+    const cell = cut(printable(texts[at] ?? ''), width);
+    return style(styles[at], RIGHT.has(name) ? cell.padStart(width) : cell.padEnd(width));
+  });
+  console.log(cells.join('  ').trimEnd());
+}
+
+const RIGHT = new Set(['time', 'line', 'left']);
+
+function widthOf(names: string[]): number {
+  return names.reduce((sum, name) => sum + WIDTH[name as keyof typeof WIDTH] + 2, -2);
 }
 
 /** A row that is all text: time that passes, a line that could not be used. */
 export function printNote(note: string, { line, styled = 'dim' }: { line?: number; styled?: Style } = {}): void {
-  const [time, number] = cells([elapsed(), String(line ?? '')]);
-  console.log(`${style('dim', `${time}  ${number}`)}  ${style(styled, printable(note))}`);
+  const before = `${elapsed().padStart(WIDTH.time)}  ${line === undefined ? '' : `${String(line).padStart(WIDTH.line)}  `}`;
+  const room = (process.stdout.columns ?? Number.POSITIVE_INFINITY) - before.length;
+  console.log(`${style('dim', before)}${style(styled, cut(printable(note), room))}`);
 }
 
 /** Where an event comes from, and what it says. */
@@ -79,6 +103,8 @@ export function describe(event: DispatcherEvent): { from: string; event: string 
       return { from: channel(event), event: `${user(event.userId)}: ${event.text}` };
     case 'click':
       return { from: channel(event), event: `${user(event.userId)} clicks ${event.answer} on ${event.questionId}` };
+    case 'stop':
+      return { from: channel(event), event: `${user(event.userId)} stops ${event.jobId}` };
     case 'job':
       return {
         from: event.jobId,
@@ -122,17 +148,6 @@ function duration(ms: number): string {
   return rest === 60
     ? duration((minutes + 1) * 60_000)
     : `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(rest)}`;
-}
-
-function cells(texts: string[]): string[] {
-  const missing = Math.max(0, FULL_WIDTH - (process.stdout.columns ?? FULL_WIDTH));
-  const widths = Object.values({ ...WIDTH, event: Math.max(12, WIDTH.event - missing) });
-  const right = new Set([0, 1, 6]);
-  return texts.map((text, at) => {
-    const width = widths[at] ?? 0;
-    const cell = cut(printable(text), width);
-    return right.has(at) ? cell.padStart(width) : cell.padEnd(width);
-  });
 }
 
 /** What comes from outside may hold what moves a terminal's cursor. */

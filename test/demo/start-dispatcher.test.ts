@@ -34,7 +34,8 @@ async function dispatcher({ start = async (_: StoredConversationState) => {} } =
       stopped.push(jobId);
     },
   };
-  const dispatch = createDispatcher(new ConversationStore(client), jobs, { claimTtlMs: CLAIM_TTL_MS });
+  const post = async ({ jobId }: StoredConversationState) => `message of ${jobId}`;
+  const dispatch = createDispatcher(new ConversationStore(client), { ...jobs, post, claimTtlMs: CLAIM_TTL_MS });
   return { client, dispatch, started, stopped };
 }
 
@@ -43,29 +44,60 @@ function holder({ state }: { state: StoredConversationState | null }): StoredCon
   return state;
 }
 
-test('a channel whose job could not be started is free at once', async () => {
-  const refused = new Error('no room for a job');
-  const { client, dispatch } = await dispatcher({ start: () => Promise.reject(refused) });
-  assert.is(await dispatch(message('1')).catch((error: unknown) => error), refused);
+test('a channel whose job could not be started is free at once, and the redelivery of its message starts it', async () => {
+  let canStart = false;
+  const start = async () => {
+    if (!canStart) throw new Error('no room for a job');
+  };
+  const { client, dispatch } = await dispatcher({ start });
+  assert.is((await dispatch(message('1'))).outcome, 'removed');
   assert.equal(await dump(client), {});
+  canStart = true;
+  assert.is((await dispatch(message('1'))).outcome, 'claimed');
 });
 
-test('a message that comes again finds the job that a dispatcher claimed for and did not live to start', async () => {
-  const { dispatch, started } = await dispatcher();
-  const first = await dispatch(message('1'));
-  const second = await dispatch(message('1'));
-  assert.is(second.outcome, 'duplicate');
-  // Twice the same id: whoever runs jobs takes the second for the first.
-  assert.equal(started, [holder(first).jobId, holder(first).jobId]);
-});
-
-test('a message that comes again does not shorten the life of a job at work', async () => {
-  const { client, dispatch } = await dispatcher();
+test('a message that comes again is a duplicate, while its job runs and after its end, and changes nothing', async () => {
+  const { client, dispatch, started } = await dispatcher();
   const state = holder(await dispatch(message('1')));
   await dispatch(progress(state));
   const before = await dump(client);
-  await dispatch(message('1'));
+  assert.is((await dispatch(message('1'))).outcome, 'duplicate');
   assert.equal(await dump(client), before);
+  await dispatch({ kind: 'job', type: 'Done', jobId: state.jobId, text: 'Done', channel: CHANNEL });
+  assert.is((await dispatch(message('1'))).outcome, 'duplicate');
+  assert.equal(started, [state.jobId]);
+});
+
+test('the first progress of a job notes the message that is edited from then on', async () => {
+  const { dispatch } = await dispatcher();
+  const state = holder(await dispatch(message('1')));
+  const first = await dispatch(progress(state));
+  assert.equal([first.outcome, first.state?.messageId], ['updated', `message of ${state.jobId}`]);
+  assert.is((await dispatch(progress(state))).outcome, 'state');
+});
+
+test('what comes while a job runs is in its inbox, and keeps it from ending unread', async () => {
+  const { client, dispatch } = await dispatcher();
+  const { jobId } = holder(await dispatch(message('1')));
+  assert.is((await dispatch(message('2', 'fix #2 in todo'))).outcome, 'queued');
+  const done = { kind: 'job', type: 'Done', jobId, text: 'Done', channel: CHANNEL } as const;
+  assert.is((await dispatch({ ...done, lastSeen: '0' })).outcome, 'waiting');
+  const [[id = '', fields = []] = []] = await client.xrange('conversation-inbox:slack:C1', '-', '+');
+  assert.equal(fields, ['type', 'Message', 'userId', 'U1', 'text', 'fix #2 in todo']);
+  assert.is((await dispatch({ ...done, lastSeen: id })).outcome, 'removed');
+});
+
+test('a stop button tells the job that it names, once a click', async () => {
+  const { client, dispatch } = await dispatcher();
+  const { jobId } = holder(await dispatch(message('1')));
+  const stop = { kind: 'stop', ...CHANNEL, userId: 'U2', clickId: 's1', jobId } as const;
+  assert.equal([(await dispatch(stop)).outcome, (await dispatch(stop)).outcome], ['updated', 'duplicate']);
+  assert.is((await dispatch({ ...stop, clickId: 's2', jobId: 'another' })).outcome, 'gone');
+  const heard = await client.xrange(`job:${jobId}:in`, '-', '+');
+  assert.equal(
+    heard.map(([, fields]) => fields),
+    [['type', 'Stop', 'jobId', jobId, 'by', 'U2']],
+  );
 });
 
 test('of fifty messages at once one starts a job, and the others hear of it', async () => {
@@ -74,7 +106,7 @@ test('of fifty messages at once one starts a job, and the others hear of it', as
   const [claimed, ...others] = all.filter(({ outcome }) => outcome === 'claimed');
   assert.ok(claimed);
   assert.equal(others, []);
-  assert.is(all.filter(({ outcome }) => outcome === 'held').length, 49);
+  assert.is(all.filter(({ outcome }) => outcome === 'queued').length, 49);
   assert.equal(started, [holder(claimed).jobId]);
   for (const one of all) assert.is(holder(one).jobId, holder(claimed).jobId);
 });
@@ -82,11 +114,11 @@ test('of fifty messages at once one starts a job, and the others hear of it', as
 test('a takeover stops the job that had the channel, and where there was none it is a claim', async () => {
   const { dispatch, started, stopped } = await dispatcher();
   const first = await dispatch(message('1', 'fix #1 in todo instead'));
-  assert.is(first.outcome, 'claimed');
+  assert.is(first.outcome, 'null');
   assert.equal(stopped, []);
   const second = await dispatch(message('2', 'fix #2 in todo instead'));
-  assert.is(second.outcome, 'replaced');
-  assert.equal(stopped, [holder(first).jobId]);
+  assert.is(second.outcome, 'state');
+  assert.equal(stopped, [holder(second).jobId]);
   assert.is(started.length, 2);
 });
 
@@ -96,7 +128,7 @@ test('a takeover that is sent twice at once does not stop its own job', async ()
   const both = await Promise.all([dispatch(takeover), dispatch(takeover)]);
   assert.equal(
     both.map(({ outcome }) => outcome),
-    ['claimed', 'claimed'],
+    ['null', 'state'],
   );
   assert.equal(stopped, []);
 });
@@ -104,8 +136,8 @@ test('a takeover that is sent twice at once does not stop its own job', async ()
 test('a job that speaks and holds no channel is stopped', async () => {
   const { dispatch, stopped } = await dispatcher();
   const lost = { kind: 'job', jobId: 'lost', text: 'still here', channel: CHANNEL } as const;
-  assert.is((await dispatch({ ...lost, type: 'Progress' })).outcome, 'unknown');
-  assert.is((await dispatch({ ...lost, type: 'Question', questionId: 'q1' })).outcome, 'unknown');
+  assert.is((await dispatch({ ...lost, type: 'Progress' })).outcome, 'null');
+  assert.is((await dispatch({ ...lost, type: 'Question', questionId: 'q1' })).outcome, 'null');
   assert.equal(stopped, ['lost', 'lost']);
 });
 
@@ -113,7 +145,7 @@ test('an answer is in the stream of its job', async () => {
   const { client, dispatch } = await dispatcher();
   const { jobId } = holder(await dispatch(message('1')));
   await dispatch({ kind: 'job', type: 'Question', jobId, questionId: 'q1', text: 'Merge?', channel: CHANNEL });
-  const click = { ...CHANNEL, userId: 'U2', answerId: 'a1', jobId, questionId: 'q1', answer: 'yes' };
+  const click = { ...CHANNEL, userId: 'U2', clickId: 'a1', jobId, questionId: 'q1', answer: 'yes' };
   assert.is((await dispatch({ kind: 'click', ...click })).outcome, 'accepted');
   const entries = await client.xrange(`job:${jobId}:in`, '-', '+');
   assert.equal(
@@ -126,9 +158,9 @@ test('a job that does not name its channel is found by its id', async () => {
   const { client, dispatch } = await dispatcher();
   const { jobId } = holder(await dispatch(message('1')));
   const question = await dispatch({ kind: 'job', type: 'Question', jobId, questionId: 'q1', text: 'Merge?' });
-  assert.is(question.outcome, 'asked');
+  assert.is(question.outcome, 'state');
   assert.is((await dispatch({ kind: 'job', type: 'Error', jobId, text: 'It broke' })).outcome, 'removed');
-  assert.equal(await dump(client), {});
+  assert.equal(Object.keys(await dump(client)), ['conversation-handled:slack:C1']);
 });
 
 test('job ids are names that Kubernetes takes', async () => {

@@ -1,7 +1,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { commandOf } from '../../scripts/start/command.ts';
-import { type ChatMessage, type Direction, type DispatcherEvent, readEvent } from '../../scripts/start/events.ts';
+import type { ChatMessage, Direction, DispatcherEvent } from '../../scripts/start/events.ts';
+import { readEvent } from '../../scripts/start/read-event.ts';
 
 const test = suite('the events of npm start');
 
@@ -66,7 +67,7 @@ test('both kinds of buttons of a Teams card are clicks, and other invokes are no
     platform: 'teams',
     channelId: '19:abc@thread.tacv2',
     userId: '29:u',
-    answerId: '18',
+    clickId: '18',
     ...BUTTON,
   };
   assert.equal(read(teams({ value: BUTTON })), click);
