@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { Document, Member } from './document.ts';
-import type { Call } from './model.ts';
+import { type Call, SOON } from './model.ts';
 
 /** What a call of a run is: a call, how long to wait before it, and which connection carries it. */
 export interface Move {
@@ -103,6 +103,7 @@ interface Names {
 export function document(
   { jobId, channelId, platform }: Names,
   question: fc.Arbitrary<string>,
+  ids: fc.Arbitrary<string>,
   anyJob: fc.Arbitrary<string>,
 ): fc.Arbitrary<Document> {
   const escapes = fc.constantFrom(0, 0, 0, 0, 1, 2, 3);
@@ -141,6 +142,8 @@ export function document(
         ),
       ),
     ),
+    maybe(member('claimId', ids.chain(text))),
+    maybe(member('deliveryId', ids.chain(text))),
     maybe(hostile.filter((name) => name !== 'pendingQuestionId').chain((name) => member(name, rawValue))),
     maybe(fc.constantFrom('transcript', 'pendingquestionid', 'lastAnswers').chain((name) => member(name, rawValue))),
   );
@@ -216,15 +219,22 @@ export function calls({ platform, channelIds, jobIds, questionIds, answerIds }: 
     jobReference,
   );
   const stream = fc.option(fc.constantFrom('heard', 'heard too'), { nil: undefined });
+  const callId = fc.constantFrom(...answerIds, 'k1');
+  const silentMs = fc.constantFrom({}, { silentMs: SOON }, { silentMs: 999_999_999_999 });
+  const queue = fc.constantFrom({}, { queue: 'more' }, { queue: 'and more' });
+  const patch = fc.uniqueArray(
+    fc.tuple(fc.constantFrom('x', 'transcript', 'a"b', 'é', '0a', 'userId'), fc.constantFrom('v', '}","', 'é')),
+    { maxLength: 3, selector: ([name]) => name },
+  );
   const given = (name: 'claim' | 'set') =>
     fc.tuple(channelId, job, ttlMs).chain(([channelId, jobId, ttlMs]) =>
-      document({ jobId, channelId, platform }, questionId, job).map((state) => ({
-        name,
-        state,
-        channel: `${platform}:${channelId}`,
-        job: jobId,
-        ttlMs,
-      })),
+      fc
+        .tuple(document({ jobId, channelId, platform }, questionId, callId, job), silentMs, queue)
+        .map(([state, silentMs, queue]) => {
+          const call = { name, state, channel: `${platform}:${channelId}`, job: jobId, ttlMs, ...silentMs };
+          const has = (member: string) => state.some(({ name }) => name === member);
+          return name === 'claim' && has('claimId') && has('deliveryId') ? { ...call, ...queue } : call;
+        }),
     );
   return fc.oneof(
     { weight: 5, arbitrary: given('claim') },
@@ -232,7 +242,9 @@ export function calls({ platform, channelIds, jobIds, questionIds, answerIds }: 
     { weight: 1, arbitrary: reference.map((ref) => ({ name: 'get' as const, ...ref })) },
     {
       weight: 2,
-      arbitrary: fc.tuple(jobReference, ttlMs).map(([ref, ttlMs]) => ({ name: 'get_by_job' as const, ...ref, ttlMs })),
+      arbitrary: fc
+        .tuple(jobReference, ttlMs, silentMs)
+        .map(([ref, ttlMs, silentMs]) => ({ name: 'get_by_job' as const, ...ref, ttlMs, ...silentMs })),
     },
     {
       weight: 4,
@@ -254,9 +266,40 @@ export function calls({ platform, channelIds, jobIds, questionIds, answerIds }: 
           questionId,
           answerId,
           ttlMs,
-          ...(stream === undefined ? {} : { stream }),
+          ...(stream === undefined || !('job' in ref) ? {} : { stream }),
         })),
     },
-    { weight: 2, arbitrary: reference.map((ref) => ({ name: 'remove' as const, ...ref })) },
+    {
+      weight: 4,
+      arbitrary: fc
+        .record({
+          ref: reference,
+          patch,
+          deliveryId: fc.option(callId, { nil: undefined }),
+          stream,
+          text: questionId,
+          ttlMs,
+        })
+        .map(({ ref, patch, deliveryId, stream, text, ttlMs }) => ({
+          name: 'update' as const,
+          ...ref,
+          patch,
+          text,
+          ttlMs,
+          ...(deliveryId === undefined ? {} : { deliveryId }),
+          ...(stream === undefined || !('job' in ref) ? {} : { stream }),
+        })),
+    },
+    {
+      weight: 3,
+      arbitrary: fc
+        .tuple(
+          reference,
+          fc.constantFrom({}, { lastSeen: 'nothing' as const }, { lastSeen: 'everything' as const }),
+          fc.constantFrom({}, { retry: true }, { retry: false }),
+        )
+        .map(([ref, seen, retry]) => ({ name: 'remove' as const, ...ref, ...seen, ...retry })),
+    },
+    { weight: 1, arbitrary: fc.constant({ name: 'due' as const }) },
   );
 }

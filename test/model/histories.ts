@@ -1,9 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { SOURCE, STATE } from '../support/library.ts';
 import { random } from '../support/random.ts';
 import { documentOf } from './document.ts';
 import { type Happened, isLinearizable } from './linearizable.ts';
-import type { Call } from './model.ts';
+import { type Call, SOON } from './model.ts';
 import { byFcall, byStore, type Performer } from './perform.ts';
 
 const LINES = 8;
@@ -46,7 +47,9 @@ async function happen(clients: Redis[], prefix: string, below: (limit: number) =
     history.push({ call, found, from, to: clock++ });
   };
   const [first = byFcall(clients[0] as Redis, prefix)] = lines;
-  if (below(3) > 0) await make(first, anyClaim('claim', below));
+  // The job that is there first is silent when the others begin.
+  if (below(3) > 0) await make(first, { ...anyClaim('claim', below), silentMs: SOON } as Call);
+  await sleep(SOON + 4);
   if (below(2) > 0) await make(first, { name: 'set_pending', channel: 'slack:C1', questionId: 'q1' });
   const scripts: Call[][] = lines.map(() => []);
   const calls = 2 + below(LINES - 1);
@@ -63,24 +66,35 @@ async function happen(clients: Redis[], prefix: string, below: (limit: number) =
 }
 
 function anyCall(below: (limit: number) => number): Call {
-  const kind = below(16);
-  if (kind < 3) return anyClaim('claim', below);
+  const kind = below(20);
+  if (kind < 4) return anyClaim('claim', below);
   if (kind < 5) return anyClaim('set', below);
   const job = pick(JOBS, below);
   const channel = 'slack:C1';
   const ref = [{ channel }, { job }, { channel, job }][below(3)] ?? { channel };
   if (kind < 6) return { name: 'get', ...ref };
-  if (kind < 7) return { name: 'get_by_job', job };
-  if (kind < 9) return { name: 'remove', ...ref };
+  if (kind < 7) return { name: 'get_by_job', job, ...(below(2) > 0 && { silentMs: 999_999_999_999 }) };
+  if (kind < 8) return { name: 'due' };
+  if (kind < 11) {
+    const seen = pick([{}, { lastSeen: 'nothing' }, { lastSeen: 'everything' }] as const, below);
+    return { name: 'remove', ...ref, ...seen, retry: below(3) === 0 };
+  }
+  if (kind < 13) {
+    const delivery = below(2) > 0 ? { deliveryId: pick(['d1', 'd2', 'd3'], below) } : {};
+    return { name: 'update', ...ref, patch: [['note', below(3)]], text: 'note', ...delivery };
+  }
   const questionId = pick(['q1', 'q1', 'q2'], below);
-  if (kind < 11) return { name: 'set_pending', ...ref, questionId: below(4) > 0 ? questionId : '' };
+  if (kind < 15) return { name: 'set_pending', ...ref, questionId: below(4) > 0 ? questionId : '' };
   return { name: 'answer', ...ref, questionId, answerId: pick(['a1', 'a2', 'a3', ''], below) };
 }
 
 function anyClaim(name: 'claim' | 'set', below: (limit: number) => number): Call {
   const [channel, job] = [below(5) > 0 ? 'slack:C1' : 'slack:C2', pick(JOBS, below)];
-  const state = { ...STATE, jobId: job, channelId: channel.slice(6), userId: pick(['U1', 'U2'], below) };
-  return { name, channel, job, state: documentOf(state) };
+  const deliveryId = pick(['d1', 'd2', 'd3', undefined], below);
+  const ids = { claimId: pick(['c1', 'c2', 'c3'], below), ...(deliveryId && { deliveryId }) };
+  const state = { ...STATE, jobId: job, channelId: channel.slice(6), userId: pick(['U1', 'U2'], below), ...ids };
+  const queue = name === 'claim' && deliveryId && below(2) > 0 ? { queue: deliveryId } : {};
+  return { name, channel, job, state: documentOf(state), ...queue } as Call;
 }
 
 function pick<T>(items: readonly T[], below: (limit: number) => number): T {

@@ -1,5 +1,5 @@
 import { textOf } from './document.ts';
-import { type Call, step, type World } from './model.ts';
+import { type Call, EMPTY, step, type World } from './model.ts';
 import { agrees, type Found } from './perform.ts';
 
 /** A call of a history, with the moments at which the caller made it and had its reply. */
@@ -33,9 +33,14 @@ export function isLinearizable(history: readonly Happened[]): boolean {
       );
     });
   };
-  return explains(history, new Map());
+  return explains(history, EMPTY);
 }
 
-function fingerprint(world: World): string {
-  return JSON.stringify([...world].map(([channel, { job, state }]) => [channel, job, textOf(state)]).sort());
+function fingerprint({ conversations, inboxes, handled, watch }: World): string {
+  return JSON.stringify([
+    [...conversations].map(([channel, { job, state }]) => [channel, job, textOf(state)]).sort(),
+    [...inboxes].sort(),
+    [...handled].map(([channel, deliveries]) => [channel, [...deliveries].sort()]).sort(),
+    [...watch].sort(),
+  ]);
 }
