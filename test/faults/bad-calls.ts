@@ -15,7 +15,7 @@ export interface BadCall {
 
 /** Keys under it hold what no call wrote. */
 export const PLANTED = 'planted:';
-const FUNCTIONS = ['claim', 'set', 'get', 'get_by_job', 'set_pending', 'answer', 'remove', 'version'];
+const FUNCTIONS = ['claim', 'set', 'get', 'get_by_job', 'update', 'set_pending', 'answer', 'remove', 'due', 'version'];
 const PREFIXES = ['', '', 't:', '{a}:', '\xff\xfe', PLANTED];
 const CHANNEL_IDS = ['C1', 'C1', 'C2', 'a:b', 'é', '"\\'];
 const JOB_IDS = ['j1', 'j1', 'j2', 'j3', 'conversation:x', '"\\'];
@@ -27,6 +27,10 @@ const ODD = [
   'x',
   'conversation:',
   'job-index:',
+  'conversation-watch',
+  'conversation-inbox:slack:C1',
+  'conversation-handled:slack:C1',
+  'conversation-inbox:',
   'conversation:slack:',
   'conversation::C1',
   'conversation:SLACK:C1',
@@ -124,9 +128,15 @@ function stateCall(name: string, prefix: string, pair: string[], state: string):
 
 function rightKeys(name: string, pair: string[], prefix: string, below: Below): string[] {
   if (name === 'version') return [];
-  if (name === 'claim' || name === 'set') return pair;
+  const watch = `${prefix}conversation-watch`;
+  if (name === 'due') return [watch];
+  const channel = (pair[0] ?? '').slice(prefix.length + 'conversation:'.length);
+  const own = [watch, `${prefix}conversation-inbox:${channel}`, `${prefix}conversation-handled:${channel}`];
+  const further = own.filter(() => below(4) === 0);
+  if (name === 'claim' || name === 'set') return [...pair, ...further];
   const keys = [pair, pair.slice(0, 1), pair.slice(1)][below(3)] ?? pair;
-  return name === 'answer' && below(2) === 0 ? [...keys, `${prefix}heard`] : keys;
+  const stream = (name === 'answer' || name === 'update') && below(2) === 0 ? [`${prefix}heard`] : [];
+  return [...keys, ...further, ...stream];
 }
 
 function rightArgs(name: string, names: Parameters<typeof hostileJson>[0], below: Below): string[] {
@@ -135,9 +145,22 @@ function rightArgs(name: string, names: Parameters<typeof hostileJson>[0], below
   switch (name) {
     case 'claim':
     case 'set':
-      return [hostileJson(names, below), ...ttl];
+      return [
+        hostileJson(names, below),
+        ...ttl,
+        ...(ttl.length > 0 && below(3) === 0 ? ['60000', 'f', 'v'] : []),
+      ].slice(0, name === 'claim' ? 5 : 3);
     case 'get_by_job':
-      return ttl;
+      return ttl.length > 0 && below(3) === 0 ? [...ttl, '5'] : ttl;
+    case 'update':
+      return [patch(names, below), '', ids(), 'field', bytes(below)].slice(0, below(2) === 0 ? 5 : 1 + below(3));
+    case 'remove':
+      return ['', '0', '1-1', '999999999999999', 'x']
+        .slice(below(5))
+        .slice(0, 1)
+        .concat(below(3) === 0 ? ['1'] : []);
+    case 'due':
+      return [TTLS[below(6)] ?? '', ['', '1', '1000', '0', 'x'][below(5)] ?? ''];
     case 'set_pending':
       return [ids(), ...ttl];
     case 'answer':
@@ -145,6 +168,13 @@ function rightArgs(name: string, names: Parameters<typeof hostileJson>[0], below
     default:
       return [];
   }
+}
+
+/** A patch: of one member, right or not, or hostile altogether. */
+function patch(names: Parameters<typeof hostileJson>[0], below: Below): string {
+  const name = ['note', 'userId', 'jobId', 'claimId', '\\u006eote', 'a"b'][below(6)] ?? '';
+  const value = ['1.10', '{}', '"x"', 'null', '1.', '"\n"'][below(6)] ?? '';
+  return below(3) === 0 ? hostileJson(names, below) : `{"${name}":${value}}`;
 }
 
 function changed(items: string[], any: () => string, below: Below): string[] {

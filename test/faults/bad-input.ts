@@ -16,9 +16,10 @@ end
 return found`;
 
 const OUTCOMES: Record<string, string[]> = {
-  claim: ['claimed', 'held'],
+  claim: ['claimed', 'held', 'queued', 'full', 'duplicate'],
+  update: ['updated', 'duplicate', 'gone'],
   answer: ['accepted', 'answered', 'stale', 'gone'],
-  remove: ['removed', 'held', 'gone'],
+  remove: ['removed', 'waiting', 'lapsed', 'held', 'gone'],
 };
 /** Redis's own refusals of a call that no function sees. */
 const REFUSED = /^ERR Can not execute a script with write flag using \*_ro command\.$/;
@@ -102,7 +103,8 @@ function wrongError(call: BadCall, message: string): string | undefined {
   if (![...ERROR_CODES, 'WRONGTYPE'].some((known) => known === code)) return `an error without a code: ${message}`;
   if (/user_function|script:|traceback|attempt to|\[string/.test(message)) return `a thrown error: ${message}`;
   if (message.includes(SECRET) || message.length > 300) return `an error that repeats the state: ${message}`;
-  if (call.valid === true && code !== 'CONVJOB') return `a valid state was refused: ${message}`;
+  const wrongElsewhere = /^CONVARG (fields|every field)/.test(message);
+  if (call.valid === true && code !== 'CONVJOB' && !wrongElsewhere) return `a valid state was refused: ${message}`;
   if (code === 'CONVCORRUPT' && call.keys.every((key) => !key.startsWith(PLANTED)))
     return `nothing is damaged: ${message}`;
   return undefined;
@@ -113,9 +115,11 @@ function wrongReply(call: BadCall, reply: unknown): string | undefined {
   if (call.valid === false) return `an invalid state (${judge(call.args[0] ?? '')}) was taken`;
   const outcomes = OUTCOMES[call.name];
   if (call.name === 'version') return String(reply) === '1.0.0' ? undefined : wrong;
+  if (call.name === 'due') return Array.isArray(reply) && reply.length % 2 === 0 ? undefined : wrong;
   if (!outcomes) return reply === null || isText(call, reply) ? undefined : wrong;
   if (!Array.isArray(reply) || reply.length !== 2 || !outcomes.includes(String(reply[0]))) return wrong;
-  return (String(reply[0]) === 'gone' ? !reply[1] : isText(call, reply[1])) ? undefined : wrong;
+  const mayBeNone = ['duplicate', 'lapsed'].includes(String(reply[0])) && !reply[1];
+  return (String(reply[0]) === 'gone' ? !reply[1] : mayBeNone || isText(call, reply[1])) ? undefined : wrong;
 }
 
 /** What is answered is a state; where something else was planted, any text. */
@@ -133,8 +137,10 @@ async function inconsistency(client: Redis, hear: (pairs: number) => void): Prom
   let pairs = 0;
   for (const [key, [type, value = '', deadline]] of found) {
     if (key.startsWith(PLANTED)) continue;
+    // The watch alone stays.
+    if (key.endsWith('conversation-watch') && type === 'zset') continue;
     if (deadline === '-1') return `${key} never ends`;
-    if (type === 'stream') continue;
+    if (type === 'stream' || type === 'zset') continue;
     const marker = /conversation:|job-index:/.exec(key);
     if (!marker) return `a key that belongs to nothing: ${key}`;
     const prefix = key.slice(0, marker.index);

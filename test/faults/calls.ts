@@ -1,4 +1,13 @@
-import type { AnswerOptions, ConversationReference, ConversationStore, WriteOptions } from '../../src/index.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
+import {
+  type AnswerOptions,
+  type ConversationReference,
+  ConversationStore,
+  type ConversationStoreOptions,
+  type PublishOptions,
+  type WriteOptions,
+} from '../../src/index.ts';
 
 /** One call of the store, on what has to be there before. */
 export interface StoreCall {
@@ -7,7 +16,14 @@ export interface StoreCall {
   before(store: ConversationStore): Promise<unknown>;
   call(store: ConversationStore): Promise<unknown>;
   /** What the call answers where it has been executed before, given what that execution answered; by default the same. */
-  again?(first: unknown): unknown;
+  again?(first: unknown, command: string): unknown;
+  /** Whether it reads after it has written, so that one that fails may have done its work. */
+  readsLater?: true;
+}
+
+/** The store that the calls are made with: every job is watched, and silent at once. */
+export function storeFor(client: Redis, prefix: string, options: ConversationStoreOptions = {}): ConversationStore {
+  return new ConversationStore(client, { silentAfterMs: 1, ...options, prefix });
 }
 
 /** Everything is stored for a minute; what is written or renewed by the calls lives for the default, two hours. */
@@ -23,8 +39,10 @@ export const STATE = {
   startedAt: '2026-01-31T09:30:00.000Z',
   pendingQuestionId: null,
   notes: ['größer', 1.5],
+  claimId: 'c1',
+  deliveryId: 'd1',
 };
-const OTHER = { ...STATE, jobId: 'j2', notes: [] };
+const OTHER = { ...STATE, jobId: 'j2', notes: [], claimId: 'c2', deliveryId: 'd2' };
 
 const CHANNEL: ConversationReference = { platform: 'slack', channelId: 'C1' };
 const JOB = { jobId: 'j1' };
@@ -34,6 +52,8 @@ const REFERENCES: [string, ConversationReference][] = [
   ['channel and job', { ...CHANNEL, ...JOB }],
 ];
 
+/** Later than any entry of an inbox. */
+const ALL = '999999999999999';
 const nothing = async () => {};
 const stored = (store: ConversationStore) => store.set(STATE, SHORT);
 const asked = async (store: ConversationStore) => {
@@ -49,7 +69,23 @@ const takenOver = async (store: ConversationStore) => {
   await store.set(OTHER, SHORT);
 };
 
-const CLICK: AnswerOptions = { answerId: 'a2', stream: 'job:j1:in', fields: { answer: 'yes', by: 'U1' } };
+const CLICK: AnswerOptions & PublishOptions = {
+  answerId: 'a2',
+  stream: 'job:j1:in',
+  fields: { answer: 'yes', by: 'U1' },
+};
+const PATCH = { userId: 'U2' };
+const STOP = { stream: 'job:j1:in', fields: { type: 'stop' }, deliveryId: 'd3' };
+const MESSAGE = { queue: { text: 'größer' } };
+const queued = async (store: ConversationStore) => {
+  await stored(store);
+  await store.claim(OTHER, MESSAGE);
+};
+const lapsed = async (store: ConversationStore) => {
+  await store.set(STATE, { ttlMs: 1 });
+  await sleep(5);
+};
+const duplicate = (first: unknown) => ({ ...(first as object), outcome: 'duplicate' });
 const gone = () => ({ outcome: 'gone', state: null });
 
 /** Every call of the store, by every form of reference, with every outcome. */
@@ -58,6 +94,26 @@ export const CALLS: StoreCall[] = [
   { name: 'claim of a free channel', before: nothing, call: (store) => store.claim(STATE) },
   { name: 'claim by the holder', before: asked, call: (store) => store.claim(STATE) },
   { name: "claim of another's channel", before: stored, call: (store) => store.claim(OTHER) },
+  { name: 'claim with a message', before: stored, call: (store) => store.claim(OTHER, MESSAGE) },
+  { name: 'claim for the message that runs', before: stored, call: (s) => s.claim({ ...OTHER, deliveryId: 'd1' }) },
+  { name: 'claim for a message that was queued', before: queued, call: (s) => s.claim({ ...OTHER, claimId: 'c3' }) },
+  { name: 'update with a stream', before: asked, call: (store) => store.update(JOB, PATCH, STOP), again: duplicate },
+  { name: 'update of nothing', before: nothing, call: (store) => store.update(JOB, PATCH, STOP) },
+  { name: 'remove with nothing read', before: queued, call: (store) => store.remove(JOB, { lastSeen: '0' }) },
+  { name: 'remove with all read', before: queued, call: (s) => s.remove(JOB, { lastSeen: ALL }), again: gone },
+  { name: 'remove for a retry', before: stored, call: (store) => store.remove(JOB, { retry: true }), again: gone },
+  { name: 'remove of a lapsed job', before: lapsed, call: (s) => s.remove({ ...CHANNEL, ...JOB }), again: gone },
+  {
+    name: 'due',
+    readsLater: true,
+    before: stored,
+    async call(store) {
+      await sleep(5);
+      return listOf(store.due());
+    },
+    again: (first, command) => (command === 'fcall conv_due' ? [] : first),
+  },
+  { name: 'inbox', before: queued, call: async (s) => (await listOf(s.inbox(JOB))).map(({ fields }) => fields) },
   // The second execution finds what the first one stored.
   { name: 'set of a free channel', before: nothing, call: (store) => store.set(STATE), again: () => STATE },
   { name: 'set by the holder', before: asked, call: (store) => store.set(STATE), again: () => STATE },
@@ -69,14 +125,15 @@ export const CALLS: StoreCall[] = [
     { name: `get by ${by}`, before: asked, call: (store) => store.get(ref) },
     { name: `setPendingQuestion by ${by}`, before: stored, call: (store) => store.setPendingQuestion(ref, 'q"1') },
     { name: `clearPendingQuestion by ${by}`, before: asked, call: (store) => store.clearPendingQuestion(ref) },
-    { name: `answerQuestion by ${by}`, before: asked, call: (store) => store.answerQuestion(ref, 'q1', CLICK) },
+    { name: `answerQuestion by ${by}`, before: asked, call: (s) => s.answerQuestion(ref, 'q1', { answerId: 'a2' }) },
+    { name: `update by ${by}`, before: asked, call: (store) => store.update(ref, PATCH) },
     { name: `remove by ${by}`, before: asked, call: (store) => store.remove(ref), again: gone },
   ]),
   { name: 'setPendingQuestion of nothing', before: nothing, call: (store) => store.setPendingQuestion(JOB, 'q1') },
   {
     name: 'answerQuestion without an answerId',
     before: asked,
-    call: (store) => store.answerQuestion(CHANNEL, 'q1', { stream: 'heard', fields: { answer: 'no' } }),
+    call: (store) => store.answerQuestion(JOB, 'q1', { stream: 'heard', fields: { answer: 'no' } }),
   },
   { name: 'answerQuestion without a stream', before: asked, call: (s) => s.answerQuestion(JOB, 'q1') },
   { name: 'answerQuestion, second', before: answered, call: (store) => store.answerQuestion(JOB, 'q1', CLICK) },
@@ -87,10 +144,12 @@ export const CALLS: StoreCall[] = [
   {
     name: 'list',
     before: asked,
-    async call(store) {
-      const states: unknown[] = [];
-      for await (const state of store.list()) states.push(state);
-      return states;
-    },
+    call: (store) => listOf(store.list()),
   },
 ];
+
+async function listOf<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const item of items) found.push(item);
+  return found;
+}

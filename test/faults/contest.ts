@@ -36,7 +36,12 @@ async function play(prefix: string, lines: Line[], direct: Redis, below: (limit:
   const judge = new ConversationStore(direct, { prefix });
   const stores = lines.map(({ client }) => new ConversationStore(client, { prefix }));
   await Promise.all(stores.map((store) => store.ready()));
-  const states = lines.map((_, index) => ({ ...STATE, jobId: `job${index}` }));
+  const states = lines.map((_, index) => ({
+    ...STATE,
+    jobId: `job${index}`,
+    claimId: `c${index}`,
+    deliveryId: `d${index}`,
+  }));
   const all = async <T>(command: string, call: (store: ConversationStore, index: number) => Promise<T>) => {
     for (const { proxy } of lines) misfortune(below, (fault, times) => proxy.arm(command, fault, times));
     const replies = await Promise.all(stores.map(call));
@@ -44,14 +49,15 @@ async function play(prefix: string, lines: Line[], direct: Redis, below: (limit:
     return replies;
   };
 
-  const claims = await all('fcall conv_claim', (store, index) => store.claim({ ...STATE, jobId: `job${index}` }));
+  const claims = await all('fcall conv_claim', (store, index) => store.claim(states[index] ?? STATE));
   const winner = onlyIndex(claims, 'claimed');
   for (const { state } of claims) assert.equal(state, states[winner], `${prefix} claims do not agree who won`);
-  assert.equal(Object.keys(await dump(direct)), keysOf(prefix, winner), `${prefix} keys after the claims`);
+  assert.equal(await keysThere(direct), keysOf(prefix, winner), `${prefix} keys after the claims`);
 
+  const winnersRef = { jobId: `job${winner}` };
   await judge.setPendingQuestion(CHANNEL, 'q1');
   const answers = await all('fcall conv_answer', (store, index) =>
-    store.answerQuestion(CHANNEL, 'q1', { answerId: `a${index}`, stream: 'heard', fields: { by: index } }),
+    store.answerQuestion(winnersRef, 'q1', { answerId: `a${index}`, stream: 'heard', fields: { by: index } }),
   );
   const accepted = onlyIndex(answers, 'accepted');
   for (const { outcome, state } of answers) {
@@ -72,7 +78,7 @@ async function play(prefix: string, lines: Line[], direct: Redis, below: (limit:
     removals.every(({ outcome }) => outcome !== 'held'),
     `${prefix} a removal was held`,
   );
-  assert.equal(Object.keys(await dump(direct)), [`${prefix}heard`], `${prefix} keys after the removals`);
+  assert.equal(await keysThere(direct), [`${prefix}heard`], `${prefix} keys after the removals`);
 }
 
 /** One time out of five nothing. No command has fewer than 40 bytes, no reply fewer than 15. */
@@ -82,6 +88,11 @@ function misfortune(below: (limit: number) => number, arm: (fault: Fault, times?
   if (kind === 2) arm({ kind: 'cut reply', bytes: below(15) }, 1 + below(2));
   if (kind === 3) arm({ kind: 'late' });
   if (kind === 4) arm({ kind: 'slow', ms: below(100) });
+}
+
+/** All keys but the one that remembers which messages were handled. */
+async function keysThere(direct: Redis): Promise<string[]> {
+  return Object.keys(await dump(direct)).filter((key) => !key.includes('conversation-handled:'));
 }
 
 function onlyIndex(replies: { outcome: string }[], outcome: string): number {

@@ -61,7 +61,13 @@ export class Caller {
   #choose(count: number): Step {
     const { state, heard } = this.kept;
     const { channelId } = this.#channel;
-    const fresh = { ...STATE, channelId, jobId: `${channelId}-${count}` };
+    const fresh = {
+      ...STATE,
+      channelId,
+      jobId: `${channelId}-${count}`,
+      claimId: `c${count}`,
+      deliveryId: `d${count}`,
+    };
     const kind = this.#below(10);
     if (!state) return { after: { state: fresh, heard }, call: (store) => store.claim(fresh) };
     if (kind === 0) return { after: { state: null, heard }, call: (store) => store.remove(state).then(() => ({})) };
@@ -81,7 +87,7 @@ export class Caller {
         state: { ...state, pendingQuestionId: null, lastAnswer: { questionId, answerId } },
         heard: [...heard, answerId].slice(-LAST),
       },
-      call: (store) => store.answerQuestion(this.#channel, questionId, options),
+      call: (store) => store.answerQuestion(state, questionId, options),
     };
   }
 }

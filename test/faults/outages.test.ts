@@ -133,7 +133,7 @@ test('a replica serves what reads, with the library or without, and refuses what
   while (!/^master_link_status:up/m.test(await client.info('replication'))) await sleep(20);
   const endings = await makeCalls(client);
   // A function that may write is refused even where it would not.
-  assert.is(judge(endings, right, /^ReplyError: READONLY/), 28);
+  assert.is(judge(endings, right, /^ReplyError: READONLY/), 41);
   assertUnchanged(endings, before, await dump(direct));
   await direct.function('FLUSH');
   await direct.wait(1, 2_000);
@@ -167,7 +167,7 @@ test('out of memory, reads and removals go on and the rest is refused', async ()
   const before = await prepare(client);
   await client.config('SET', 'maxmemory', '1');
   const endings = await makeCalls(client);
-  assert.is(judge(endings, right, /^ReplyError: OOM/), 23);
+  assert.is(judge(endings, right, /^ReplyError: OOM/), 32);
   assertUnchanged(endings, before, await dump(client));
   await client.function('FLUSH');
   assert.is(judge(await makeCalls(client), right, /^ReplyError: OOM/), CALLS.length);

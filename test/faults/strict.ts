@@ -16,8 +16,19 @@ export function judge(bytes: string): { conversation: string; job: string } | st
   if (typeof state !== 'object' || state === null || Array.isArray(state)) return 'no JSON object';
   if (hasLoneSurrogate(text)) return 'half of a surrogate pair';
   if (depth(text) > MAX_DEPTH) return 'too deep';
-  const { jobId, channelId, userId, platform, project, ticketId, startedAt, pendingQuestionId, lastAnswer } =
-    state as Record<string, unknown>;
+  const {
+    jobId,
+    channelId,
+    userId,
+    platform,
+    project,
+    ticketId,
+    startedAt,
+    pendingQuestionId,
+    lastAnswer,
+    claimId,
+    deliveryId,
+  } = state as Record<string, unknown>;
   if (!isId(jobId, 512) || !isId(channelId, 512)) return 'jobId or channelId';
   if (typeof platform !== 'string' || !PLATFORM.test(platform)) return 'platform';
   if (typeof userId !== 'string' || typeof project !== 'string' || !userId || !project) return 'userId or project';
@@ -25,6 +36,8 @@ export function judge(bytes: string): { conversation: string; job: string } | st
   if (typeof startedAt !== 'string' || !ISO.test(startedAt)) return 'startedAt';
   if (pendingQuestionId !== undefined && pendingQuestionId !== null && !isId(pendingQuestionId, 1024)) return 'pending';
   if (lastAnswer !== undefined && lastAnswer !== null && !isAnswer(lastAnswer)) return 'lastAnswer';
+  if (claimId !== undefined && !isId(claimId, 1024)) return 'claimId';
+  if (deliveryId !== undefined && !isId(deliveryId, 1024)) return 'deliveryId';
   return {
     conversation: latin1(`conversation:${platform.toLowerCase()}:${channelId}`),
     job: latin1(`job-index:${jobId}`),
