@@ -50,8 +50,10 @@ export class Load {
     this.#clusters = [plain, autopipelining];
     this.stores = [
       new ConversationStore(plain, { sharded: true }),
-      new ConversationStore(plain, { prefix: TENANT }),
-      new ConversationStore(autopipelining, { sharded: true, prefix: 'auto:' }),
+      new ConversationStore(plain, { prefix: TENANT, silentAfterMs: 600_000 }),
+      new ConversationStore(autopipelining, { sharded: true, prefix: 'auto:', silentAfterMs: 600_000 }),
+      // In the tenant's slot, which moves.
+      new ConversationStore(autopipelining, { prefix: `${TENANT}auto:` }),
     ];
   }
 
@@ -83,7 +85,7 @@ export class Load {
         const jobId = store.newJobId(channel);
         const given = { ...channel, jobId, userId: 'U1', project: 'web', ticketId: n, startedAt: new Date() };
         const { state } = await this.call(() => store.claim(given));
-        this.#residents.push([store, state]);
+        if (state) this.#residents.push([store, state]);
       });
       await Promise.all(claims);
     }

@@ -1,11 +1,17 @@
 import type { ChannelReference, ConversationState, ConversationStore } from '../../src/index.ts';
-import type { Load } from './load.ts';
+/** What a scene needs of the load that plays it. */
+export interface Stage {
+  resends: boolean;
+  call<T>(run: () => Promise<T>): Promise<T>;
+  expect(right: boolean, what: string, found: unknown): void;
+  published(key: string, question: string): Promise<string[]>;
+}
 
 /**
  * One conversation from its claim to its removal, with everything around it that may go wrong. Only this scene touches
  * the channel, so that it knows what every call has to answer.
  */
-export async function playScene(load: Load, store: ConversationStore, channel: ChannelReference): Promise<void> {
+export async function playScene(load: Stage, store: ConversationStore, channel: ChannelReference): Promise<void> {
   const [a, b, c] = Array.from({ length: 3 }, () => store.newJobId(channel)) as [string, string, string];
   const state = (jobId: string) => ({
     ...channel,
@@ -20,11 +26,11 @@ export async function playScene(load: Load, store: ConversationStore, channel: C
 
   // Nobody holds it: of simultaneous claims one is claimed, and all see the winner.
   const claims = await Promise.all([a, b, c].map((jobId) => call(() => store.claim(state(jobId)))));
-  const winners = claims.filter(({ outcome }) => outcome === 'claimed').map((claim) => claim.state.jobId);
+  const winners = claims.filter(({ outcome }) => outcome === 'claimed').map((claim) => claim.state?.jobId);
   expect(winners.length === 1, 'one claim wins', claims);
   const first = winners[0] ?? a;
   expect(
-    claims.every((claim) => claim.state.jobId === first),
+    claims.every((claim) => claim.state?.jobId === first),
     'all claims see the winner',
     claims,
   );
@@ -45,7 +51,7 @@ export async function playScene(load: Load, store: ConversationStore, channel: C
   );
   expect(found[4] === null, 'a job that was held is unknown', found);
 
-  for (const ref of [channel, { jobId: first }, state(first)]) {
+  for (const ref of [{ jobId: first }, state(first)]) {
     const question = `q${Object.keys(ref).length}`;
     const asked = await call(() => store.setPendingQuestion(ref, question));
     expect(asked?.pendingQuestionId === question && asked.jobId === first, 'a question is pending', asked);
@@ -72,6 +78,32 @@ export async function playScene(load: Load, store: ConversationStore, channel: C
     const published = await load.published(store.key(ref, stream), question);
     expect(published.join() === accepted.join(), 'an answer is published once', { accepted, published });
   }
+
+  // What comes meanwhile is queued once, keeps the job from ending unread, and is a duplicate from then on.
+  const more = { ...state(second), deliveryId: 'more' };
+  const queued = await call(() => store.claim(more, { queue: { text: 'more' } }));
+  expect(queued.outcome === 'queued' && queued.state.jobId === first, 'what comes meanwhile is queued', queued);
+  const repeated = await call(() => store.claim(more, { queue: { text: 'more' } }));
+  expect(repeated.outcome === 'duplicate', 'a redelivery of it is a duplicate', repeated);
+  const unread = await call(() => store.remove(state(first), { lastSeen: '0' }));
+  expect(unread.outcome === 'waiting', 'a job does not end unread', unread);
+  const texts = await call(async () => {
+    const found: (string | undefined)[] = [];
+    for await (const { fields } of store.inbox({ jobId: first })) found.push(fields['text']);
+    return found;
+  });
+  expect(texts.join() === 'more', 'the inbox holds it once', texts);
+  for (const ref of [{ jobId: first }, state(first)]) {
+    const deliveryId = `note${Object.keys(ref).length}`;
+    const note = { stream, fields: { question: deliveryId, name: 'note' }, deliveryId };
+    const noted = await call(() => store.update(ref, { project: deliveryId }, note));
+    const isOnce = noted.outcome === 'updated' || (load.resends && noted.outcome === 'duplicate');
+    expect(isOnce && noted.state.project === deliveryId, 'a member is put into the state', noted);
+    const heard = await load.published(store.key(ref, stream), deliveryId);
+    expect(heard.join() === 'note', 'its stream hears it once', heard);
+  }
+  const renamed = await call(() => store.update(channel, { project: 'web' }));
+  expect(renamed.outcome === 'updated' && renamed.state.project === 'web', 'by channel too', renamed);
 
   // Another job takes it over; what the old one still does, does nothing.
   const taken = await call(() => store.set(state(second)));
@@ -101,7 +133,9 @@ export async function playScene(load: Load, store: ConversationStore, channel: C
 
   // It ends, by one reference or another, once.
   const ends = [channel, { jobId: third }, state(third)];
-  const removed = await call(() => store.remove(ends[Number(channel.channelId.slice(1)) % 3] ?? channel));
+  const removed = await call(() =>
+    store.remove(ends[Number(channel.channelId.slice(1)) % 3] ?? channel, { lastSeen: '999999999999999' }),
+  );
   const gone = load.resends && removed.outcome === 'gone';
   expect(gone || (removed.outcome === 'removed' && removed.state?.jobId === third), 'it is removed', removed);
   const after: (ConversationState | null)[] = await Promise.all([
