@@ -43,6 +43,12 @@ const SITUATIONS: Record<string, string[][]> = {
   'a question was answered': [['MSET', CHANNEL, ANSWERED, JOB, CHANNEL]],
   'JSON written by somebody else': [['MSET', CHANNEL, ODD, JOB, CHANNEL]],
   'another job took over': [['MSET', CHANNEL, json({ jobId: 'j2' }), JOB, CHANNEL, STALE, CHANNEL]],
+  'unread messages, a silent job and a handled message': [
+    ['MSET', CHANNEL, json({ deliveryId: 'd0', claimId: 'c0' }), JOB, CHANNEL],
+    ['XADD', 'conversation-inbox:slack:C1', '1-1', 'text', 'more'],
+    ['ZADD', 'conversation-handled:slack:C1', '99999999999999', 'd1'],
+    ['ZADD', 'conversation-watch', '1', `j1\n${CHANNEL}`, '2', `j2\n${CHANNEL}`],
+  ],
   'no index': [['SET', CHANNEL, ASKED]],
   'only an index': [['SET', JOB, CHANNEL]],
   'an index that leads elsewhere': [['MSET', CHANNEL, ASKED, JOB, 'other:conversation:slack:C1']],
@@ -67,11 +73,20 @@ const REFERENCES = [[CHANNEL], [JOB], [CHANNEL, JOB], [CHANNEL, STALE], [STALE]]
 const CALLS: Command[] = [
   ['conv_claim', [CHANNEL, JOB], json()],
   ['conv_claim', [CHANNEL, STALE], json({ jobId: 'j2' }), '1000'],
-  ['conv_set', [CHANNEL, JOB], json({ more: [[], {}, 1.1] })],
+  ['conv_claim', [CHANNEL, STALE], json({ jobId: 'j2', claimId: 'c2', deliveryId: 'd2' }), '', '', 'text', 'more'],
+  ['conv_claim', [CHANNEL, STALE], json({ jobId: 'j2', claimId: 'c2', deliveryId: 'd1' }), '', '1'],
+  ['conv_due', ['conversation-watch'], '60000'],
+  ['conv_set', [CHANNEL, JOB], json({ more: [[], {}, 1.1] }), '', '600000'],
   ['conv_set', [CHANNEL, STALE], json({ jobId: 'j2' }), ''],
   ...REFERENCES.flatMap((keys): Command[] => [
     ['conv_get', keys],
     ['conv_get_by_job', keys],
+    ['conv_get_by_job', keys, '', '600000'],
+    ['conv_update', keys, '{"a\\u0062":1.10,"userId":"é"}'],
+    ['conv_update', [...keys, STREAM], '{}', '', 'd3', 'field', 'value'],
+    ['conv_update', keys, '{"jobId":"j9"}'],
+    ['conv_remove', keys, '0'],
+    ['conv_remove', keys, '999999999999999', '1'],
     ['conv_set_pending', keys, 'q1'],
     ['conv_set_pending', keys, 'q"\\2é', '5000'],
     ['conv_set_pending', keys, ''],
@@ -87,9 +102,11 @@ const NAMES = [
   'conv_set',
   'conv_get',
   'conv_get_by_job',
+  'conv_update',
   'conv_set_pending',
   'conv_answer',
   'conv_remove',
+  'conv_due',
 ];
 
 /** States and arguments that are wrong, or look so. */
@@ -187,6 +204,7 @@ async function contents(redis: Redis): Promise<[string, unknown][]> {
 
 async function contentOf(redis: Redis, key: string): Promise<unknown> {
   const type = await redis.type(key);
+  if (type === 'zset') return (await redis.zrange(key, '0', '-1')).sort();
   if (type === 'list') return redis.lrange(key, 0, -1);
   if (type === 'stream') return (await redis.xrange(key, '-', '+')).map(([, fields]) => fields);
   return parsed(await redis.get(key));
