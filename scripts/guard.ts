@@ -19,8 +19,6 @@ export interface GuardOptions {
   directory: string;
   /** A regular expression for uvu: which files in there. */
   pattern: string;
-  /** The exact number of tests there have to be; left out when only some files run. */
-  expected?: number;
   /** How long the whole run may take, in milliseconds. */
   limitMs: number;
   /** How long one test may take: for so long nothing may be printed. */
@@ -56,7 +54,6 @@ export async function guard(options: GuardOptions): Promise<Verdict> {
   const { total, passed, skipped } = summary;
   if (skipped > 0) problems.push(`Skipped tests: ${skipped}, by a skip() or by an only() elsewhere in their suite.`);
   if (exit !== 'exit code 0' && !killed && passed === total) problems.push(`The process ended with ${exit}.`);
-  if (options.expected !== undefined && total !== options.expected) problems.push(wrongTotal(total, options.expected));
   for (const name of suites.map((suite) => suite.name)) {
     const text = section(name, output, suites);
     if (text === undefined) problems.push(`${name} never ran.`);
@@ -197,10 +194,4 @@ function neverRun({ name, file }: Suite): string[] {
     if (!lastTest || run > lastTest.index) return [];
     return `${name}: ${run < 0 ? `${suite}.run() is missing` : `tests that stand after ${suite}.run() never run`}.`;
   });
-}
-
-function wrongTotal(total: number, expected: number): string {
-  return total > expected
-    ? `${total} tests ran and test/total.json says ${expected}: write ${total} there, so that none can get lost unnoticed.`
-    : `Only ${total} tests ran and test/total.json says ${expected}: some are gone. If that is meant, write ${total} there.`;
 }

@@ -2,13 +2,9 @@
 import { join } from 'node:path';
 import { guard } from './guard.ts';
 
-/** The exact number of tests there have to be. */
-const TESTS = 15;
-
 const { passed, failed, problems } = await guard({
   directory: join(import.meta.dirname, '..', 'test', 'package'),
   pattern: '^tarball\\.ts$',
-  expected: TESTS,
   limitMs: 15 * 60_000,
   // One test installs from a registry.
   silenceMs: 5 * 60_000,
