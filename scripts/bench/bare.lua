@@ -53,6 +53,7 @@ end)
 redis.register_function('bare_remove', function(keys)
   local text = redis.call('GET', keys[1])
   redis.call('GET', keys[2])
+  redis.call('ZSCORE', 'conversation-watch', keys[2])
   redis.call('DEL', keys[1], keys[2])
   return { 'removed', text }
 end)

@@ -51,7 +51,8 @@ test('the TypeScript example compiles and tells the story its comments tell', as
       heard.filter((line) => /^(accepted|removed)$/.test(line)),
       ['accepted', 'removed'],
     );
-    assert.equal(await client.keys('*'), ['job:agent-web-12:in']);
+    const left = (await client.keys('*')).sort();
+    assert.equal(left, ['conversation-handled:slack:C0123ABCD', 'job:agent-web-12:in']);
   } finally {
     await rm(folder, { recursive: true });
   }
@@ -72,20 +73,22 @@ test('the redis-cli lines answer what the table says', async () => {
     const [outcome, text] = reply as [string, string];
     return [outcome, state(text).jobId];
   };
-  assert.is(replies.length, 10);
+  assert.is(replies.length, 12);
   assert.equal(pair(replies[0]), ['claimed', 'j1']);
   assert.is(state(replies[1]).jobId, 'j1');
   assert.is(state(replies[2]).channelId, 'C1');
-  assert.is(state(replies[3]).pendingQuestionId, 'deploy-now');
-  assert.equal(pair(replies[4]), ['accepted', 'j1']);
+  assert.is(state((replies[3] as string[])[1]).pod, 'agent-7f');
+  assert.is(state(replies[4]).pendingQuestionId, 'deploy-now');
+  assert.equal(pair(replies[5]), ['accepted', 'j1']);
   assert.equal(
-    (replies[5] as [string, string[]][]).map(([, fields]) => fields),
+    (replies[6] as [string, string[]][]).map(([, fields]) => fields),
     [['answer', 'yes', 'by', 'U1']],
   );
-  assert.equal(state(replies[6]).lastAnswer, { questionId: 'deploy-now', answerId: 'click-1' });
-  assert.equal(pair(replies[7]), ['held', 'j2']);
-  assert.equal(pair(replies[8]), ['removed', 'j2']);
-  assert.is(replies[9], LIBRARY_VERSION);
+  assert.equal(state(replies[7]).lastAnswer, { questionId: 'deploy-now', answerId: 'click-1' });
+  assert.equal(pair(replies[8]), ['held', 'j2']);
+  assert.equal(pair(replies[9]), ['removed', 'j2']);
+  assert.equal(replies[10], []);
+  assert.is(replies[11], LIBRARY_VERSION);
 });
 
 /** What a user may do: each call is allowed or not, and the server says which. */
@@ -119,6 +122,7 @@ test('each of the three users can do its work and nothing else', async () => {
   const text =
     '{"jobId":"j1","channelId":"C1","userId":"U1","platform":"slack","project":"p","ticketId":1,"startedAt":"2026-01-31T09:30:00Z"}';
   const taken = text.replace('j1', 'j2');
+  const other = text.replace('j1', 'j3').replace('}', ',"claimId":"c3","deliveryId":"d3"}');
   const calls: Record<string, [string, ...string[]]> = {
     load: ['FUNCTION', 'LOAD', 'REPLACE', LIBRARY_SOURCE],
     listLibraries: ['FUNCTION', 'LIST'],
@@ -127,6 +131,10 @@ test('each of the three users can do its work and nothing else', async () => {
     getByJob: ['FCALL', 'conv_get_by_job', '1', 'job-index:j1'],
     setPending: ['FCALL', 'conv_set_pending', '1', 'conversation:slack:C1', 'q1'],
     answer: ['FCALL', 'conv_answer', '2', 'job-index:j1', 'job:j1:in', 'q1', 'a1', '', 'answer', 'yes'],
+    update: ['FCALL', 'conv_update', '2', 'job-index:j1', 'job:j1:in', '{}', '', 'd1', 'type', 'stop'],
+    queue: ['FCALL', 'conv_claim', '2', 'conversation:slack:C1', 'job-index:j3', other, '', '', 'text', 'more'],
+    watch: ['FCALL', 'conv_get_by_job', '1', 'job-index:j1', '', '1000'],
+    due: ['FCALL', 'conv_due', '1', 'conversation-watch', '1000'],
     set: ['FCALL', 'conv_set', '2', 'conversation:slack:C1', 'job-index:j2', taken],
     scan: ['SCAN', '0'],
     remove: ['FCALL', 'conv_remove', '1', 'conversation:slack:C1'],
@@ -146,7 +154,20 @@ test('each of the three users can do its work and nothing else', async () => {
   const yes = (...those: string[]) => Object.fromEntries(names.map((name) => [name, those.includes(name)]));
   try {
     assert.equal(await allowed(deployer, calls), yes('load', 'listLibraries'));
-    const work = ['claim', 'get', 'getByJob', 'setPending', 'answer', 'set', 'scan', 'remove'];
+    const work = [
+      'claim',
+      'get',
+      'getByJob',
+      'setPending',
+      'answer',
+      'update',
+      'queue',
+      'watch',
+      'due',
+      'set',
+      'scan',
+      'remove',
+    ];
     assert.equal(await allowed(app, calls), yes(...work));
     await admin.fcall('conv_set', 2, 'conversation:slack:C1', 'job-index:j1', text);
     assert.equal(await allowed(ops, calls), yes('get', 'scan', 'deadline'));
