@@ -395,7 +395,7 @@ test('a master without slots gets the library too', async () => {
     checked.stdout,
     new RegExp(`^127\\.0\\.0\\.1:${node.options.port} +conversation ${LIBRARY_VERSION} is there$`, 'm'),
   );
-  assert.match(checked.stderr, /^1 of 2 masters are not at conversation /);
+  assert.match(checked.stderr, /^1 of 2 masters do not serve apps of conversation /);
   assert.is(checked.code, 1);
   const loaded = await cli(['load', '--url', `redis://127.0.0.1:${idle.options.port}`]);
   assert.match(loaded.stdout, /loaded, there was none\n/);
@@ -434,7 +434,7 @@ test('a master that is down is named, and keeps nobody from the others', async (
     checked.stdout,
     new RegExp(`^${address} +failed: the connection was refused; no server listens there\\.$`, 'm'),
   );
-  assert.match(checked.stderr, /^1 of 2 masters are not at conversation /);
+  assert.match(checked.stderr, /^1 of 2 masters do not serve apps of conversation /);
   await node.function('FLUSH');
   assert.is((await new ConversationStore(connect(), TAGGED).claim({ ...STATE })).outcome, 'claimed');
 });
