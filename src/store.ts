@@ -115,9 +115,10 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
           );
     return traced('claim', state.platform, async () => {
       const { outcome, state: text } = await convClaim(functions, keys, args);
-      if (outcome === 'duplicate' || text === null) return { outcome: 'duplicate', state: this.#orNull(text) };
+      if (outcome === 'duplicate') return { outcome, state: this.#orNull(text) };
+      // No library of ours leaves it out here; taken for a duplicate, the message would be lost.
+      const stored = parse<StoredConversationState<Extra>>(text ?? '');
       if (outcome === 'claimed' || outcome === 'queued') this.#log(outcome, state);
-      const stored = parse<StoredConversationState<Extra>>(text);
       if (outcome !== 'claimed') return { outcome, state: stored };
       return { outcome, state: stored, ...(count !== undefined && { replicas: count }) };
     });

@@ -13,8 +13,10 @@ import {
   convUpdate,
   convVersion,
 } from '../../src/conversation.gen.ts';
-import { CHANNEL, failure, JOB, json } from '../support/library.ts';
+import { ConversationStore } from '../../src/index.ts';
+import { CHANNEL, failure, JOB, json, STATE } from '../support/library.ts';
 import { withRedis } from '../support/redis.ts';
+import { refusal } from './store.ts';
 
 const test = suite('a library of the same name that is another one');
 const server = withRedis(test);
@@ -55,5 +57,17 @@ for (const protocol of [2, 3] as const) {
     }
   });
 }
+
+test('a claim without a state is no duplicate, for then its message would be lost', async () => {
+  const client = await server.connect();
+  const answers = ['claimed', 'held', 'queued', 'full'];
+  for (const outcome of answers) {
+    const source = `#!lua name=conversation
+redis.register_function('conv_claim', function() return { '${outcome}', false } end)
+redis.register_function({ function_name = 'conv_version', flags = { 'no-writes' }, callback = function() return '1.0.0' end })`;
+    await client.function('LOAD', 'REPLACE', source);
+    await refusal(new ConversationStore(client).claim(STATE), 'CONVCORRUPT');
+  }
+});
 
 test.run();
