@@ -25,6 +25,8 @@ async function perform(task: Task, store: ConversationStore): Promise<Report> {
       return write(task, store);
     case 'work':
       return work(task, store);
+    case 'live':
+      return live(task, store);
     case 'sweep':
       return settle(task, store);
   }
@@ -80,6 +82,19 @@ async function readAndEnd(jobId: string, store: ConversationStore): Promise<stri
     const { outcome } = await store.remove({ ...CHANNEL, jobId }, { lastSeen });
     if (outcome !== 'waiting') return read;
   }
+}
+
+/** A job that holds its channel and gives signs of life. Gives what each of them found, but for those alike before. */
+async function live({ name, untilMs = 0 }: Task, store: ConversationStore): Promise<Report> {
+  const seen: string[] = [];
+  while (Date.now() < untilMs) {
+    const state = await store.getByJobId(name);
+    const found = state ? 'alive' : 'lost';
+    if (seen.at(-1) !== found) seen.push(found);
+    process.send?.('a sign of life');
+    await sleep(20);
+  }
+  return { seen };
 }
 
 /** A sweep that takes its time over every job, so that it can be killed in the middle. */

@@ -97,26 +97,33 @@ test('three sweeps at once, one killed in the middle: every silent job is report
 });
 
 test('a host that sleeps past its silence and wakes up finds its job alone and alive', async () => {
-  const watching = new ConversationStore(redis, { silentAfterMs: 100 });
+  const watching = new ConversationStore(redis, { silentAfterMs: 400 });
+  const silent = async () => {
+    const found: string[] = [];
+    for await (const { jobId } of watching.due({ leaseMs: 60_000 })) found.push(jobId);
+    return found;
+  };
   const [host] = processes;
   assert.ok(host);
-  const job = { ...STATE, ...CHANNEL, jobId: 'sleeper' };
-  await watching.claim(job);
+  const signOfLife = () => new Promise<void>((resolve) => host.process.once('message', () => resolve()));
+  await watching.claim({ ...STATE, ...CHANNEL, jobId: 'sleeper' });
+  const life = host.perform({ kind: 'live', url, name: 'sleeper', silentAfterMs: 400, untilMs: Date.now() + 4_000 });
+  await signOfLife();
+  await sleep(600);
+  assert.equal(await silent(), [], 'while its host is awake it is not silent');
+
   host.process.kill('SIGSTOP');
-  await sleep(200);
-  const found: string[] = [];
-  for await (const { jobId, state } of watching.due({ leaseMs: 50 })) {
-    found.push(jobId);
-    assert.is(state?.jobId, 'sleeper');
-    // Whoever runs jobs says that it is there: the host sleeps, but has not gone.
-    assert.is((await watching.getByJobId(jobId))?.jobId, 'sleeper');
-  }
-  assert.equal(found, ['sleeper']);
-  assert.is((await watching.claim({ ...STATE, jobId: 'second', claimId: 'c2' })).outcome, 'held');
+  await sleep(600);
+  assert.equal(await silent(), ['sleeper']);
+  // Whoever runs jobs says that it is there, so it is looked up and not removed.
+  assert.is((await watching.getByJobId('sleeper'))?.jobId, 'sleeper');
+  const rival = { ...STATE, jobId: 'second', claimId: 'c2' };
+  assert.is((await watching.claim(rival)).outcome, 'held');
+
   host.process.kill('SIGCONT');
-  const { read } = await host.perform({ kind: 'work', url, name: 'sleeper' });
-  assert.equal(read, []);
-  assert.is((await watching.claim({ ...STATE, jobId: 'second', claimId: 'c3' })).outcome, 'claimed');
+  await signOfLife();
+  assert.equal((await life).seen, ['alive'], 'it never lost its channel');
+  assert.is((await watching.claim({ ...rival, claimId: 'c3' })).outcome, 'held');
 });
 
 test.run();

@@ -5,7 +5,7 @@ export const CHANNEL = { platform: 'slack', channelId: 'C1' };
 
 /** What a process is to do. */
 export interface Task {
-  kind: 'dispatch' | 'write' | 'work' | 'sweep';
+  kind: 'dispatch' | 'write' | 'work' | 'live' | 'sweep';
   url: string;
   /** Tells processes apart, and names the job of one that works. */
   name: string;
