@@ -2,7 +2,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { clusterFunctions, isCluster, send } from './cluster/cluster.ts';
 import { type FunctionClient, LIBRARY_NAME, LIBRARY_VERSION } from './conversation.gen.ts';
 import { fromClient, invalidArgument, isFunctionMissing } from './errors.ts';
-import { prepareLibrary } from './library/prepare.ts';
+import { prepareLibrary } from './library/deploy.ts';
 import type { Logger } from './options.ts';
 
 /** How often a call is made where the library is found missing: on a cluster one node after the other may lack it. */

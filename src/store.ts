@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
+import { checkChannel, checkJobId, checkMilliseconds, checkText } from './arguments.ts';
 import { isCluster } from './cluster/cluster.ts';
 import { checkDurability, functionsOnReplicas } from './cluster/replicas.ts';
 import { type Connection, checkClient, connect } from './connection.ts';
@@ -15,7 +16,6 @@ import {
   MAX_DUE,
 } from './conversation.gen.ts';
 import { invalidArgument, isConversationError } from './errors.ts';
-import { checkChannel, checkJobId, checkMilliseconds, checkText } from './keys/ids.ts';
 import { furtherKeys, pairKeys, referenceKeys } from './keys/keys.ts';
 import { checkKeyspace, type Keyspace, newJobId } from './keys/prefix.ts';
 import { conversations, inboxEntries, silentJobs } from './many.ts';

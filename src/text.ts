@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { checkText } from './arguments.ts';
 import { ConversationError, invalidArgument } from './errors.ts';
-import { checkText } from './keys/ids.ts';
 import type { Fields } from './options.ts';
 import type { ChannelReference, ConversationReference, JobReference } from './state.ts';
 

@@ -1,7 +1,7 @@
+import { checkChannel, checkJobId } from '../arguments.ts';
 import { CONVERSATION, HANDLED, INBOX, JOB_INDEX, WATCH } from '../conversation.gen.ts';
 import { invalidArgument } from '../errors.ts';
 import type { ChannelReference, ConversationReference, JobReference } from '../state.ts';
-import { checkChannel, checkJobId } from './ids.ts';
 import { type Keyspace, prefixOf } from './prefix.ts';
 
 /** Both keys of a conversation, and what stands before them. */

@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import type { RunningRedis } from '../../scripts/redis.ts';
 import { slotOf } from '../../scripts/slot.ts';
 import { ConversationStore, checkLibrary, LIBRARY_VERSION, loadLibrary } from '../../src/index.ts';
-import { PARTITIONS, partitionName } from '../../src/keys/partitions.ts';
+import { PARTITIONS, partitionName } from '../../src/keys/prefix.ts';
 import { cli } from '../cli/cli.ts';
 import { libraryOf } from '../deploy/versions.ts';
 import { STATE } from '../support/library.ts';

@@ -1,5 +1,5 @@
-import { MAX_ID, MAX_MILLISECONDS } from '../conversation.gen.ts';
-import { invalidArgument } from '../errors.ts';
+import { MAX_ID, MAX_MILLISECONDS } from './conversation.gen.ts';
+import { invalidArgument } from './errors.ts';
 
 // What can be seen to be wrong before anything is sent.
 
