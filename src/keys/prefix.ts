@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { checkChannel, checkJobId, checkPlatform } from '../arguments.ts';
+import { checkChannel, checkJobId, checkObject, checkPlatform } from '../arguments.ts';
 import { CONVERSATION, HANDLED, INBOX, JOB_INDEX, WATCH } from '../conversation.gen.ts';
 import { invalidArgument } from '../errors.ts';
 import type { ChannelReference, JobReference } from '../state.ts';
@@ -50,10 +50,11 @@ export function prefixOf({ prefix, sharded }: Keyspace, ref: Partial<ChannelRefe
 
 const MAKE = 'with sharded: true a job id comes from newJobId({ platform, channelId }) of its channel';
 
-/** A new job id for a channel. */
-export function newJobId({ platform, channelId }: ChannelReference): string {
+/** A new job id for a channel, which carries its partition: 47 lower-case letters, digits and hyphens. */
+export function newJobId(channel: ChannelReference): string {
+  const { platform, channelId } = checkObject('the channel', channel);
   checkChannel(platform, channelId);
-  return jobIdIn(partitionOf(platform, channelId));
+  return `job-${partitionOf(platform, channelId)}-${randomUUID()}`;
 }
 
 /** Every prefix that a conversation of a store can have. */
@@ -91,11 +92,6 @@ export function partitionOf(platform: string, channelId: string): string {
 export function partitionName(number: number): string {
   const digits = number.toString(8).padStart(5, '0');
   return `${digits.slice(0, 4)}-${digits.slice(4)}`;
-}
-
-/** A new job id that carries the partition: 47 lower-case letters, digits and hyphens. */
-function jobIdIn(partition: string): string {
-  return `job-${partition}-${randomUUID()}`;
 }
 
 /** The partition that a job id carries; nothing for one that is not of `jobIdIn`. */
