@@ -31,7 +31,9 @@ const SHOWN_CALLS = 5;
 async function testsOnServers(): Promise<string[]> {
   const { suites } = await parse(join(ROOT, 'test'), '\\.test\\.ts$');
   const calls = (file: string) => /with(Redis|Library)\(|startRedis\(/.test(readFileSync(file, 'utf8'));
-  return suites.filter(({ name, file }) => calls(file) && name !== join('tools', 'redis.test.ts')).map(({ name }) => name);
+  return suites
+    .filter(({ name, file }) => calls(file) && name !== join('tools', 'redis.test.ts'))
+    .map(({ name }) => name);
 }
 
 async function runOn(engine: Installed, tests: string[]): Promise<Run> {
