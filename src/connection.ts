@@ -1,26 +1,37 @@
 import type { Cluster, Redis } from 'ioredis';
-import { clusterFunctions, isCluster, send } from './cluster/cluster.ts';
+import { clusterFunctions, isCluster, readMaster } from './cluster/cluster.ts';
+import { type Durability, functionsOnReplicas, type Waiting } from './cluster/replicas.ts';
+import { scanKeys } from './cluster/scan.ts';
 import { type FunctionClient, LIBRARY_NAME, LIBRARY_VERSION } from './conversation.gen.ts';
 import { fromClient, invalidArgument, isFunctionMissing } from './errors.ts';
-import { prepareLibrary } from './library/prepare.ts';
+import type { PairKeys } from './keys/keys.ts';
+import { prepareLibrary } from './library/deploy.ts';
 import type { Logger } from './options.ts';
 
 /** How often a call is made where the library is found missing: on a cluster one node after the other may lack it. */
 const CALL_ATTEMPTS = 3;
 
-/** A server or a cluster with the library on it. The store does not know which. */
+/** The way to a server or a cluster with the library on it. Calls are the same for both. */
 export interface Connection {
   /** The functions. Where the server turns out to have lost the library, it is loaded again or missed in so many words. */
   functions: FunctionClient;
-  /** Functions that are sent in another way, with the same care for the library. */
-  careful(functions: FunctionClient): FunctionClient;
-  /** Sends a command that reads one key. */
+  /** The functions for a claim that waits for replicas to have it. */
+  waiting(keys: PairKeys, durability: Durability): Waiting;
+  /** Sends a command that reads one key, to its master. */
   read(command: string, ...args: string[]): Promise<unknown>;
+  /** Every string key that matches a pattern, in batches, each key once. */
+  scan(pattern: string): AsyncGenerator<string[]>;
+  isCluster: boolean;
+  /** What the client puts before every key of a command, but not into a pattern. */
+  keyPrefix: string;
   /** Loads or checks the library, once. */
   ready(): Promise<void>;
 }
 
+/** @throws ConversationError INVALID_ARGUMENT */
 export function connect(client: Redis | Cluster, load: 'auto' | 'never', logger: Logger | undefined): Connection {
+  checkClient(client);
+  if (load !== 'auto' && load !== 'never') throw invalidArgument("load must be 'auto' or 'never'");
   let preparing: Promise<void> | undefined;
   let isReady = false;
 
@@ -60,11 +71,17 @@ export function connect(client: Redis | Cluster, load: 'auto' | 'never', logger:
   });
   return {
     functions: careful(isCluster(client) ? clusterFunctions(client) : client),
-    careful,
+    waiting(keys, durability) {
+      const { functions, count } = functionsOnReplicas(client, keys, durability);
+      return { functions: careful(functions), count };
+    },
+    scan: (pattern) => scanKeys(client, pattern),
+    isCluster: isCluster(client),
+    keyPrefix: client.options.keyPrefix ?? '',
     ready,
     async read(command, ...args) {
       try {
-        return await (isCluster(client) ? send(client, command, ...args) : client.call(command, ...args));
+        return await (isCluster(client) ? readMaster(client, command, ...args) : client.call(command, ...args));
       } catch (error) {
         throw fromClient(error);
       }
@@ -73,7 +90,7 @@ export function connect(client: Redis | Cluster, load: 'auto' | 'never', logger:
 }
 
 /** @throws ConversationError INVALID_ARGUMENT where this is no client of ioredis. */
-export function checkClient(client: Redis | Cluster): void {
+function checkClient(client: Redis | Cluster): void {
   if (typeof client?.fcall === 'function' && typeof client.options === 'object') return;
   const isNodeRedis = typeof client === 'object' && client !== null && 'fCall' in client;
   const what = isNodeRedis ? 'this is a client of the package redis (node-redis)' : 'this is none';

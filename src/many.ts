@@ -1,16 +1,16 @@
-import type { Cluster, Redis } from 'ioredis';
-import { scanKeys } from './cluster/scan.ts';
+import { checkCount, checkEntryId, checkMilliseconds } from './arguments.ts';
 import type { Connection } from './connection.ts';
-import { convDue, convGet } from './conversation.gen.ts';
+import { convDue, convGet, MAX_DUE } from './conversation.gen.ts';
 import { isConversationError } from './errors.ts';
-import { channelOf, conversationKey, watchKey } from './keys/keys.ts';
+import type { Journal } from './journal.ts';
+import { channelOf, conversationKey, inboxKey, referenceKeys, watchKey } from './keys/keys.ts';
 import { conversationPattern, type Keyspace, prefixesOf, prefixOf } from './keys/prefix.ts';
-import type { Logger } from './options.ts';
-import type { ChannelReference, ConversationReference, InboxEntry, JobReference } from './state.ts';
-import { parse, platformOf } from './text.ts';
+import type { DueOptions, InboxOptions } from './options.ts';
+import type { ChannelReference, ConversationReference, DueJob, InboxEntry, JobReference } from './state.ts';
+import { parse, parseOrNull } from './text.ts';
 import { traced } from './trace.ts';
 
-// What the store returns many of, one after the other.
+// What the store returns many of, one after the other. Each page of it is one call of the tracing channel.
 
 /** How many partitions of a sharded store are asked for silent jobs at once. */
 const PARTITIONS_AT_ONCE = 64;
@@ -19,79 +19,119 @@ const INBOX_PAGE = 100;
 
 /** What is in an inbox behind an entry, the oldest first. */
 export async function* inboxEntries(
-  { read }: Connection,
-  channel: ConversationReference,
-  key: string,
-  after: string,
+  { functions, read }: Connection,
+  space: Keyspace,
+  ref: ConversationReference,
+  { after = '0' }: InboxOptions,
 ): AsyncGenerator<InboxEntry> {
+  let key: string | undefined;
   for (let from = after; ; ) {
-    const page = await traced('inbox', platformOf(channel), () =>
-      read('xrange', key, `(${from}`, '+', 'COUNT', String(INBOX_PAGE)),
-    );
-    const entries = page as [id: string, fields: string[]][];
-    for (const [id, fields] of entries) yield { id, fields: recordOf(fields) };
-    const last = entries.at(-1);
-    if (!last || entries.length < INBOX_PAGE) return;
+    const page = await traced('inbox', ref, async () => {
+      checkEntryId('after', after);
+      key ??= await inboxOf(functions, space, ref);
+      if (key === undefined) return [];
+      return (await read('xrange', key, `(${from}`, '+', 'COUNT', String(INBOX_PAGE))) as [string, string[]][];
+    });
+    for (const [id, fields] of page) yield { id, fields: recordOf(fields) };
+    const last = page.at(-1);
+    if (!last || page.length < INBOX_PAGE) return;
     from = last[0];
   }
+}
+
+/** The inbox of a conversation. Where only its job is named, the state tells the channel; undefined where there is none. */
+async function inboxOf(
+  functions: Connection['functions'],
+  space: Keyspace,
+  ref: ConversationReference,
+): Promise<string | undefined> {
+  const keys = referenceKeys(space, ref);
+  if (keys.conversation !== undefined) return inboxKey(space, ref);
+  const text = await convGet(functions, keys);
+  return text === null ? undefined : inboxKey(space, parse<ChannelReference>(text));
 }
 
 function recordOf(fields: string[]): Record<string, string> {
   return Object.fromEntries(fields.flatMap((name, at) => (at % 2 === 0 ? [[name, fields[at + 1] ?? '']] : [])));
 }
 
-/** The silent jobs of every partition. */
-export async function* silentJobs(
+/** The silent jobs of every partition, each with its state. */
+export async function* silentJobs<State>(
   { functions }: Connection,
   space: Keyspace,
-  args: { leaseMs: number; limit: number | undefined },
-): AsyncGenerator<ChannelReference & JobReference> {
+  { reading }: Journal,
+  { leaseMs = 60_000, limit }: DueOptions,
+): AsyncGenerator<DueJob<State>> {
   const ask = async (prefix: string) => {
-    const reply = await convDue(functions, { watch: watchKey(prefix) }, args);
+    const reply = await convDue(functions, { watch: watchKey(prefix) }, { leaseMs, limit });
     return reply.flatMap((jobId, at) => {
       const channel = at % 2 === 0 ? channelOf(prefix, reply[at + 1] ?? '') : undefined;
       return channel ? [{ jobId, ...channel }] : [];
     });
   };
+  const stateOf = (job: ChannelReference & JobReference) =>
+    reading(job, async () => parseOrNull<State>(await convGet(functions, referenceKeys(space, job)))).catch((error) => {
+      if (isConversationError(error, 'CONVCORRUPT')) return null;
+      throw error;
+    });
   const prefixes = [...prefixesOf(space)];
   while (prefixes.length > 0) {
     const some = prefixes.splice(0, PARTITIONS_AT_ONCE);
-    const found = await Promise.all(some.map((prefix) => traced('due', undefined, () => ask(prefix))));
-    yield* found.flat();
+    const found = await traced('due', undefined, async () => {
+      checkMilliseconds('leaseMs', leaseMs);
+      checkCount('limit', limit, MAX_DUE);
+      return (await Promise.all(some.map(ask))).flat();
+    });
+    for (const job of found) yield { ...job, state: await stateOf(job) };
   }
 }
 
 /** Every readable conversation, each once. */
 export async function* conversations<State extends ChannelReference>(
-  client: Redis | Cluster,
-  { functions, ready }: Connection,
+  connection: Connection,
   space: Keyspace,
+  { unreadable }: Journal,
   platform: string | undefined,
-  logger: Logger | undefined,
 ): AsyncGenerator<State> {
-  // ioredis puts its own keyPrefix before the keys of a call, but not into a pattern.
-  const outer = client.options.keyPrefix ?? '';
-  const pattern = conversationPattern({ ...space, prefix: outer + space.prefix }, platform);
-  const look = async (conversation: string): Promise<State | null> => {
+  const look = async (conversation: string): Promise<State[]> => {
     try {
-      const text = await convGet(functions, { conversation });
-      if (text === null) return null;
+      const text = await convGet(connection.functions, { conversation });
+      if (text === null) return [];
       const state = parse<State>(text);
       // In the partition of another channel no call looks for it.
       const { platform, channelId } = state;
       const own = conversationKey(prefixOf(space, { platform, channelId }), platform, channelId);
-      return own === conversation ? state : null;
+      return own === conversation ? [state] : [];
     } catch (error) {
       // The pattern finds keys of other programs too, which are no conversation keys.
-      if (isConversationError(error, 'CONVKEY', 'WRONGTYPE')) return null;
+      if (isConversationError(error, 'CONVKEY', 'WRONGTYPE')) return [];
       if (!isConversationError(error, 'CONVCORRUPT')) throw error;
-      logger?.warn(`unreadable conversation: ${conversation}`);
-      return null;
+      unreadable(conversation);
+      return [];
     }
   };
-  await ready();
-  for await (const keys of scanKeys(client, pattern)) {
-    const states = await traced('list', platform, () => Promise.all(keys.map((key) => look(key.slice(outer.length)))));
-    for (const state of states) if (state !== null) yield state;
+  const batches = conversationKeys(connection, space, platform);
+  try {
+    for (let isDone = false; !isDone; ) {
+      const states = await traced('list', { platform }, async () => {
+        const batch = await batches.next();
+        isDone = batch.done === true;
+        return (await Promise.all((batch.value ?? []).map(look))).flat();
+      });
+      yield* states;
+    }
+  } finally {
+    await batches.return(undefined);
   }
+}
+
+/** What may be the keys of conversations, in batches. */
+async function* conversationKeys(
+  { keyPrefix, ready, scan }: Connection,
+  space: Keyspace,
+  platform: string | undefined,
+): AsyncGenerator<string[], undefined> {
+  const pattern = conversationPattern({ ...space, prefix: keyPrefix + space.prefix }, platform);
+  await ready();
+  for await (const keys of scan(pattern)) yield keys.map((key) => key.slice(keyPrefix.length));
 }

@@ -30,15 +30,17 @@ export interface ConversationState {
 }
 
 /** A value as it comes back after it was stored as JSON: a Date, or anything else with `toJSON`, as what that gives. */
-export type Json<T> = T extends string | number | boolean | null | undefined
+export type Json<T> = unknown extends T
   ? T
-  : T extends { toJSON(): infer Written }
-    ? Json<Written>
-    : T extends readonly unknown[]
-      ? { [Index in keyof T]: Json<T[Index]> }
-      : T extends object
-        ? { [Name in keyof T]: Json<T[Name]> }
-        : never;
+  : T extends string | number | boolean | null | undefined
+    ? T
+    : T extends { toJSON(): infer Written }
+      ? Json<Written>
+      : T extends readonly unknown[]
+        ? { [Index in keyof T]: Json<T[Index]> }
+        : T extends object
+          ? { [Name in keyof T]: Json<T[Name]> }
+          : never;
 
 /** A state as it is given: `startedAt` may be a Date. */
 export type NewConversationState<Extra extends object = Record<never, never>> = Omit<ConversationState, 'startedAt'> & {

@@ -1,12 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import { checkObject } from './arguments.ts';
 import { ConversationError, invalidArgument } from './errors.ts';
-import { checkText } from './keys/ids.ts';
-import type { Fields } from './options.ts';
-import type { ChannelReference, ConversationReference, JobReference } from './state.ts';
 
 /** Writes an object as JSON. @throws ConversationError INVALID_ARGUMENT */
 export function serialize(what: string, value: object): string {
-  if (typeof value !== 'object' || value === null) throw invalidArgument(`${what} must be an object`);
+  checkObject(what, value);
   let text: string | undefined;
   try {
     text = JSON.stringify(value);
@@ -37,22 +35,7 @@ export function parse<State>(text: string): State {
   }
 }
 
-/** Fields and values in turn, as the server takes them. @throws ConversationError INVALID_ARGUMENT */
-export function flat(name: string, fields: Fields): string[] {
-  if (typeof fields !== 'object' || fields === null) throw invalidArgument(`${name} must be an object of fields`);
-  const entries = Object.entries(fields);
-  if (entries.length === 0) throw invalidArgument(`${name} must have at least one field`);
-  for (const [field, value] of entries) if (typeof value !== 'number') checkText(`${name}.${field}`, value);
-  return entries.flat().map(String);
-}
-
-/** A conversation in a log line: platform, channel and job. */
-export function describe(ref: ConversationReference): string {
-  const { platform, channelId, jobId } = ref as Partial<ChannelReference & JobReference>;
-  return [platform && `${platform} ${channelId}`, jobId && `job ${jobId}`].filter(Boolean).join(', ');
-}
-
-/** The platform of a reference that names a channel. */
-export function platformOf(ref: ConversationReference): string | undefined {
-  return 'platform' in ref ? ref.platform : undefined;
+/** A stored state, or null where there is none. @throws ConversationError CONVCORRUPT */
+export function parseOrNull<State>(text: string | null): State | null {
+  return text === null ? null : parse(text);
 }

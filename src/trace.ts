@@ -1,4 +1,5 @@
 import { tracingChannel } from 'node:diagnostics_channel';
+import { isPlatform } from './arguments.ts';
 import { isConversationError } from './errors.ts';
 
 /** What a subscriber of the tracing channel `conversation-state:call` hears of a call. It holds no id and no state. */
@@ -16,9 +17,15 @@ export interface CallTrace {
 
 const channel = tracingChannel<string, CallTrace>('conversation-state:call');
 
-/** Runs a call in the tracing channel. Without a subscriber nothing is done but to look for one. */
-export function traced<T>(method: string, platform: string | undefined, run: () => Promise<T>): Promise<T> {
-  return channel.hasSubscribers ? published({ method, ...(platform && { platform }) }, run) : run();
+/**
+ * Runs a call in the tracing channel, with the platform that its reference names. Without a subscriber nothing is done
+ * but to look for one.
+ */
+export function traced<T>(method: string, ref: object | undefined, run: () => Promise<T>): Promise<T> {
+  if (!channel.hasSubscribers) return run();
+  // Nothing was checked yet, and what is no platform might be anybody's id.
+  const { platform }: { platform?: unknown } = ref ?? {};
+  return published({ method, ...(isPlatform(platform) && { platform }) }, run);
 }
 
 async function published<T>(trace: CallTrace, run: () => Promise<T>): Promise<T> {

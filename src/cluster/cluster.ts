@@ -161,6 +161,16 @@ export async function send(cluster: Cluster, name: string, ...args: string[]): P
     if (!isMisdirected(error)) throw error;
     if (isImpatient(error)) throw unavailable(error);
   }
+  return sendAlone(cluster, name, args);
+}
+
+/** Sends a command that reads to the master of its key: a replica may not have what has just come. */
+export function readMaster(cluster: Cluster, name: string, ...args: string[]): Promise<unknown> {
+  // ioredis sends to replicas what it knows, by a name in lower case, as a command that only reads.
+  return sendAlone(cluster, name.toUpperCase(), args);
+}
+
+async function sendAlone(cluster: Cluster, name: string, args: string[]): Promise<unknown> {
   const { keyPrefix = '' } = cluster.options;
   // Not at the top: who has the package without its client is told so by the command line.
   const { Command } = await import('ioredis');
@@ -176,7 +186,7 @@ function isImpatient(error: unknown): boolean {
   return (error as Error).message.startsWith('Too many Cluster redirections');
 }
 
-function unavailable(error: unknown): ConversationError {
+export function unavailable(error: unknown): ConversationError {
   return new ConversationError(
     'CLUSTER_UNAVAILABLE',
     'the slot of the conversation is still on the move or served by no node, and the client has no patience left; ' +

@@ -1,7 +1,8 @@
+import { checkChannel, checkJobId, checkObject, checkText, flat } from '../arguments.ts';
 import { CONVERSATION, HANDLED, INBOX, JOB_INDEX, WATCH } from '../conversation.gen.ts';
 import { invalidArgument } from '../errors.ts';
+import type { Fields } from '../options.ts';
 import type { ChannelReference, ConversationReference, JobReference } from '../state.ts';
-import { checkChannel, checkJobId } from './ids.ts';
 import { type Keyspace, prefixOf } from './prefix.ts';
 
 /** Both keys of a conversation, and what stands before them. */
@@ -40,6 +41,13 @@ export function furtherKeys(prefix: string, conversation: string): { inbox: stri
   };
 }
 
+/** The key of the inbox of a channel. */
+export function inboxKey(space: Keyspace, ref: ConversationReference): string {
+  const { prefix, conversation } = referenceKeys(space, ref);
+  if (conversation === undefined) throw invalidArgument('an inbox is named by { platform, channelId }');
+  return furtherKeys(prefix, conversation).inbox;
+}
+
 /** The channel that a conversation key of this prefix names, its platform in lower case. */
 export function channelOf(prefix: string, conversation: string): ChannelReference | undefined {
   const begin = `${prefix}${CONVERSATION}`;
@@ -50,8 +58,7 @@ export function channelOf(prefix: string, conversation: string): ChannelReferenc
 
 /** Both keys of a state. */
 export function pairKeys(space: Keyspace, state: ChannelReference & JobReference): PairKeys {
-  if (typeof state !== 'object' || state === null) throw invalidArgument('the state must be an object');
-  const { platform, channelId, jobId } = state;
+  const { platform, channelId, jobId } = checkObject('the state', state);
   const prefix = prefixOf(space, { platform, channelId, jobId });
   return { prefix, conversation: conversationKey(prefix, platform, channelId), job: jobIndexKey(prefix, jobId) };
 }
@@ -70,6 +77,19 @@ export function referenceKeys(space: Keyspace, ref: ConversationReference): Refe
   if (byChannel) keys.conversation = conversationKey(keys.prefix, platform, channelId);
   if (byJob) keys.job = jobIndexKey(keys.prefix, jobId);
   return keys;
+}
+
+/** The keys of a call that may write to a stream, and the fields for that stream. */
+export function streamKeys(
+  space: Keyspace,
+  ref: ConversationReference,
+  { stream, fields }: { stream?: string | undefined; fields?: Fields | undefined },
+): { keys: Omit<ReferenceKeys, 'prefix'> & { stream?: string }; rest: string[] | undefined } {
+  const { prefix, ...keys } = referenceKeys(space, ref);
+  if (stream === undefined && fields === undefined) return { keys, rest: undefined };
+  if (stream === undefined || fields === undefined) throw invalidArgument('stream and fields go together');
+  if (keys.job === undefined) throw invalidArgument('a call with a stream must name the job: a reference with jobId');
+  return { keys: { ...keys, stream: prefix + checkText('stream', stream) }, rest: flat('fields', fields) };
 }
 
 const WANTED = 'a reference is { platform, channelId }, { jobId }, or all three';

@@ -1,8 +1,8 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { checkChannel, checkJobId, checkObject, checkPlatform } from '../arguments.ts';
 import { CONVERSATION, HANDLED, INBOX, JOB_INDEX, WATCH } from '../conversation.gen.ts';
 import { invalidArgument } from '../errors.ts';
 import type { ChannelReference, JobReference } from '../state.ts';
-import { checkChannel, checkJobId, checkPlatform } from './ids.ts';
-import { jobIdIn, PARTITION_PATTERN, PARTITIONS, partitionName, partitionOf, partitionOfJob } from './partitions.ts';
 
 /** Where a store's keys are. */
 export interface Keyspace {
@@ -50,10 +50,11 @@ export function prefixOf({ prefix, sharded }: Keyspace, ref: Partial<ChannelRefe
 
 const MAKE = 'with sharded: true a job id comes from newJobId({ platform, channelId }) of its channel';
 
-/** A new job id for a channel. */
-export function newJobId({ platform, channelId }: ChannelReference): string {
+/** A new job id for a channel, which carries its partition: 47 lower-case letters, digits and hyphens. */
+export function newJobId(channel: ChannelReference): string {
+  const { platform, channelId } = checkObject('the channel', channel);
   checkChannel(platform, channelId);
-  return jobIdIn(partitionOf(platform, channelId));
+  return `job-${partitionOf(platform, channelId)}-${randomUUID()}`;
 }
 
 /** Every prefix that a conversation of a store can have. */
@@ -68,3 +69,34 @@ export function conversationPattern({ prefix, sharded }: Keyspace, platform: str
   const before = prefix.replace(/[\\*?[\]^-]/g, '\\$&') + (sharded ? `{${PARTITION_PATTERN}}:` : '');
   return `${before}${CONVERSATION}${platform === undefined ? '' : `${platform.toLowerCase()}:`}*`;
 }
+
+/** As many partitions as a Redis Cluster has slots. */
+export const PARTITIONS = 16_384;
+
+/** The names of all partitions, as a pattern of SCAN. */
+const PARTITION_PATTERN = '[0-3][0-7][0-7][0-7]-[0-7]';
+
+/**
+ * The name of the partition of a channel. Its number is that of the first two bytes of the SHA-256 of
+ * `{platform, lower case}:{channelId}`, modulo 16384.
+ */
+export function partitionOf(platform: string, channelId: string): string {
+  const hash = createHash('sha256').update(`${platform.toLowerCase()}:${channelId}`).digest();
+  return partitionName(hash.readUInt16BE(0) % PARTITIONS);
+}
+
+/**
+ * The name of a partition by its number from 0 to 16383: five octal digits, written `0000-0` to `3777-7`. As hash tags
+ * these names fall on the slots of a Redis Cluster one to one, which they don't without the hyphen.
+ */
+export function partitionName(number: number): string {
+  const digits = number.toString(8).padStart(5, '0');
+  return `${digits.slice(0, 4)}-${digits.slice(4)}`;
+}
+
+/** The partition that a job id carries; nothing for one that is not of `jobIdIn`. */
+function partitionOfJob(jobId: string): string | undefined {
+  return JOB_ID.exec(jobId)?.[1];
+}
+
+const JOB_ID = /^job-([0-3][0-7]{3}-[0-7])-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

@@ -90,9 +90,9 @@ export async function checkOn(client: Redis): Promise<LibraryReport> {
 /** Function names are one list for the whole server, and case does not count there. */
 const OURS: ReadonlySet<string> = new Set(FUNCTIONS.map(({ name }) => name));
 
-/** Every version of this library names its functions so; a stranger's of the same name does not. */
+/** Every version of this library has some of these functions; a stranger's of the same name does not. */
 function isOurs({ functions }: Listed): boolean {
-  return functions.some((name) => name.startsWith('conv_'));
+  return functions.some((name) => OURS.has(name));
 }
 
 /** Below zero where `a` is the older version, above where it is the newer one. */

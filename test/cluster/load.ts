@@ -38,6 +38,8 @@ export class Load {
   /** Slots of which an acknowledged write may be lost, so that nobody knows what a call has to answer. */
   avoid: (slot: number) => boolean = () => false;
   readonly stores: ConversationStore[];
+  /** Who lists a store's conversations: the store itself, or another one that reads from replicas. */
+  readonly #listers: [lister: ConversationStore, owner: ConversationStore][];
   readonly #clusters: Cluster[];
   readonly #residents: Resident[] = [];
   #running: Promise<void>[] = [];
@@ -47,13 +49,21 @@ export class Load {
   constructor(nodes: Node[]) {
     const plain = connect(nodes);
     const autopipelining = connect(nodes, { enableAutoPipelining: true });
-    this.#clusters = [plain, autopipelining];
+    const scaled = connect(nodes, { scaleReads: 'slave' });
+    this.#clusters = [plain, autopipelining, scaled];
+    const sharded = new ConversationStore(plain, { sharded: true });
+    const tenant = new ConversationStore(plain, { prefix: TENANT, silentAfterMs: 600_000 });
     this.stores = [
-      new ConversationStore(plain, { sharded: true }),
-      new ConversationStore(plain, { prefix: TENANT, silentAfterMs: 600_000 }),
+      sharded,
+      tenant,
       new ConversationStore(autopipelining, { sharded: true, prefix: 'auto:', silentAfterMs: 600_000 }),
       // In the tenant's slot, which moves.
       new ConversationStore(autopipelining, { prefix: `${TENANT}auto:` }),
+    ];
+    this.#listers = [
+      ...this.stores.map((store): [ConversationStore, ConversationStore] => [store, store]),
+      [new ConversationStore(scaled, { sharded: true }), sharded],
+      [new ConversationStore(scaled, { prefix: TENANT }), tenant],
     ];
   }
 
@@ -93,11 +103,11 @@ export class Load {
 
   /** Looks for every resident in a list. */
   async #checkLists(): Promise<void> {
-    for (const store of this.stores) {
+    for (const [lister, store] of this.#listers) {
       const expected = this.#residents.flatMap(([owner, { jobId }]) => (owner === store ? [jobId] : []));
       const listed = await this.call(async () => {
         const jobs: string[] = [];
-        for await (const { jobId } of store.list({ platform: 'teams' })) jobs.push(jobId);
+        for await (const { jobId } of lister.list({ platform: 'teams' })) jobs.push(jobId);
         return jobs;
       });
       this.expect(isDeepStrictEqual(listed.sort(), expected.sort()), `list gives all ${RESIDENTS} once`, listed.length);

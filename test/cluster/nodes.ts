@@ -264,6 +264,7 @@ export async function reshard(nodes: Node[], from: string, to: string, slots: nu
   for (let attempt = 1; ; attempt++) {
     const left = wanted - (await slotCount(nodes, to));
     if (left === 0) break;
+    if (attempt > RESHARDS) throw new Error(`${left} of ${slots} slots do not move`);
     const options = ['--cluster-from', from, '--cluster-to', to, '--cluster-slots', left, '--cluster-pipeline', 1];
     await clusterCli('reshard', place, ...options).catch(async (error: unknown) => {
       // Valkey moves no slot while a replica is slow to say that it has heard of the one before.

@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import type { RunningRedis } from '../../scripts/redis.ts';
 import { slotOf } from '../../scripts/slot.ts';
 import { ConversationStore, checkLibrary, LIBRARY_VERSION, loadLibrary } from '../../src/index.ts';
-import { PARTITIONS, partitionName } from '../../src/keys/partitions.ts';
+import { PARTITIONS, partitionName } from '../../src/keys/prefix.ts';
 import { cli } from '../cli/cli.ts';
 import { libraryOf } from '../deploy/versions.ts';
 import { STATE } from '../support/library.ts';
@@ -424,6 +424,8 @@ for (const enableAutoPipelining of [false, true]) {
         assert.is(error.code, 'CLUSTER_UNAVAILABLE');
         assert.match(error.message, /^the slot of the conversation is still on the move/);
       }
+      const waiting = await rejection(() => store.claim(STATE, { replicas: 1, timeoutMs: 10 }));
+      assert.is(waiting.code, 'CLUSTER_UNAVAILABLE', 'a claim that waits for replicas too');
     } finally {
       await node.call('CLUSTER', 'SETSLOT', slot, 'STABLE');
       await node.flushall();

@@ -91,6 +91,25 @@ test('a conversation that no replica has yet is found', async () => {
   assert.is(counts['master fcall'], 2 * CHANNELS.length, 'one claim each, and one look where the replica had nothing');
 });
 
+test('what has just come into an inbox is read, however far behind the replicas are', async () => {
+  const replicas = await cluster.replicas(nodes);
+  for (const { admin } of replicas) await admin.call('CLIENT', 'PAUSE', '10000', 'WRITE');
+  try {
+    for (const [n, channel] of CHANNELS.entries()) {
+      const { outcome } = await store.claim(
+        { ...STATE, ...channel, jobId: store.newJobId(channel) },
+        { queue: { text: `${n}` } },
+      );
+      assert.is(outcome, 'queued');
+      const found: string[] = [];
+      for await (const { fields } of reader.inbox(channel)) found.push(fields['text'] ?? '');
+      assert.equal(found, [`${n}`]);
+    }
+  } finally {
+    for (const { admin } of replicas) await admin.call('CLIENT', 'UNPAUSE');
+  }
+});
+
 test('a replica without the library does not stand in the way', async () => {
   const replicas = await cluster.replicas(nodes);
   for (const { admin } of replicas) {

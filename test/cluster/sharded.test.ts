@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { slotOf } from '../../scripts/slot.ts';
 import { ConversationStore } from '../../src/index.ts';
-import { PARTITIONS, partitionName } from '../../src/keys/partitions.ts';
+import { PARTITIONS, partitionName } from '../../src/keys/prefix.ts';
 import { cli } from '../cli/cli.ts';
 import { STATE } from '../support/library.ts';
 import { dump, withRedis } from '../support/redis.ts';

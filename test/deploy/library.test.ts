@@ -131,7 +131,7 @@ test('a load that the server refuses leaves what was there, and the error holds 
 });
 
 test("a stranger's library of the same name is named and left there, and replaced by force alone", async () => {
-  const source = "#!lua name=conversation\nredis.register_function('talk', function() return 'hello' end)";
+  const source = "#!lua name=conversation\nredis.register_function('conv_talk', function() return 'hello' end)";
   await client.function('LOAD', source);
   const message =
     'the server has a library conversation that is another one; nothing was changed. Find out whose it is; load with ' +
@@ -139,7 +139,7 @@ test("a stranger's library of the same name is named and left there, and replace
   await rejects(loadLibrary(client), 'LIBRARY_FOREIGN', message);
   await rejects(new ConversationStore(client).claim(state), 'LIBRARY_FOREIGN', message);
   assert.is((await checkLibrary(client)).foreign, 'conversation');
-  assert.is(await client.fcall('talk', 0), 'hello');
+  assert.is(await client.fcall('conv_talk', 0), 'hello');
   assert.is((await loadLibrary(client, { force: true })).loaded, true);
   assert.is(await version(), LIBRARY_VERSION);
 });

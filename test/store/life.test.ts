@@ -199,7 +199,7 @@ test('a sharded store asks every partition for silent jobs', async () => {
   assert.equal(found.map(({ jobId }) => jobId).sort(), states.map(({ jobId }) => jobId).sort());
 });
 
-test('what can be seen to be wrong is refused before anything is sent', async () => {
+test('what can be seen to be wrong is refused, and nothing is changed', async () => {
   for (const bad of [-1, 0, 1.5, Number.NaN, 1_000_000_000_000, '5' as unknown as number]) {
     for (const options of [{ ttlMs: bad }, { silentAfterMs: bad }]) {
       assert.throws(() => new ConversationStore(redis, options), /must be whole milliseconds from 1 to 999999999999/);
@@ -223,12 +223,13 @@ test('what can be seen to be wrong is refused before anything is sent', async ()
   await refusal(store.update(STATE, {}, wrong({ fields: { f: 'v' } })), 'INVALID_ARGUMENT');
   await refusal(store.update(STATE, wrong(null)), 'INVALID_ARGUMENT');
   await refusal(store.update(STATE, {}, { deliveryId: wrong(7) }), 'INVALID_ARGUMENT');
-  await refusal(store.remove(STATE, { lastSeen: '' }), 'INVALID_ARGUMENT');
-  await refusal(store.remove(STATE, { lastSeen: wrong(7) }), 'INVALID_ARGUMENT');
+  for (const id of ['', 'x', '-', '1-', '1-2-3', '(1-1', wrong<string>(7), wrong<string>(null)]) {
+    await refusal(store.remove(STATE, { lastSeen: id }), 'INVALID_ARGUMENT');
+    await refusal(all(store.inbox(BY_CHANNEL, { after: id })), 'INVALID_ARGUMENT');
+  }
   await refusal(store.remove(STATE, { retry: wrong('yes') }), 'INVALID_ARGUMENT');
-  await refusal(all(store.inbox(BY_CHANNEL, { after: wrong(7) })), 'INVALID_ARGUMENT');
+  await refusal(store.getByJobId('j1', { renew: wrong('no') }), 'INVALID_ARGUMENT');
   assert.throws(() => store.inboxKey(wrong({ jobId: 'j1' })), /an inbox is named by/);
-  await refusal(store.remove(STATE, { lastSeen: 'x' }), 'CONVARG');
   await refusal(store.update(STATE, wrong([])), 'CONVSTATE');
   assert.equal(await dump(redis), {});
 });

@@ -90,6 +90,9 @@ const BY_REFERENCE: Record<string, (ref: Ref) => Promise<unknown>> = {
   clearPendingQuestion: (ref) => store.clearPendingQuestion(ref),
   answerQuestion: (ref) => store.answerQuestion(ref, 'q1'),
   remove: (ref) => store.remove(ref),
+  update: (ref) => store.update(ref, { userId: 'U2' }),
+  'update with a stream': (ref) => store.update(ref, {}, { stream: 's', fields: { f: 'v' } }),
+  inbox: (ref) => store.inbox(ref).next(),
 };
 
 for (const [method, call] of Object.entries(BY_REFERENCE)) {
@@ -185,10 +188,24 @@ test('options that are none are refused by the constructor', async () => {
     { prefix: null },
     { load: 'always' },
     { load: true },
+    { ttlMs: -1 },
+    { silentAfterMs: 0 },
+    { logger: null },
+    { logger: () => {} },
+    { logger: { info() {}, warn() {}, error() {} } },
   ]) {
     const construct = async () => new ConversationStore(redis, options as ConversationStoreOptions);
     const { message } = await refusal(construct(), 'INVALID_ARGUMENT');
-    assert.match(message, /^(prefix|load) must be /);
+    assert.match(message, /^(prefix|load|ttlMs|silentAfterMs|logger) must (be|have) /);
+  }
+});
+
+test('newJobId: a channel that is none is refused', async () => {
+  for (const channel of [undefined, null, 'C1', {}, { platform: 'slack' }, { platform: 'sl ack', channelId: 'C1' }]) {
+    await refusal(
+      (async () => store.newJobId(channel as { platform: string; channelId: string }))(),
+      'INVALID_ARGUMENT',
+    );
   }
 });
 

@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ConversationStore } from '../../src/index.ts';
-import { CHANNEL, JOB, json, STATE } from '../support/library.ts';
+import { CHANNEL, INBOX, JOB, json, STATE, WATCH } from '../support/library.ts';
 import { dump, withRedis } from '../support/redis.ts';
 import { type Wire, wiretap } from './store.ts';
 
@@ -23,6 +23,12 @@ test.after(() => wire.stop());
 
 const BY_CHANNEL = { platform: 'Slack', channelId: 'C1' };
 const BY_JOB = { jobId: 'j1' };
+
+async function all(items: AsyncIterable<unknown>): Promise<unknown[]> {
+  const found: unknown[] = [];
+  for await (const item of items) found.push(item);
+  return found;
+}
 
 /** A conversation's life, and the one command that each call is. */
 const LIFE: [call: (store: ConversationStore) => Promise<unknown>, ...command: string[]][] = [
@@ -45,12 +51,28 @@ const LIFE: [call: (store: ConversationStore) => Promise<unknown>, ...command: s
     (store) => store.answerQuestion(STATE, 'q1', { answerId: 'a1', ttlMs: 60_000 }),
     ...['fcall', 'conv_answer', '2', CHANNEL, JOB, 'q1', 'a1', '60000'],
   ],
+  [
+    (store) => store.claim({ ...STATE, jobId: 'j2', deliveryId: 'd2' }, { queue: { f: 1, g: '' } }),
+    ...['fcall', 'conv_claim', '2', CHANNEL, 'job-index:j2', json({ jobId: 'j2', deliveryId: 'd2' })],
+    ...['', '', 'f', '1', 'g', ''],
+  ],
+  [(store) => all(store.inbox(BY_CHANNEL)), 'xrange', INBOX, '(0', '+', 'COUNT', '100'],
+  [(store) => all(store.inbox(STATE, { after: '1-2' })), 'xrange', INBOX, '(1-2', '+', 'COUNT', '100'],
+  [(store) => store.update(BY_CHANNEL, { userId: 'U2' }), 'fcall', 'conv_update', '1', CHANNEL, '{"userId":"U2"}'],
+  [
+    (store) => store.update(BY_JOB, {}, { stream: 's', fields: { f: 1 }, ttlMs: 60_000, deliveryId: 'd3' }),
+    ...['fcall', 'conv_update', '2', JOB, 's', '{}', '60000', 'd3', 'f', '1'],
+  ],
+  [(store) => all(store.due({ limit: 5 })), 'fcall', 'conv_due', '1', WATCH, '60000', '5'],
+  [(store) => store.remove(STATE, { lastSeen: '0' }), 'fcall', 'conv_remove', '2', CHANNEL, JOB, '0'],
+  [(store) => store.remove(BY_JOB, { retry: true }), 'fcall', 'conv_remove', '1', JOB, '', '1'],
   [(store) => store.remove(STATE), 'fcall', 'conv_remove', '2', CHANNEL, JOB],
   [(store) => store.remove(BY_CHANNEL), 'fcall', 'conv_remove', '1', CHANNEL],
 ];
 
 /** A command with its keys under a prefix. */
 function under(prefix: string, [command = '', name = '', count = '', ...rest]: string[]): string[] {
+  if (command === 'xrange') return [command, prefix + name, count, ...rest];
   return [command, name, count, ...rest.map((arg, n) => (n < Number(count) ? prefix + arg : arg))];
 }
 
@@ -72,6 +94,26 @@ test('so it is with a prefix of the store, and with a keyPrefix of the client', 
     for (const [call, ...command] of LIFE) {
       assert.equal(await wire.during(() => call(store)), [under(prefix, command)], call.toString());
     }
+  }
+});
+
+test('with silentAfterMs it is an argument of what is watched, and of nothing else', async () => {
+  const store = new ConversationStore(redis, { silentAfterMs: 9 });
+  await store.ready();
+  const silent: Record<string, string[]> = { conv_claim: ['', '9'], conv_set: ['', '9'], conv_get_by_job: ['', '9'] };
+  const sent = await wire.during(async () => {
+    await store.claim(STATE);
+    await store.set(STATE);
+    await store.getByJobId('j1');
+    await store.get(STATE);
+    await store.setPendingQuestion(STATE, 'q1');
+    await store.update(STATE, {});
+    await store.remove(STATE);
+  });
+  assert.is(sent.length, 7);
+  for (const [, name = '', ...args] of sent) {
+    assert.equal(args.slice(-2), silent[name] ?? args.slice(-2), name);
+    assert.is(args.includes('9'), name in silent, name);
   }
 });
 

@@ -1,9 +1,10 @@
 import { tracingChannel } from 'node:diagnostics_channel';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type CallTrace, ConversationStore } from '../../src/index.ts';
-import { CHANNEL, STATE } from '../support/library.ts';
+import { CHANNEL, INBOX, STATE, WATCH } from '../support/library.ts';
 import { withRedis } from '../support/redis.ts';
 
 const test = suite('the tracing channel');
@@ -61,6 +62,67 @@ test('every call is heard with its method, platform, outcome or error code, and 
   for (const text of ['sesame', 'C1', 'j1', 'U1']) {
     const shown = JSON.stringify(heard.map(({ ...trace }) => ({ ...trace, error: undefined })));
     assert.not.match(shown, `"${text}"`);
+  }
+});
+
+test('what was refused before it was sent is heard, and what is no platform is not repeated', async () => {
+  heard.length = 0;
+  const wrong = (platform: string) => ({ ...STATE, platform });
+  await store.get(wrong('anna@example.com')).catch(() => {});
+  await store.claim(wrong('an na')).catch(() => {});
+  await store.update({ platform: 'slack', channelId: '' }, {}).catch(() => {});
+  await store.getByJobId('').catch(() => {});
+  await store
+    .inbox(STATE, { after: 'x' })
+    .next()
+    .catch(() => {});
+  await store
+    .due({ limit: 0 })
+    .next()
+    .catch(() => {});
+  await store
+    .list({ platform: '*' })
+    .next()
+    .catch(() => {});
+  assert.equal(
+    heard.map(({ method, platform, code }) => [method, platform ?? '-', code].join(' ')),
+    [
+      'get - INVALID_ARGUMENT',
+      'claim - INVALID_ARGUMENT',
+      'update slack INVALID_ARGUMENT',
+      'getByJobId - INVALID_ARGUMENT',
+      'inbox slack INVALID_ARGUMENT',
+      'due - INVALID_ARGUMENT',
+      'list - INVALID_ARGUMENT',
+    ],
+  );
+});
+
+test('what is made of several commands is one call of its own name', async () => {
+  await redis.flushall();
+  const store = new ConversationStore(redis, { silentAfterMs: 1 });
+  await store.claim(STATE);
+  await redis.xadd(INBOX, '*', 'text', 'more');
+  while ((await redis.zcount(WATCH, 0, Date.now() - 1)) === 0) await sleep(5);
+  heard.length = 0;
+  await store.ready();
+  for await (const _ of store.inbox({ jobId: 'j1' }));
+  for await (const _ of store.due());
+  for await (const _ of store.list({ platform: 'slack' })) break;
+  assert.equal(
+    heard.map(({ method, count }) => [method, count ?? '-'].join(' ')),
+    ['ready -', 'inbox 1', 'due 1', 'list 1'],
+  );
+});
+
+test('without a subscriber a call is run and nothing else is done', async () => {
+  channel.unsubscribe(subscriber);
+  heard.length = 0;
+  try {
+    assert.is((await store.get(STATE))?.jobId, 'j1');
+    assert.equal(heard, []);
+  } finally {
+    channel.subscribe(subscriber);
   }
 });
 

@@ -97,6 +97,10 @@ test('a date may be given and comes back as text', () => {
   same<Dated['due'], string>();
   same<Dated['times'], [string, { at: string }]>();
   same<Dated['note'], string | null | undefined>();
+  type Open = StoredConversationState<{ raw: unknown; list: readonly unknown[]; more: Record<string, unknown> }>;
+  same<Open['raw'], unknown>();
+  same<Open['list'], readonly unknown[]>();
+  same<Open['more'], { [x: string]: unknown }>();
 });
 
 test('a reference is a channel, a job, all three or a state', () => {
