@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { parse } from 'uvu/parse';
 import { startTestRedis } from '../test/support/redis.ts';
-import { guard } from './guard.ts';
+import { guard } from './test/guard.ts';
 
 const directory = join(import.meta.dirname, '..', 'test');
 const [first, ...rest] = process.argv.slice(2);

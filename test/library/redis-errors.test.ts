@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { RunningRedis } from '../../scripts/redis.ts';
+import type { RunningRedis } from '../../scripts/redis/start.ts';
 import {
   CHANNEL,
   failure,

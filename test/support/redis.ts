@@ -1,6 +1,6 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import type { Test } from 'uvu';
-import { type RunningRedis, startRedis } from '../../scripts/redis.ts';
+import { type RunningRedis, startRedis } from '../../scripts/redis/start.ts';
 
 /** What a suite gets from {@link withRedis}. */
 export interface TestRedis {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { guard, type Verdict } from '../../scripts/guard.ts';
+import { guard, type Verdict } from '../../scripts/test/guard.ts';
 
 const directory = join(import.meta.dirname, 'guard');
 

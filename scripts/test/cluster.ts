@@ -1,14 +1,14 @@
 // npm run test:cluster: what the store promises on a Redis Cluster, on one of three masters and three replicas.
 // npm run test:cluster -- failover: only the files whose names hold one of these words.
 import { join } from 'node:path';
+import { findRedisBinary } from '../redis/binary.ts';
 import { guard } from './guard.ts';
-import { findRedisBinary } from './redis-binary.ts';
 
 const words = process.argv.slice(2).map((word) => word.replace(/[^\w-]/g, '.'));
 const { origin } = await findRedisBinary();
 console.log(`Clusters run on ${origin}\n`);
 const { passed, failed, problems } = await guard({
-  directory: join(import.meta.dirname, '..', 'test', 'cluster'),
+  directory: join(import.meta.dirname, '..', '..', 'test', 'cluster'),
   pattern: words.length > 0 ? `(${words.join('|')}).*\\.cluster\\.ts$` : '\\.cluster\\.ts$',
   limitMs: 9 * 60_000,
   silenceMs: 60_000,

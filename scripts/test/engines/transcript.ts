@@ -2,7 +2,7 @@
 // another engine answers.
 import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
-import { startRedis } from '../redis.ts';
+import { startRedis } from '../../redis/start.ts';
 
 /** One call and what came of it. Deadlines and stream ids are left out: they are of the moment. */
 export interface Entry {
@@ -221,7 +221,7 @@ function parsed(reply: unknown): unknown {
 }
 
 const server = await startRedis({ args: [] });
-const library = readFileSync(new URL('../../lua/conversation.lua', import.meta.url), 'utf8');
+const library = readFileSync(new URL('../../../lua/conversation.lua', import.meta.url), 'utf8');
 const entries: Entry[] = [];
 try {
   for (const protocol of [2, 3] as const) {

@@ -79,7 +79,7 @@ function lastSummary(output: string): { total: number; passed: number; skipped: 
 function run({ directory, pattern, limitMs, silenceMs, lingerMs, write }: GuardOptions): Promise<Outcome> {
   const { NO_COLOR } = process.env;
   const colour = process.stdout.isTTY && !NO_COLOR ? [] : ['--no-color'];
-  const uvu = join(import.meta.dirname, '..', 'node_modules', 'uvu', 'bin.js');
+  const uvu = join(import.meta.dirname, '..', '..', 'node_modules', 'uvu', 'bin.js');
   const child = spawn(process.execPath, ['--import', 'tsx', uvu, directory, pattern, ...colour], {
     // A process group of its own, so that servers and whatever else the tests started end with it.
     detached: true,

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { RedisInstance } from 'redis-memory-server';
 import { onExit } from 'signal-exit';
-import { findRedisBinary, type RedisBinary } from './redis-binary.ts';
-import { checkRedisUrl } from './redis-url.ts';
+import { findRedisBinary, type RedisBinary } from './binary.ts';
+import { checkRedisUrl } from './url.ts';
 
 /** A server to work with. It lives until `stop()`, and no longer than this process. */
 export interface RunningRedis {

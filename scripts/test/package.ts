@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { guard } from './guard.ts';
 
 const { passed, failed, problems } = await guard({
-  directory: join(import.meta.dirname, '..', 'test', 'package'),
+  directory: join(import.meta.dirname, '..', '..', 'test', 'package'),
   pattern: '^tarball\\.ts$',
   limitMs: 15 * 60_000,
   // One test installs from a registry.

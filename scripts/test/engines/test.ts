@@ -20,7 +20,7 @@ interface Run {
   seconds: number;
 }
 
-const ROOT = join(import.meta.dirname, '..', '..');
+const ROOT = join(import.meta.dirname, '..', '..', '..');
 /** How many calls that differ are shown for an engine. */
 const SHOWN_CALLS = 5;
 
@@ -49,7 +49,7 @@ async function runOn(engine: Installed, tests: string[]): Promise<Run> {
     // A server that the tests did not run on would prove nothing.
     if (!heard.includes(`redis-server ${serverVersion(engine)} from the PATH`))
       throw new Error(`${engine.name} was not used`);
-    const entries: Entry[] = JSON.parse(await output(['scripts/engines/transcript.ts'], env));
+    const entries: Entry[] = JSON.parse(await output(['scripts/test/engines/transcript.ts'], env));
     const seconds = Math.round((Date.now() - begin) / 1000);
     return { engine, passed: Number(passed), failed: Number(failed), entries, seconds };
   } finally {
