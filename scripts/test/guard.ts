@@ -13,7 +13,7 @@ export interface Plan extends Limits {
   atOnce: number;
   /** How long the whole run may take, in milliseconds. */
   limitMs: number;
-  /** Takes what a file printed, whole, when it has ended. */
+  /** Takes what a file printed, whole, when it has ended; of a single file piece by piece. */
   write(text: string): void;
   /** Hears which files run now and how many have ended. */
   progress?(running: string[], ended: number): void;
@@ -57,7 +57,7 @@ export async function guard(plan: Plan): Promise<Verdict> {
     for (let file = waiting.shift(); file !== undefined && !ending.signal.aborted; file = waiting.shift()) {
       running.add(file);
       progress([...running], ended);
-      const course = await runFile(join(directory, file), plan, ending.signal);
+      const course = await runFile(join(directory, file), plan, ending.signal, files.length === 1 ? write : undefined);
       const { passed, failed, problems } = judge(course);
       const sentences = problems.map((problem) => `${file}: ${problem}`);
       verdict.passed += passed;
@@ -65,7 +65,8 @@ export async function guard(plan: Plan): Promise<Verdict> {
       verdict.problems.push(...sentences);
       if (failed > 0) verdict.failedFiles.push(file);
       const head = `${file}, ${(course.ms / 1000).toFixed(1)} s`;
-      write(`${[head, shown(course.output), ...sentences].filter(Boolean).join('\n')}\n\n`);
+      const output = files.length === 1 ? '' : shown(course.output);
+      write(`${[head, output, ...sentences].filter(Boolean).join('\n')}\n\n`);
       running.delete(file);
       progress([...running], ++ended);
     }

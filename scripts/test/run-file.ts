@@ -26,8 +26,18 @@ export interface Course {
 
 const KILL_AFTER_MS = 2_000;
 
-/** Runs a test file in a process of its own. `signal` ends it, with a sentence that says why for a reason. */
-export function runFile(file: string, { silenceMs, lingerMs }: Limits, signal: AbortSignal): Promise<Course> {
+/**
+ * Runs a test file in a process of its own.
+ *
+ * @param signal ends it; the reason is a sentence that says why
+ * @param hear takes what it prints, piece by piece
+ */
+export function runFile(
+  file: string,
+  { silenceMs, lingerMs }: Limits,
+  signal: AbortSignal,
+  hear: (text: string) => void = () => {},
+): Promise<Course> {
   const begin = Date.now();
   const child = spawn(process.execPath, ['--import', 'tsx', join(import.meta.dirname, 'child.ts'), file], {
     // A process group of its own, so that servers and whatever else the tests started end with it.
@@ -74,6 +84,7 @@ export function runFile(file: string, { silenceMs, lingerMs }: Limits, signal: A
   for (const stream of [child.stdout, child.stderr]) {
     stream?.setEncoding('utf8').on('data', (text) => {
       output += text;
+      hear(text);
       heard();
     });
   }

@@ -34,7 +34,7 @@ async function judge(fixture: string, limits?: { limitMs?: number; silenceMs?: n
 test('a good file passes, and what it prints is passed on', async () => {
   const { printed, ...verdict } = await run(['good']);
   assert.equal(verdict, { passed: 2, failed: 0, failedFiles: [], problems: [] });
-  assert.match(printed, /^good\.fixture\.ts, \d+\.\d s\n• • {3}\(2 \/ 2\)\n\n$/);
+  assert.match(printed, /^• • {3}\(2 \/ 2\)\ngood\.fixture\.ts, \d+\.\d s\n\n$/);
 });
 
 test('a test that fails counts as failed and needs no further reason', async () => {
