@@ -76,22 +76,29 @@ local WATCH = 'conversation-watch'
 --- characters. Empty or left out: the call is not tied to a message.
 ---@alias StreamId string The id of the last inbox entry that the job has read, or `0` where it has read none.
 
----@class Pair Both keys of a conversation. On a cluster the further keys that the call may touch are declared too.
+-- Each class lists the keys that its functions may touch. A cluster wants all of them declared.
+
+---@class SetKeys Both keys of a conversation.
 ---@field conversation string `{prefix}conversation:{platform, lower case}:{channelId}`
 ---@field job string `{prefix}job-index:{jobId}`
+---@field watch? string `{prefix}conversation-watch`
+
+---@class ClaimKeys: SetKeys Both keys of a conversation.
 ---@field inbox? string `{prefix}conversation-inbox:{platform, lower case}:{channelId}`
 ---@field handled? string `{prefix}conversation-handled:{platform, lower case}:{channelId}`
----@field watch? string `{prefix}conversation-watch`
 
 ---@class Reference A conversation key, a job-index key, or both. With a job-index key the call works only while that job
---- still holds the channel. On a cluster the further keys that the call may touch are declared too.
+--- still holds the channel.
 ---@field conversation? string `{prefix}conversation:{platform, lower case}:{channelId}`
 ---@field job? string `{prefix}job-index:{jobId}`
+
+---@class RemoveReference: Reference A conversation key, a job-index key, or both. With a job-index key only what that job
+--- still holds is removed.
 ---@field inbox? string `{prefix}conversation-inbox:{platform, lower case}:{channelId}`
 ---@field handled? string `{prefix}conversation-handled:{platform, lower case}:{channelId}`
 ---@field watch? string `{prefix}conversation-watch`
 
----@class JobReference A job-index key, alone or behind its conversation key. On a cluster the watch key is declared too.
+---@class JobReference A job-index key, alone or behind its conversation key.
 ---@field conversation? string `{prefix}conversation:{platform, lower case}:{channelId}`
 ---@field job string `{prefix}job-index:{jobId}`
 ---@field watch? string `{prefix}conversation-watch`
@@ -99,6 +106,10 @@ local WATCH = 'conversation-watch'
 ---@class StreamReference: Reference A reference and, behind it, the stream that the fields are added to. A stream needs
 --- the job named.
 ---@field stream? string A key of the same prefix.
+
+---@class UpdateReference: StreamReference A reference and, behind it, the stream that the fields are added to. A stream
+--- needs the job named.
+---@field handled? string `{prefix}conversation-handled:{platform, lower case}:{channelId}`
 
 ---@class Watch The key of the jobs that are watched.
 ---@field watch string `{prefix}conversation-watch`
@@ -778,7 +789,7 @@ end
 --- holds the channel. `queued`: the same, and the fields were added to its inbox. `full`: 1000 entries are in the inbox,
 --- and nothing was added. A call that is sent again, with the same claimId, is told the same again. Only `claimed`
 --- changes deadlines.
----@param ref Pair
+---@param ref ClaimKeys
 ---@param state State
 ---@param ttlMs? Milliseconds
 ---@param silentMs? Silence
@@ -817,7 +828,7 @@ local function claim(ref, state, ttlMs, silentMs, ...)
 end
 
 --- Stores a state whatever stood there: the last write wins, and the index and the watch entry of a displaced job go.
----@param ref Pair
+---@param ref SetKeys
 ---@param state State
 ---@param ttlMs? Milliseconds
 ---@param silentMs? Silence
@@ -869,7 +880,7 @@ end
 --- Puts members into the state, in one step with a message to the job. `updated`: the members are in the state and,
 --- where a stream is named, the fields are in it. `duplicate`: the delivery was handled before, and nothing was changed.
 --- `gone`: there is no conversation, or another job holds it.
----@param ref StreamReference
+---@param ref UpdateReference
 ---@param patch Patch
 ---@param ttlMs? Milliseconds
 ---@param deliveryId? DeliveryId
@@ -988,7 +999,7 @@ end
 --- inbox after `lastSeen`; nothing was changed, read on. `lapsed`: the job no longer held the channel, and this is the
 --- first call to settle its end. `held`: another job took the channel over; only the caller's stale index goes. `gone`:
 --- there was none. By conversation key alone, a value that cannot be read is removed too.
----@param ref Reference
+---@param ref RemoveReference
 ---@param lastSeen? StreamId Where it is given and the conversation goes, the inbox goes too.
 ---@param retry? '1'|'' 1: the job never ran, and a redelivery of its message may start it.
 ---@return 'removed'|'waiting'|'lapsed'|'held'|'gone' outcome

@@ -6,20 +6,33 @@ export const LIBRARY_NAME = 'conversation';
 export const LIBRARY_VERSION = '1.0.0';
 
 /** Of LIBRARY_SOURCE, in hexadecimal. */
-export const LIBRARY_SHA256 = 'f0f623bc6cf355f1ba9d6b7690bb29e8b388c9cf207f38e1f26b70dd54a1fa19';
+export const LIBRARY_SHA256 = 'f21f4818b7f5c2a680d82655ec96290bdfedb1597f9d29b48827fb5fe01d8b92';
 
-/** The functions, their flags, and the parts of their replies; a reply of one part is no array. */
+/**
+ * The functions, their flags, the keys that they may touch, and the parts of their replies. A reply of one part is
+ * no array.
+ */
 export const FUNCTIONS = [
-  { name: 'conv_claim', flags: [], reply: ['outcome', 'state'] },
-  { name: 'conv_set', flags: [], reply: ['state'] },
-  { name: 'conv_get', flags: ['no-writes'], reply: ['state'] },
-  { name: 'conv_get_by_job', flags: [], reply: ['state'] },
-  { name: 'conv_update', flags: [], reply: ['outcome', 'state'] },
-  { name: 'conv_set_pending', flags: [], reply: ['state'] },
-  { name: 'conv_answer', flags: [], reply: ['outcome', 'state'] },
-  { name: 'conv_remove', flags: ['allow-oom'], reply: ['outcome', 'state'] },
-  { name: 'conv_due', flags: [], reply: [''] },
-  { name: 'conv_version', flags: ['no-writes'], reply: ['version'] },
+  {
+    name: 'conv_claim',
+    flags: [],
+    keys: ['conversation', 'job', 'watch', 'inbox', 'handled'],
+    reply: ['outcome', 'state'],
+  },
+  { name: 'conv_set', flags: [], keys: ['conversation', 'job', 'watch'], reply: ['state'] },
+  { name: 'conv_get', flags: ['no-writes'], keys: ['conversation', 'job'], reply: ['state'] },
+  { name: 'conv_get_by_job', flags: [], keys: ['conversation', 'job', 'watch'], reply: ['state'] },
+  { name: 'conv_update', flags: [], keys: ['conversation', 'job', 'stream', 'handled'], reply: ['outcome', 'state'] },
+  { name: 'conv_set_pending', flags: [], keys: ['conversation', 'job'], reply: ['state'] },
+  { name: 'conv_answer', flags: [], keys: ['conversation', 'job', 'stream'], reply: ['outcome', 'state'] },
+  {
+    name: 'conv_remove',
+    flags: ['allow-oom'],
+    keys: ['conversation', 'job', 'inbox', 'handled', 'watch'],
+    reply: ['outcome', 'state'],
+  },
+  { name: 'conv_due', flags: [], keys: ['watch'], reply: [''] },
+  { name: 'conv_version', flags: ['no-writes'], keys: [], reply: ['version'] },
 ] as const;
 
 /** The first words of the library's own errors. */
@@ -111,29 +124,37 @@ export type DeliveryId = string;
 /** The id of the last inbox entry that the job has read, or `0` where it has read none. */
 export type StreamId = string;
 
-/** Both keys of a conversation. On a cluster the further keys that the call may touch are declared too. */
-export interface Pair {
+/** Both keys of a conversation. */
+export interface SetKeys {
   /** `{prefix}conversation:{platform, lower case}:{channelId}` */
   conversation: string;
   /** `{prefix}job-index:{jobId}` */
   job: string;
-  /** `{prefix}conversation-inbox:{platform, lower case}:{channelId}` */
-  inbox?: string | undefined;
-  /** `{prefix}conversation-handled:{platform, lower case}:{channelId}` */
-  handled?: string | undefined;
   /** `{prefix}conversation-watch` */
   watch?: string | undefined;
 }
 
+/** Both keys of a conversation. */
+export interface ClaimKeys extends SetKeys {
+  /** `{prefix}conversation-inbox:{platform, lower case}:{channelId}` */
+  inbox?: string | undefined;
+  /** `{prefix}conversation-handled:{platform, lower case}:{channelId}` */
+  handled?: string | undefined;
+}
+
 /**
  * A conversation key, a job-index key, or both. With a job-index key the call works only while that job still holds the
- * channel. On a cluster the further keys that the call may touch are declared too.
+ * channel.
  */
 export interface Reference {
   /** `{prefix}conversation:{platform, lower case}:{channelId}` */
   conversation?: string | undefined;
   /** `{prefix}job-index:{jobId}` */
   job?: string | undefined;
+}
+
+/** A conversation key, a job-index key, or both. With a job-index key only what that job still holds is removed. */
+export interface RemoveReference extends Reference {
   /** `{prefix}conversation-inbox:{platform, lower case}:{channelId}` */
   inbox?: string | undefined;
   /** `{prefix}conversation-handled:{platform, lower case}:{channelId}` */
@@ -142,7 +163,7 @@ export interface Reference {
   watch?: string | undefined;
 }
 
-/** A job-index key, alone or behind its conversation key. On a cluster the watch key is declared too. */
+/** A job-index key, alone or behind its conversation key. */
 export interface JobReference {
   /** `{prefix}conversation:{platform, lower case}:{channelId}` */
   conversation?: string | undefined;
@@ -158,6 +179,12 @@ export interface StreamReference extends Reference {
   stream?: string | undefined;
 }
 
+/** A reference and, behind it, the stream that the fields are added to. A stream needs the job named. */
+export interface UpdateReference extends StreamReference {
+  /** `{prefix}conversation-handled:{platform, lower case}:{channelId}` */
+  handled?: string | undefined;
+}
+
 /** The key of the jobs that are watched. */
 export interface Watch {
   /** `{prefix}conversation-watch` */
@@ -171,7 +198,7 @@ export interface Watch {
  * and nothing was added. A call that is sent again, with the same claimId, is told the same again. Only `claimed`
  * changes deadlines.
  *
- * @param keys Both keys of a conversation. On a cluster the further keys that the call may touch are declared too.
+ * @param keys Both keys of a conversation.
  * @param args.state JSON of one ConversationState, at most 262144 bytes.
  * @param args.ttlMs Whole milliseconds to live, 1 to 999999999999; empty or left out means 7200000 (2 h).
  * @param args.silentMs Whole milliseconds without a sign of life after which the job counts as silent, 1 to
@@ -185,7 +212,7 @@ export interface Watch {
  */
 export async function convClaim(
   client: FunctionClient,
-  keys: Pair,
+  keys: ClaimKeys,
   args: {
     state: State;
     ttlMs?: Milliseconds | undefined;
@@ -194,9 +221,9 @@ export async function convClaim(
   },
 ): Promise<{ outcome: 'claimed' | 'held' | 'queued' | 'full' | 'duplicate'; state: State | null }> {
   const sent: string[] = [keys.conversation, keys.job];
+  if (keys.watch !== undefined) sent.push(keys.watch);
   if (keys.inbox !== undefined) sent.push(keys.inbox);
   if (keys.handled !== undefined) sent.push(keys.handled);
-  if (keys.watch !== undefined) sent.push(keys.watch);
   const numkeys = sent.length;
   sent.push(args.state);
   if (args.ttlMs !== undefined || args.silentMs !== undefined || args.rest?.length) {
@@ -218,7 +245,7 @@ export async function convClaim(
 /**
  * Stores a state whatever stood there: the last write wins, and the index and the watch entry of a displaced job go.
  *
- * @param keys Both keys of a conversation. On a cluster the further keys that the call may touch are declared too.
+ * @param keys Both keys of a conversation.
  * @param args.state JSON of one ConversationState, at most 262144 bytes.
  * @param args.ttlMs Whole milliseconds to live, 1 to 999999999999; empty or left out means 7200000 (2 h).
  * @param args.silentMs Whole milliseconds without a sign of life after which the job counts as silent, 1 to
@@ -229,12 +256,10 @@ export async function convClaim(
  */
 export async function convSet(
   client: FunctionClient,
-  keys: Pair,
+  keys: SetKeys,
   args: { state: State; ttlMs?: Milliseconds | undefined; silentMs?: Silence | undefined },
 ): Promise<State | null> {
   const sent: string[] = [keys.conversation, keys.job];
-  if (keys.inbox !== undefined) sent.push(keys.inbox);
-  if (keys.handled !== undefined) sent.push(keys.handled);
   if (keys.watch !== undefined) sent.push(keys.watch);
   const numkeys = sent.length;
   sent.push(args.state);
@@ -251,7 +276,7 @@ export async function convSet(
  * Reads a conversation and changes nothing.
  *
  * @param keys A conversation key, a job-index key, or both. With a job-index key the call works only while that job
- *   still holds the channel. On a cluster the further keys that the call may touch are declared too.
+ *   still holds the channel.
  * @returns JSON of one ConversationState, at most 262144 bytes.
  * @throws The server's error, whose first word is `CONVARG`, `CONVCORRUPT`, `CONVKEY` or a code of Redis; a
  *   TypeError where the reply is none that this function gives.
@@ -260,9 +285,6 @@ export async function convGet(client: FunctionClient, keys: Reference): Promise<
   const sent: string[] = [];
   if (keys.conversation !== undefined) sent.push(keys.conversation);
   if (keys.job !== undefined) sent.push(keys.job);
-  if (keys.inbox !== undefined) sent.push(keys.inbox);
-  if (keys.handled !== undefined) sent.push(keys.handled);
-  if (keys.watch !== undefined) sent.push(keys.watch);
   const reply = await client.fcall_ro('conv_get', sent.length, ...sent);
   if (typeof reply !== 'string' && !isNil(reply)) throw unexpected('conv_get', 'string | null as its reply');
   return isNil(reply) ? null : reply;
@@ -271,7 +293,7 @@ export async function convGet(client: FunctionClient, keys: Reference): Promise<
 /**
  * Reads the conversation a job holds and renews both deadlines: a message from a job is a sign of life.
  *
- * @param keys A job-index key, alone or behind its conversation key. On a cluster the watch key is declared too.
+ * @param keys A job-index key, alone or behind its conversation key.
  * @param args.ttlMs Whole milliseconds to live, 1 to 999999999999; empty or left out means 7200000 (2 h).
  * @param args.silentMs Whole milliseconds without a sign of life after which the job counts as silent, 1 to
  *   999999999999; empty or left out: this call does not change when the job counts as silent.
@@ -316,7 +338,7 @@ export async function convGetByJob(
  */
 export async function convUpdate(
   client: FunctionClient,
-  keys: StreamReference,
+  keys: UpdateReference,
   args: {
     patch: Patch;
     ttlMs?: Milliseconds | undefined;
@@ -327,10 +349,8 @@ export async function convUpdate(
   const sent: string[] = [];
   if (keys.conversation !== undefined) sent.push(keys.conversation);
   if (keys.job !== undefined) sent.push(keys.job);
-  if (keys.inbox !== undefined) sent.push(keys.inbox);
-  if (keys.handled !== undefined) sent.push(keys.handled);
-  if (keys.watch !== undefined) sent.push(keys.watch);
   if (keys.stream !== undefined) sent.push(keys.stream);
+  if (keys.handled !== undefined) sent.push(keys.handled);
   const numkeys = sent.length;
   sent.push(args.patch);
   if (args.ttlMs !== undefined || args.deliveryId !== undefined || args.rest?.length) {
@@ -351,7 +371,7 @@ export async function convUpdate(
  * Remembers which question waits for an answer.
  *
  * @param keys A conversation key, a job-index key, or both. With a job-index key the call works only while that job
- *   still holds the channel. On a cluster the further keys that the call may touch are declared too.
+ *   still holds the channel.
  * @param args.questionId An empty one clears. At most 1024 bytes without control characters.
  * @param args.ttlMs Whole milliseconds to live, 1 to 999999999999; empty or left out means 7200000 (2 h).
  * @returns The new state. JSON of one ConversationState, at most 262144 bytes.
@@ -366,9 +386,6 @@ export async function convSetPending(
   const sent: string[] = [];
   if (keys.conversation !== undefined) sent.push(keys.conversation);
   if (keys.job !== undefined) sent.push(keys.job);
-  if (keys.inbox !== undefined) sent.push(keys.inbox);
-  if (keys.handled !== undefined) sent.push(keys.handled);
-  if (keys.watch !== undefined) sent.push(keys.watch);
   const numkeys = sent.length;
   sent.push(args.questionId);
   if (args.ttlMs !== undefined) sent.push(String(args.ttlMs));
@@ -406,9 +423,6 @@ export async function convAnswer(
   const sent: string[] = [];
   if (keys.conversation !== undefined) sent.push(keys.conversation);
   if (keys.job !== undefined) sent.push(keys.job);
-  if (keys.inbox !== undefined) sent.push(keys.inbox);
-  if (keys.handled !== undefined) sent.push(keys.handled);
-  if (keys.watch !== undefined) sent.push(keys.watch);
   if (keys.stream !== undefined) sent.push(keys.stream);
   const numkeys = sent.length;
   sent.push(args.questionId, args.answerId);
@@ -429,8 +443,8 @@ export async function convAnswer(
  * first call to settle its end. `held`: another job took the channel over; only the caller's stale index goes. `gone`:
  * there was none. By conversation key alone, a value that cannot be read is removed too.
  *
- * @param keys A conversation key, a job-index key, or both. With a job-index key the call works only while that job
- *   still holds the channel. On a cluster the further keys that the call may touch are declared too.
+ * @param keys A conversation key, a job-index key, or both. With a job-index key only what that job still holds is
+ *   removed.
  * @param args.lastSeen Where it is given and the conversation goes, the inbox goes too. The id of the last inbox
  *   entry that the job has read, or `0` where it has read none.
  * @param args.retry 1: the job never ran, and a redelivery of its message may start it.
@@ -441,7 +455,7 @@ export async function convAnswer(
  */
 export async function convRemove(
   client: FunctionClient,
-  keys: Reference,
+  keys: RemoveReference,
   args: { lastSeen?: StreamId | undefined; retry?: '1' | '' | undefined } = {},
 ): Promise<{ outcome: 'removed' | 'waiting' | 'lapsed' | 'held' | 'gone'; state: State | null }> {
   const sent: string[] = [];
@@ -596,22 +610,29 @@ local WATCH = 'conversation-watch'
 --- characters. Empty or left out: the call is not tied to a message.
 ---@alias StreamId string The id of the last inbox entry that the job has read, or \`0\` where it has read none.
 
----@class Pair Both keys of a conversation. On a cluster the further keys that the call may touch are declared too.
+-- Each class lists the keys that its functions may touch. A cluster wants all of them declared.
+
+---@class SetKeys Both keys of a conversation.
 ---@field conversation string \`{prefix}conversation:{platform, lower case}:{channelId}\`
 ---@field job string \`{prefix}job-index:{jobId}\`
+---@field watch? string \`{prefix}conversation-watch\`
+
+---@class ClaimKeys: SetKeys Both keys of a conversation.
 ---@field inbox? string \`{prefix}conversation-inbox:{platform, lower case}:{channelId}\`
 ---@field handled? string \`{prefix}conversation-handled:{platform, lower case}:{channelId}\`
----@field watch? string \`{prefix}conversation-watch\`
 
 ---@class Reference A conversation key, a job-index key, or both. With a job-index key the call works only while that job
---- still holds the channel. On a cluster the further keys that the call may touch are declared too.
+--- still holds the channel.
 ---@field conversation? string \`{prefix}conversation:{platform, lower case}:{channelId}\`
 ---@field job? string \`{prefix}job-index:{jobId}\`
+
+---@class RemoveReference: Reference A conversation key, a job-index key, or both. With a job-index key only what that job
+--- still holds is removed.
 ---@field inbox? string \`{prefix}conversation-inbox:{platform, lower case}:{channelId}\`
 ---@field handled? string \`{prefix}conversation-handled:{platform, lower case}:{channelId}\`
 ---@field watch? string \`{prefix}conversation-watch\`
 
----@class JobReference A job-index key, alone or behind its conversation key. On a cluster the watch key is declared too.
+---@class JobReference A job-index key, alone or behind its conversation key.
 ---@field conversation? string \`{prefix}conversation:{platform, lower case}:{channelId}\`
 ---@field job string \`{prefix}job-index:{jobId}\`
 ---@field watch? string \`{prefix}conversation-watch\`
@@ -619,6 +640,10 @@ local WATCH = 'conversation-watch'
 ---@class StreamReference: Reference A reference and, behind it, the stream that the fields are added to. A stream needs
 --- the job named.
 ---@field stream? string A key of the same prefix.
+
+---@class UpdateReference: StreamReference A reference and, behind it, the stream that the fields are added to. A stream
+--- needs the job named.
+---@field handled? string \`{prefix}conversation-handled:{platform, lower case}:{channelId}\`
 
 ---@class Watch The key of the jobs that are watched.
 ---@field watch string \`{prefix}conversation-watch\`
@@ -1298,7 +1323,7 @@ end
 --- holds the channel. \`queued\`: the same, and the fields were added to its inbox. \`full\`: 1000 entries are in the inbox,
 --- and nothing was added. A call that is sent again, with the same claimId, is told the same again. Only \`claimed\`
 --- changes deadlines.
----@param ref Pair
+---@param ref ClaimKeys
 ---@param state State
 ---@param ttlMs? Milliseconds
 ---@param silentMs? Silence
@@ -1337,7 +1362,7 @@ local function claim(ref, state, ttlMs, silentMs, ...)
 end
 
 --- Stores a state whatever stood there: the last write wins, and the index and the watch entry of a displaced job go.
----@param ref Pair
+---@param ref SetKeys
 ---@param state State
 ---@param ttlMs? Milliseconds
 ---@param silentMs? Silence
@@ -1389,7 +1414,7 @@ end
 --- Puts members into the state, in one step with a message to the job. \`updated\`: the members are in the state and,
 --- where a stream is named, the fields are in it. \`duplicate\`: the delivery was handled before, and nothing was changed.
 --- \`gone\`: there is no conversation, or another job holds it.
----@param ref StreamReference
+---@param ref UpdateReference
 ---@param patch Patch
 ---@param ttlMs? Milliseconds
 ---@param deliveryId? DeliveryId
@@ -1508,7 +1533,7 @@ end
 --- inbox after \`lastSeen\`; nothing was changed, read on. \`lapsed\`: the job no longer held the channel, and this is the
 --- first call to settle its end. \`held\`: another job took the channel over; only the caller's stale index goes. \`gone\`:
 --- there was none. By conversation key alone, a value that cannot be read is removed too.
----@param ref Reference
+---@param ref RemoveReference
 ---@param lastSeen? StreamId Where it is given and the conversation goes, the inbox goes too.
 ---@param retry? '1'|'' 1: the job never ran, and a redelivery of its message may start it.
 ---@return 'removed'|'waiting'|'lapsed'|'held'|'gone' outcome

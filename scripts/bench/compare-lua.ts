@@ -21,7 +21,6 @@ const set = (n: number) => ['conv_set', ...pair(n), state(n)];
 const ask = (n: number) => ['conv_set_pending', ...pair(n), 'q1'];
 
 /** What stands before the call that is measured, and the call. */
-const ONLY = process.env['ONLY'];
 const OPERATIONS: Record<string, [before: ((n: number) => string[])[], call: (n: number) => string[]]> = {
   claim: [[], (n) => ['conv_claim', ...pair(n), state(n)]],
   set: [[set], set],
@@ -53,7 +52,6 @@ async function measured(source: string, [before, call]: (typeof OPERATIONS)[stri
 const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 
 for (const [name, operation] of Object.entries(OPERATIONS)) {
-  if (ONLY && !name.startsWith(ONLY)) continue;
   const times: number[][] = sources.map(() => []);
   for (let turn = 0; turn < TURNS; turn++) {
     for (const [at, source] of sources.entries()) times[at]?.push(await measured(source, operation));

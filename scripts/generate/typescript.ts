@@ -35,11 +35,16 @@ function head({ name, version, sha256, functions, errorCodes }: Library): string
     ...docComment(['Of LIBRARY_SOURCE, in hexadecimal.']),
     `export const LIBRARY_SHA256 = ${quoted(sha256)};`,
     '',
-    ...docComment(['The functions, their flags, and the parts of their replies; a reply of one part is no array.']),
+    ...docComment([
+      'The functions, their flags, the keys that they may touch, and the parts of their replies. A reply of one part is',
+      'no array.',
+    ]),
     'export const FUNCTIONS = [',
-    ...functions.map(({ name, flags, replies }) => {
-      const parts = replies.map((reply) => quoted(reply.name)).join(', ');
-      return `  { name: ${quoted(name)}, flags: [${flags.map(quoted).join(', ')}], reply: [${parts}] },`;
+    ...functions.flatMap(({ name, flags, keys, replies }) => {
+      const list = (names: string[]) => `[${names.map(quoted).join(', ')}]`;
+      const named = (items: readonly { name: string }[]) => list(items.map((item) => item.name));
+      const members = [`flags: ${list(flags)}`, `keys: ${named(keys?.type.fields ?? [])}`, `reply: ${named(replies)}`];
+      return bracketed('{', [`name: ${quoted(name)}`, ...members], '},', '  ', ' ');
     }),
     '] as const;',
     '',

@@ -1,7 +1,8 @@
 /** Every option there is. A command names those that it takes. */
 export const OPTIONS = {
   url: { type: 'string', value: 'redis://…', summary: 'the server; REDIS_URL is taken where this is absent' },
-  force: { type: 'boolean', summary: 'load over a newer version too' },
+  force: { type: 'boolean', summary: 'load over a newer version or a library that is another one, too' },
+  exact: { type: 'boolean', summary: 'check for this very version, not for one that serves it' },
   platform: { type: 'string', value: 'NAME', summary: 'slack, teams, …' },
   channel: { type: 'string', value: 'ID', summary: 'the channel on its platform' },
   job: { type: 'string', value: 'ID', summary: 'the job' },

@@ -31,19 +31,25 @@ export const load: Command = {
 };
 
 export const check: Command = {
-  summary: `says whether a server or cluster is at ${THIS}, and changes nothing`,
-  options: ['url'],
-  async run({ url }) {
+  summary: `says whether a server or cluster serves apps of ${THIS}, and changes nothing`,
+  options: ['url', 'exact'],
+  async run({ url, exact = false }) {
     const address = readAddress(url);
     const reports = await withServer(address, async (client) => unlessSingleFailure(await checkEverywhere(client)));
     show(address, reports, found);
-    const wrong = reports.filter((report) => 'error' in report || !report.current);
+    const wrong = reports.filter((report) => 'error' in report || !(exact ? report.current : serves(report)));
     if (wrong.length === 0) return;
     const first = wrong.find((report): report is NodeReport => !('error' in report));
-    const who = reports.length === 1 ? `${address.name} is` : `${wrong.length} of ${reports.length} masters are`;
-    throw new Failure(`${who} not at ${THIS}.${first ? ` ${advice(first)}` : ''}`);
+    const one = reports.length === 1;
+    const who = one ? address.name : `${wrong.length} of ${reports.length} masters`;
+    const what = exact ? `${one ? 'is' : 'are'} not at ${THIS}` : `${one ? 'does' : 'do'} not serve apps of ${THIS}`;
+    throw new Failure(`${who} ${what}.${first ? ` ${advice(first)}` : ''}`);
   },
 };
+
+function serves({ found, foreign }: LibraryReport): boolean {
+  return foreign === null && standing(found) === 'serving';
+}
 
 /** What a single server says against it is said as if there were no list. */
 function unlessSingleFailure(results: (NodeReport | NodeFailure)[]): (NodeReport | NodeFailure)[] {
@@ -66,8 +72,9 @@ function show(
   for (const [address, text] of rows.sort()) console.log(`${address.padEnd(width)}  ${text}`);
 }
 
-function done({ present, found, current }: LibraryReport): string {
+function done({ present, found, current, loaded }: LibraryReport): string {
   if (current) return `${THIS} is there already`;
+  if (!loaded) return `${LIBRARY_NAME} ${found} is there, which is newer and serves apps of ${LIBRARY_VERSION}`;
   if (!present) return `${THIS} loaded, there was none`;
   return `${THIS} loaded, replacing ${found === LIBRARY_VERSION ? `a ${found} of another source` : (found ?? 'one without a version')}`;
 }

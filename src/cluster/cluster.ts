@@ -51,7 +51,7 @@ async function call(cluster: Cluster, name: string, keys: string[], args: string
     const found = await completed(cluster, given);
     if (found === null) return nothing(name);
     const { conversation } = found;
-    const declared = declaredKeys(found);
+    const declared = declaredKeys(name, found);
     const reply = await fcall(cluster, name, declared.length, ...declared, ...args);
     const isWhole = given.conversation !== undefined && given.job !== undefined;
     // An index that leads to the same conversation again is one that its job does not hold.
@@ -64,10 +64,21 @@ async function call(cluster: Cluster, name: string, keys: string[], args: string
   );
 }
 
-/** Every key that a call may touch. */
-function declaredKeys({ prefix, conversation, job, rest }: Named): string[] {
+/**
+ * Every key that a function may touch, and no other: while a slot moves, a call waits where some of its keys are there
+ * and others are not.
+ */
+function declaredKeys(name: string, { prefix, conversation, job, rest }: Named): string[] {
   const pair = [conversation, job].filter((key) => key !== undefined);
-  return [...pair, ...(conversation === undefined ? [] : Object.values(furtherKeys(prefix, conversation))), ...rest];
+  return [...pair, ...(conversation === undefined ? [] : furtherKeysOf(name, prefix, conversation)), ...rest];
+}
+
+/** The keys that a function may touch besides those of its reference and a stream. */
+export function furtherKeysOf(name: string, prefix: string, conversation: string): string[] {
+  const touched: readonly string[] = FUNCTIONS.find((known) => known.name === name)?.keys ?? [];
+  return Object.entries(furtherKeys(prefix, conversation)).flatMap(([kind, key]) =>
+    touched.includes(kind) ? [key] : [],
+  );
 }
 
 /** What a function replies where there is no conversation: it is not called, because nobody could declare its keys. */
@@ -147,6 +158,7 @@ export async function send(cluster: Cluster, name: string, ...args: string[]): P
     return await cluster.call(name, ...args);
   } catch (error) {
     if (!isMisdirected(error)) throw error;
+    if (isImpatient(error)) throw unavailable(error);
   }
   const { keyPrefix = '' } = cluster.options;
   // Not at the top: who has the package without its client is told so by the command line.
@@ -154,14 +166,22 @@ export async function send(cluster: Cluster, name: string, ...args: string[]): P
   try {
     return await cluster.sendCommand(new Command(name, args, { keyPrefix, replyEncoding: 'utf8' }));
   } catch (error) {
-    if (!isMisdirected(error)) throw error;
-    throw new ConversationError(
-      'CLUSTER_UNAVAILABLE',
-      'the slot of the conversation is still on the move or served by no node, and the client has no patience left; ' +
-        'try again later, or give the Cluster client more maxRedirections',
-      error,
-    );
+    throw isMisdirected(error) ? unavailable(error) : error;
   }
+}
+
+/** Whether ioredis has waited for as long as it was told to. */
+function isImpatient(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('Too many Cluster redirections');
+}
+
+function unavailable(error: unknown): ConversationError {
+  return new ConversationError(
+    'CLUSTER_UNAVAILABLE',
+    'the slot of the conversation is still on the move or served by no node, and the client has no patience left; ' +
+      'try again later, or give the Cluster client more maxRedirections',
+    error,
+  );
 }
 
 /** Whether a command did nothing because its slot is elsewhere, is on the move, or is served by nobody yet. */

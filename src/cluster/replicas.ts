@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster, Redis } from 'ioredis';
 import type { FunctionClient } from '../conversation.gen.ts';
 import { invalidArgument } from '../errors.ts';
-import { furtherKeys, type PairKeys } from '../keys/keys.ts';
-import { isCluster, isMisdirected, send } from './cluster.ts';
+import type { PairKeys } from '../keys/keys.ts';
+import { furtherKeysOf, isCluster, isMisdirected, send } from './cluster.ts';
 
 /** How many replicas a call waits for, and how long. */
 export interface Durability {
@@ -31,7 +31,7 @@ export function functionsOnReplicas(
   heard: (replicas: number) => void,
 ): FunctionClient {
   const fcall = async (name: string, numkeys: number, ...sent: string[]) => {
-    const further = isCluster(client) ? Object.values(furtherKeys(prefix, conversation)) : [];
+    const further = isCluster(client) ? furtherKeysOf(name, prefix, conversation) : [];
     const keys = [...sent.slice(0, numkeys), ...further];
     const args: Call = [name, keys.length, ...keys, ...sent.slice(numkeys)];
     const [reply, count] = await callAndWait(client, conversation, durability, args);

@@ -14,8 +14,8 @@ export interface NodeReport extends LibraryReport {
  * Brings the library to this version: on a server, or on every master of a cluster, those without slots too; replicas
  * get it from their masters. Takes the rights `+function|load +function|list`, on a cluster `+cluster|nodes` too, and
  * no keys.
- * @throws ConversationError LIBRARY_TOO_NEW or LIBRARY_FOREIGN, and nothing was changed, where there is a newer version
- *   or another library of this name anywhere and `force` is not set; of a cluster an AggregateError that names each master that could not be brought to this version.
+ * @throws ConversationError LIBRARY_TOO_NEW or LIBRARY_FOREIGN, and nothing was changed, where there is a newer major
+ *   version or another library of this name anywhere and `force` is not set; of a cluster an AggregateError that names each master that could not be brought to this version.
  */
 export function loadLibrary(client: Redis, options?: LoadOptions): Promise<LibraryReport>;
 export function loadLibrary(cluster: Cluster, options?: LoadOptions): Promise<NodeReport[]>;

@@ -22,8 +22,8 @@ export interface LoadOptions {
 }
 
 /**
- * Brings one server's library to this version.
- * @throws ConversationError LIBRARY_TOO_NEW where the server has a newer version, LIBRARY_FOREIGN where it has another
+ * Brings one server's library to this version, and leaves a newer one of the same major version where it is.
+ * @throws ConversationError LIBRARY_TOO_NEW where the server has a newer major version, LIBRARY_FOREIGN where it has another
  *   library of this name, and `force` is not set; LIBRARY_FOREIGN where another library has a function name of this one.
  */
 export async function loadOn(client: Redis, { force = false }: LoadOptions = {}): Promise<LibraryReport> {
@@ -31,6 +31,8 @@ export async function loadOn(client: Redis, { force = false }: LoadOptions = {})
   if (report.current) return report;
   refuseForeign(report, force);
   refuseNewer(report, force);
+  // A newer one of the same major version serves this client too, so that a program that was rolled back starts.
+  if (!force && report.found !== null && compareVersions(report.found, LIBRARY_VERSION) > 0) return report;
   try {
     await client.function('LOAD', 'REPLACE', LIBRARY_SOURCE);
   } catch (error) {
@@ -58,7 +60,7 @@ export function refuseForeign({ foreign }: LibraryReport, force: boolean, server
 
 /** @throws ConversationError LIBRARY_TOO_NEW */
 export function refuseNewer({ found }: LibraryReport, force: boolean, server = 'the server'): void {
-  if (force || found === null || compareVersions(found, LIBRARY_VERSION) <= 0) return;
+  if (force || standing(found) !== 'too new') return;
   throw new ConversationError(
     'LIBRARY_TOO_NEW',
     `${server} has ${LIBRARY_NAME} ${found}, which is newer than this ${LIBRARY_VERSION}; nothing was changed`,

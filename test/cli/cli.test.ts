@@ -94,8 +94,15 @@ test('load replaces a library that names no version and says so', async () => {
   succeeded(await cli(['load', '--url', url]), `${name}  ${said}`);
 });
 
-test('load does not go back to an older version', async () => {
-  for (const newer of ['1.0.1', '10.0.0']) {
+test('load leaves a newer library that serves this version where it is', async () => {
+  await client.function('LOAD', libraryOf('1.2.0'));
+  const said = `conversation 1.2.0 is there, which is newer and serves apps of ${LIBRARY_VERSION}`;
+  succeeded(await cli(['load', '--url', url]), `${name}  ${said}`);
+  assert.is(await installed(), '1.2.0');
+});
+
+test('load does not go back to an older major version', async () => {
+  for (const newer of ['2.0.0', '10.0.0']) {
     await client.function('LOAD', 'REPLACE', libraryOf(newer));
     failed(
       await cli(['load', '--url', url]),
@@ -104,6 +111,17 @@ test('load does not go back to an older version', async () => {
     );
     assert.is(await client.fcall('conv_version', 0), newer);
   }
+});
+
+test("load names a stranger's library of this name, leaves it there, and replaces it with --force", async () => {
+  await client.function('LOAD', "#!lua name=conversation\nredis.register_function('talk', function() return 'hi' end)");
+  failed(
+    await cli(['load', '--url', url]),
+    /^\S+: the server has a library conversation that is another one; nothing was/,
+  );
+  assert.is(await client.fcall('talk', 0), 'hi');
+  const said = `conversation ${LIBRARY_VERSION} loaded, replacing one without a version`;
+  succeeded(await cli(['load', '--force', '--url', url]), `${name}  ${said}`);
 });
 
 test('load --force goes back and names the newer version', async () => {
@@ -118,21 +136,34 @@ test('check succeeds where this version is', async () => {
   succeeded(await cli(['check', '--url', url]), `${name}  conversation ${LIBRARY_VERSION} is there`);
 });
 
+test('check succeeds where a newer version serves this one, or one of another source; --exact does not', async () => {
+  for (const [source, said] of [
+    [libraryOf('1.2.0'), `conversation 1.2.0 is there, newer than this ${LIBRARY_VERSION}`],
+    [LIBRARY_RETOUCHED, `conversation ${LIBRARY_VERSION} is there, of another source`],
+  ] as const) {
+    await client.function('LOAD', 'REPLACE', source);
+    succeeded(await cli(['check', '--url', url]), `${name}  ${said}`);
+    failed(
+      await cli(['check', '--exact', '--url', url]),
+      new RegExp(`^\\S+ is not at conversation ${LIBRARY_VERSION}\\.`),
+      {
+        out: `${name}  ${said}`,
+      },
+    );
+  }
+  await client.function('LOAD', 'REPLACE', LIBRARY_SOURCE);
+  succeeded(await cli(['check', '--exact', '--url', url]), `${name}  conversation ${LIBRARY_VERSION} is there`);
+});
+
 test('check fails, says what is there instead and changes nothing', async () => {
   const toLoad = 'To load it: npx conversation-state load --url redis://…';
   const cases: [source: string | null, out: string, advice: string][] = [
     [null, 'there is no library conversation', toLoad],
     [libraryOf('0.9.0'), `conversation 0.9.0 is there, older than this ${LIBRARY_VERSION}`, toLoad],
-    [LIBRARY_RETOUCHED, `conversation ${LIBRARY_VERSION} is there, of another source`, toLoad],
     [
       "#!lua name=conversation\nredis.register_function('conv_get', function() end)",
       'a library conversation without a version is there',
       toLoad,
-    ],
-    [
-      libraryOf('1.2.0'),
-      `conversation 1.2.0 is there, newer than this ${LIBRARY_VERSION}`,
-      `Apps of ${LIBRARY_VERSION} work on it.`,
     ],
     [
       libraryOf('2.0.0'),
@@ -144,9 +175,13 @@ test('check fails, says what is there instead and changes nothing', async () => 
     await client.function('FLUSH');
     if (source) await client.function('LOAD', source);
     const before = await client.function('LIST', 'WITHCODE');
-    failed(await cli(['check', '--url', url]), `${name} is not at conversation ${LIBRARY_VERSION}. ${advice}`, {
-      out: `${name}  ${out}`,
-    });
+    failed(
+      await cli(['check', '--url', url]),
+      `${name} does not serve apps of conversation ${LIBRARY_VERSION}. ${advice}`,
+      {
+        out: `${name}  ${out}`,
+      },
+    );
     assert.equal(await client.function('LIST', 'WITHCODE'), before);
   }
 });

@@ -128,11 +128,12 @@ test('every call that writes declares all keys it may touch, and one that names 
   await store.set(state);
   const [conversation, job] = ['{t}:conversation:slack:C1', '{t}:job-index:j1'];
   const channel = 'slack:C1';
-  const further = [
-    `{t}:conversation-inbox:${channel}`,
-    `{t}:conversation-handled:${channel}`,
-    '{t}:conversation-watch',
-  ];
+  const [inbox, handled] = [`{t}:conversation-inbox:${channel}`, `{t}:conversation-handled:${channel}`];
+  const further: Record<string, string[]> = {
+    conv_update: [handled],
+    conv_remove: [inbox, handled, '{t}:conversation-watch'],
+    conv_get_by_job: ['{t}:conversation-watch'],
+  };
   const calls: Record<string, (ref: { jobId: string } | typeof C1) => Promise<unknown>> = {
     conv_set_pending: (ref) => store.setPendingQuestion(ref, 'q'),
     conv_answer: (ref) => store.answerQuestion(ref, 'q'),
@@ -141,11 +142,12 @@ test('every call that writes declares all keys it may touch, and one that names 
     conv_get_by_job: () => store.getByJobId('j1'),
   };
   for (const [name, call] of Object.entries(calls)) {
-    const keys = ['5', conversation, job, ...further];
+    const more = further[name] ?? [];
+    const keys = [String(2 + more.length), conversation, job, ...more];
     const byJob = await sent(() => call({ jobId: 'j1' }));
     assert.equal(byJob[0], ['getex', job], `${name} by job`);
     assert.equal(
-      byJob.slice(1).map((words) => words.slice(0, 8)),
+      byJob.slice(1).map((words) => words.slice(0, 2 + keys.length)),
       [['fcall', name, ...keys]],
       `${name} by job`,
     );
@@ -154,14 +156,14 @@ test('every call that writes declares all keys it may touch, and one that names 
     const byChannel = await sent(() => call(C1));
     assert.equal(byChannel[0], ['fcall', 'conv_get', '1', conversation], `${name} by channel`);
     assert.equal(
-      byChannel.slice(1).map((words) => words.slice(0, 8)),
+      byChannel.slice(1).map((words) => words.slice(0, 2 + keys.length)),
       [['fcall', name, ...keys]],
       `${name} by channel`,
     );
     await store.set(state);
     const byBoth = await sent(() => call({ ...C1, jobId: 'j1' }));
     assert.equal(
-      byBoth.map((words) => words.slice(0, 8)),
+      byBoth.map((words) => words.slice(0, 2 + keys.length)),
       [['fcall', name, ...keys]],
       `${name} by both`,
     );
@@ -398,7 +400,7 @@ test('a master without slots gets the library too', async () => {
     checked.stdout,
     new RegExp(`^127\\.0\\.0\\.1:${node.options.port} +conversation ${LIBRARY_VERSION} is there$`, 'm'),
   );
-  assert.match(checked.stderr, /^1 of 2 masters are not at conversation /);
+  assert.match(checked.stderr, /^1 of 2 masters do not serve apps of conversation /);
   assert.is(checked.code, 1);
   const loaded = await cli(['load', '--url', `redis://127.0.0.1:${idle.options.port}`]);
   assert.match(loaded.stdout, /loaded, there was none\n/);
@@ -409,6 +411,28 @@ test('a master without slots gets the library too', async () => {
   await new ConversationStore(connect(), TAGGED).ready();
   assert.is(await idle.fcall('conv_version', 0), LIBRARY_VERSION);
 });
+
+for (const enableAutoPipelining of [false, true]) {
+  test(`a slot that stays on the move ends the client's patience in so many words, autopipelining ${enableAutoPipelining}`, async () => {
+    const slot = Number(await node.cluster('KEYSLOT', '{t}'));
+    const client = connect({ enableAutoPipelining, maxRedirections: 2, retryDelayOnTryAgain: 10 });
+    const store = new ConversationStore(client, TAGGED);
+    await store.set({ ...STATE });
+    await node.del('{t}:job-index:j1');
+    await node.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', String(await idle.cluster('MYID')));
+    try {
+      // One of its keys is there and one is not: the server asks to try again until all have moved.
+      const calls = [1, 2, 3].map(() => rejection(() => store.setPendingQuestion({ ...C1, jobId: 'j1' }, 'q')));
+      for (const error of await Promise.all(calls)) {
+        assert.is(error.code, 'CLUSTER_UNAVAILABLE');
+        assert.match(error.message, /^the slot of the conversation is still on the move/);
+      }
+    } finally {
+      await node.call('CLUSTER', 'SETSLOT', slot, 'STABLE');
+      await node.flushall();
+    }
+  });
+}
 
 test('a newer version on one master stops the load on all', async () => {
   await idle.function('LOAD', libraryOf('9.0.0'));
@@ -437,7 +461,7 @@ test('a master that is down is named, and keeps nobody from the others', async (
     checked.stdout,
     new RegExp(`^${address} +failed: the connection was refused; no server listens there\\.$`, 'm'),
   );
-  assert.match(checked.stderr, /^1 of 2 masters are not at conversation /);
+  assert.match(checked.stderr, /^1 of 2 masters do not serve apps of conversation /);
   await node.function('FLUSH');
   assert.is((await new ConversationStore(connect(), TAGGED).claim({ ...STATE })).outcome, 'claimed');
 });

@@ -82,15 +82,19 @@ for (const protocol of [2, 3] as const) {
     });
     assert.is(await version(), LIBRARY_VERSION);
     await client.function('LOAD', 'REPLACE', libraryOf('1.2.0'));
+    const newer = { present: true, found: '1.2.0', current: false, foreign: null };
+    assert.equal(await loadLibrary(client), { ...newer, loaded: false }, 'it serves this client');
+    assert.is(await version(), '1.2.0');
+    await client.function('LOAD', 'REPLACE', libraryOf('2.2.0'));
     await rejects(
       loadLibrary(client),
       'LIBRARY_TOO_NEW',
-      `the server has conversation 1.2.0, which is newer than this ${LIBRARY_VERSION}; nothing was changed`,
+      `the server has conversation 2.2.0, which is newer than this ${LIBRARY_VERSION}; nothing was changed`,
     );
-    assert.is(await version(), '1.2.0');
+    assert.is(await version(), '2.2.0');
     assert.equal(await loadLibrary(client, { force: true }), {
       present: true,
-      found: '1.2.0',
+      found: '2.2.0',
       current: false,
       loaded: true,
       foreign: null,
