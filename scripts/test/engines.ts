@@ -4,8 +4,8 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { type Engine, fetchEngines } from './fetch.ts';
-import type { Installed } from './prove.ts';
+import { type Engine, fetchEngines } from './engines/fetch.ts';
+import type { Installed } from './engines/prove.ts';
 
 /** How an engine did. */
 interface Run {
@@ -14,7 +14,7 @@ interface Run {
   seconds: number;
 }
 
-const ROOT = join(import.meta.dirname, '..', '..', '..');
+const ROOT = join(import.meta.dirname, '..', '..');
 
 /** The tests whose outcome is up to the server. The others are about programs of this repository. */
 const FOLDERS = ['library/', 'deploy/', 'store/', 'model/', 'faults/', 'scenarios/', 'cluster/'];
