@@ -94,8 +94,9 @@ function end(passed: number, failed: number, sentences: string[]): never {
 
 /** One line at the bottom of a terminal. */
 function progress(running: string[], ended: number, all: number): void {
-  if (process.stderr.isTTY)
-    process.stderr.write(`\r\x1b[K${running.length > 0 ? `${ended} of ${all} files; ${running.join(', ')}` : ''}`);
+  if (!process.stderr.isTTY) return;
+  const line = running.length > 0 ? `${ended} of ${all} files; ${running.join(', ')}` : '';
+  process.stderr.write(`\r\x1b[K${line.slice(0, process.stderr.columns - 1)}`);
 }
 
 const args = process.argv.slice(2);
