@@ -103,7 +103,8 @@ function* changes(node: Node, text: string): Generator<[from: number, to: number
       yield [from, to, ''];
       return;
     case 'ReturnStatement':
-      if (node.arguments.length > 0 && own !== 'return nil') yield [from, to, 'return nil'];
+      // To Lua's conditions, nil and false are the same.
+      if (node.arguments.length > 0 && own !== 'return nil' && own !== 'return false') yield [from, to, 'return nil'];
       return;
     default:
   }
