@@ -29,7 +29,7 @@ async function published<T>(trace: CallTrace, run: () => Promise<T>): Promise<T>
       result = [await run()];
       Object.assign(trace, summary(result[0]));
     } catch (error) {
-      trace.code = isConversationError(error) ? error.code : error instanceof Error ? error.name : 'unknown';
+      trace.code = isConversationError(error) ? error.code : (error as Error).name;
       throw error;
     }
   }, trace);

@@ -34,10 +34,11 @@ interface Named {
 }
 
 function named(keys: string[]): Named | undefined {
-  const [first = '', second] = keys;
+  const [first, second] = keys as [string, string?];
   // A prefix holds none of these names, an id may hold any: the first in a key is the one that counts.
-  const [, prefix = '', kind] = new RegExp(`^(.*?)(${CONVERSATION}|${JOB_INDEX})`, 's').exec(first) ?? [];
-  if (kind === undefined) return undefined;
+  const found = new RegExp(`^(.*?)(${CONVERSATION}|${JOB_INDEX})`, 's').exec(first);
+  if (!found) return undefined;
+  const [, prefix, kind] = found as unknown as [whole: string, prefix: string, kind: string];
   if (kind === JOB_INDEX) return { prefix, conversation: undefined, job: first, rest: keys.slice(1) };
   const job = second?.startsWith(prefix + JOB_INDEX) ? second : undefined;
   return { prefix, conversation: first, job, rest: keys.slice(job === undefined ? 1 : 2) };
@@ -172,7 +173,7 @@ export async function send(cluster: Cluster, name: string, ...args: string[]): P
 
 /** Whether ioredis has waited for as long as it was told to. */
 function isImpatient(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith('Too many Cluster redirections');
+  return (error as Error).message.startsWith('Too many Cluster redirections');
 }
 
 function unavailable(error: unknown): ConversationError {
@@ -186,6 +187,6 @@ function unavailable(error: unknown): ConversationError {
 
 /** Whether a command did nothing because its slot is elsewhere, is on the move, or is served by nobody yet. */
 export function isMisdirected(error: unknown): boolean {
-  const { message = '' } = error instanceof Error ? error : {};
-  return /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN) |^All keys in the pipeline |^Too many Cluster redirections/.test(message);
+  const misdirected = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN) |^All keys in the pipeline |^Too many Cluster redirections/;
+  return misdirected.test((error as Error).message);
 }
