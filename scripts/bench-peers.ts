@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PEERS, PEERS_ENTRY, PEERS_FOLDER, tryPeers } from './bench/peers.ts';
-import { startRedis } from './redis.ts';
+import { startRedis } from './redis/start.ts';
 
 mkdirSync(PEERS_FOLDER, { recursive: true });
 const packages = Object.entries(PEERS).map(([name, version]) => `${name}@${version}`);

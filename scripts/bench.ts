@@ -23,7 +23,7 @@ import { measureScale, SCALE_STEPS } from './bench/scale.ts';
 import { measureServerTime, SERVER_TIME_ROUNDS } from './bench/server-time.ts';
 import { rawContender } from './bench/store.ts';
 import { compareSizes, compareWays, pingTime, SIZES, WAYS_STEPS } from './bench/ways.ts';
-import { startRedis } from './redis.ts';
+import { startRedis } from './redis/start.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const PLAN: Plan = {

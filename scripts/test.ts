@@ -1,48 +1,135 @@
-// npm test: all tests, guarded. npm test -- claim pending: only the files whose names hold one of these words.
-// npm run test:deep: the same for the tests in test/deep, which take minutes.
+// npm test: the quick tests. npm run test:deep, test:cluster and test:package: the other kinds.
+// npm test -- claim pending: only the files whose path holds one of these words.
+import { readdirSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { parse } from 'uvu/parse';
 import { startTestRedis } from '../test/support/redis.ts';
-import { guard } from './guard.ts';
+import { findRedisBinary } from './redis/binary.ts';
+import { guard } from './test/guard.ts';
+import type { Limits } from './test/run-file.ts';
 
-const directory = join(import.meta.dirname, '..', 'test');
-const [first, ...rest] = process.argv.slice(2);
-const isDeep = first === '--deep';
-const words = isDeep || first === undefined ? rest : [first, ...rest];
-const ALL = isDeep ? '\\.deep\\.ts$' : '\\.test\\.ts$';
-const LIMITS = isDeep
-  ? { limitMs: 60 * 60_000, silenceMs: 15 * 60_000, lingerMs: 10_000 }
-  : { limitMs: 10 * 60_000, silenceMs: 60_000, lingerMs: 10_000 };
-const pattern = words.length > 0 ? `^(?=.*(?:${words.map(literally).join('|')})).*${ALL}` : ALL;
+interface Kind extends Limits {
+  /** How the names of its files end. */
+  suffix: string;
+  /** Whether a file of another name belongs to it too. */
+  takes?(name: string, source: string): boolean;
+  limitMs: number;
+  atOnce: number;
+  /** What takes longest, and so has to begin first. */
+  first?: string[];
+  env?: NodeJS.ProcessEnv;
+}
 
-function literally(word: string): string {
-  return word.replace(/^(\.\/)?test\//, '').replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+const SECOND = 1_000;
+const MINUTE = 60_000;
+const CORES = availableParallelism();
+
+const KINDS: Record<string, Kind> = {
+  quick: {
+    suffix: '.test.ts',
+    limitMs: 10 * MINUTE,
+    silenceMs: 60 * SECOND,
+    lingerMs: 10 * SECOND,
+    // Much of what they do is to wait.
+    atOnce: CORES + 1,
+    first: [
+      'cli/cli.test.ts',
+      'library/redis-errors.test.ts',
+      'demo/start.test.ts',
+      'tools/redis.test.ts',
+      'faults/outages.test.ts',
+      'tools/guard.test.ts',
+      'faults/lost-replies.test.ts',
+      'cluster/one-node-cluster.test.ts',
+      'scenarios/processes.test.ts',
+    ],
+  },
+  deep: {
+    suffix: '.deep.ts',
+    // Quick tests that try more when they have more time.
+    takes: (name, source) => name.endsWith('.test.ts') && source.includes("support/effort.ts'"),
+    limitMs: 60 * MINUTE,
+    silenceMs: 15 * MINUTE,
+    lingerMs: 10 * SECOND,
+    atOnce: CORES,
+    first: ['mutants/mutants.deep.ts'],
+    env: { EFFORT: 'deep' },
+  },
+  cluster: {
+    suffix: '.cluster.ts',
+    limitMs: 9 * MINUTE,
+    silenceMs: 60 * SECOND,
+    lingerMs: 10 * SECOND,
+    // Each has six servers under load.
+    atOnce: 1,
+  },
+  package: {
+    suffix: '.package.ts',
+    limitMs: 15 * MINUTE,
+    // One test installs from a registry.
+    silenceMs: 5 * MINUTE,
+    lingerMs: 10 * SECOND,
+    atOnce: 1,
+  },
+};
+
+const DIRECTORY = join(import.meta.dirname, '..', 'test');
+
+function filesOf({ suffix, takes, first = [] }: Kind): string[] {
+  const names = readdirSync(DIRECTORY, { recursive: true, encoding: 'utf8' }).sort();
+  const own = names.filter(
+    (name) =>
+      name.endsWith(suffix) || (name.endsWith('.ts') && takes?.(name, readFileSync(join(DIRECTORY, name), 'utf8'))),
+  );
+  const rank = (name: string) => (first.includes(name) ? first.indexOf(name) : first.length);
+  return own.sort((a, b) => rank(a) - rank(b));
 }
 
 /** The last line is for whoever counts; what is wrong stands above it. */
-function end(passed: number, failed: number, problems: string[]): never {
-  if (problems.length > 0) console.log(`\n${problems.join('\n')}`);
+function end(passed: number, failed: number, sentences: string[]): never {
+  if (sentences.length > 0) console.log(sentences.join('\n'));
   console.log(`\n${passed} passed, ${failed} failed`);
   process.exit(failed > 0 || passed === 0 ? 1 : 0);
 }
 
+/** One line at the bottom of a terminal. */
+function progress(running: string[], ended: number, all: number): void {
+  if (!process.stderr.isTTY) return;
+  const line = running.length > 0 ? `${ended} of ${all} files; ${running.join(', ')}` : '';
+  process.stderr.write(`\r\x1b[K${line.slice(0, process.stderr.columns - 1)}`);
+}
+
+const args = process.argv.slice(2);
+const name = args[0]?.startsWith('--') ? (args.shift() ?? '').slice(2) : 'quick';
+const kind = KINDS[name];
+const words = args.map((word) => word.replace(/^(\.\/)?test\//, ''));
 try {
-  const files = (await parse(directory, pattern)).suites;
+  if (!kind) throw new Error(`--${name} is no kind of test. There are: --${Object.keys(KINDS).join(', --')}.`);
+  const all = filesOf(kind);
+  const files = words.length > 0 ? all.filter((file) => words.some((word) => file.includes(word))) : all;
   if (files.length === 0) {
-    const names = (await parse(directory, ALL)).suites.map((suite) => suite.name.replace(/\.(test|deep)\.ts$/, ''));
-    throw new Error(`No test file's name holds ${words.join(' or ')}. There are: ${names.join(', ') || 'none'}.`);
+    const names = all.map((file) => file.replace(/\.\w+\.ts$/, ''));
+    throw new Error(`No test file's path holds ${words.join(' or ')}. There are: ${names.join(', ') || 'none'}.`);
   }
   // Whatever has to be downloaded or installed is so before the tests look for it under their time limits.
-  const redis = await startTestRedis();
-  await redis.stop();
-  console.log(`Tests run on ${redis.origin}\n`);
-  const { passed, failed, problems } = await guard({
-    directory,
-    pattern,
-    ...LIMITS,
-    write: (text) => process.stdout.write(text),
+  const redis = name === 'quick' || name === 'deep' ? await startTestRedis() : undefined;
+  await redis?.stop();
+  console.log(`Tests run on ${(redis ?? (await findRedisBinary())).origin}\n`);
+  Object.assign(process.env, kind.env);
+  const verdict = await guard({
+    directory: DIRECTORY,
+    files,
+    ...kind,
+    // What one test leaves on a server that all of them use, another one would find.
+    atOnce: redis?.shared ? 1 : kind.atOnce,
+    write: (text) => {
+      if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
+      process.stdout.write(text);
+    },
+    progress: (running, ended) => progress(running, ended, files.length),
   });
-  end(passed, failed, problems);
+  const { passed, failed, failedFiles, problems } = verdict;
+  end(passed, failed, [...(failedFiles.length > 0 ? [`Failed: ${failedFiles.join(', ')}`] : []), ...problems]);
 } catch (error) {
   end(0, 1, [error instanceof Error ? error.message : String(error)]);
 }

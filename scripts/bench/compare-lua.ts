@@ -2,7 +2,7 @@
 // The turns of the two alternate, so that a machine that becomes busy slows both down.
 import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
-import { startRedis } from '../redis.ts';
+import { startRedis } from '../redis/start.ts';
 
 const CALLS = 2_000;
 const TURNS = 21;

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { type RunningRedis, startRedis } from '../redis.ts';
+import { type RunningRedis, startRedis } from '../redis/start.ts';
 import { compare, type Figures, type Plan, steps } from './compare.ts';
 import { connect } from './contender.ts';
 import { conversation, TTL_MS } from './conversations.ts';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { type LibraryReport, loadLibrary } from '../../src/index.ts';
-import { type RunningRedis, startRedis } from '../redis.ts';
+import { type RunningRedis, startRedis } from '../redis/start.ts';
 
 /** A Redis with the library loaded, and what of it may be used. */
 export interface Server {

@@ -1,5 +1,5 @@
 import type { Cluster } from 'ioredis';
-import { slotOf } from '../../scripts/slot.ts';
+import { slotOf } from '../../scripts/redis/slot.ts';
 import { type ClaimOptions, ConversationStore } from '../../src/index.ts';
 import { patiently } from './load.ts';
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { Cluster, type ClusterOptions } from 'ioredis';
-import { slotOf } from '../../scripts/slot.ts';
+import { slotOf } from '../../scripts/redis/slot.ts';
 import { ConversationStore, type StoredConversationState } from '../../src/index.ts';
 import { type Node, redirections } from './nodes.ts';
 import { playScene } from './scene.ts';

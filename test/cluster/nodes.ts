@@ -6,7 +6,7 @@ import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
-import { findRedisBinary } from '../../scripts/redis-binary.ts';
+import { findRedisBinary } from '../../scripts/redis/binary.ts';
 
 /** Short, so that a failover takes seconds. */
 export const NODE_TIMEOUT_MS = 1_500;

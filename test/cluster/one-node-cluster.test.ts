@@ -1,10 +1,10 @@
-import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Cluster, Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { RunningRedis } from '../../scripts/redis.ts';
-import { slotOf } from '../../scripts/slot.ts';
+import { freePort } from '../../scripts/redis/free-port.ts';
+import { slotOf } from '../../scripts/redis/slot.ts';
+import type { RunningRedis } from '../../scripts/redis/start.ts';
 import { ConversationStore, checkLibrary, LIBRARY_VERSION, loadLibrary } from '../../src/index.ts';
 import { PARTITIONS, partitionName } from '../../src/keys/prefix.ts';
 import { cli } from '../cli/cli.ts';
@@ -42,11 +42,14 @@ test.before.each(async () => {
 
 async function startNode(): Promise<{ server: RunningRedis; client: Redis }> {
   // The usual bus port, 10000 above, is beyond the last one where the port is high.
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
-  const { port } = probe.address() as { port: number };
-  await new Promise((resolve) => probe.close(resolve));
-  const options = ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1', '--cluster-port', String(port)];
+  const options = [
+    '--cluster-enabled',
+    'yes',
+    '--cluster-announce-ip',
+    '127.0.0.1',
+    '--cluster-port',
+    String(await freePort()),
+  ];
   const server = await redis.server(...options);
   const client = new Redis(server.url);
   clients.push(client);

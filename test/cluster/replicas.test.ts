@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { RunningRedis } from '../../scripts/redis.ts';
+import type { RunningRedis } from '../../scripts/redis/start.ts';
 import { type ClaimOptions, ConversationStore } from '../../src/index.ts';
 import { STATE } from '../support/library.ts';
 import { withRedis } from '../support/redis.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { slotOf } from '../../scripts/slot.ts';
+import { slotOf } from '../../scripts/redis/slot.ts';
 import { LIBRARY_VERSION } from '../../src/index.ts';
 import { Load, TENANT } from './load.ts';
 import * as cluster from './nodes.ts';

@@ -1,10 +1,10 @@
 import { Redis } from 'ioredis';
 import * as assert from 'uvu/assert';
 import { ConversationStore } from '../../src/index.ts';
-import { closeLines, type Fault, type Line, openLines } from '../support/proxy.ts';
 import { random } from '../support/random.ts';
 import { dump } from '../support/redis.ts';
 import { STATE } from './calls.ts';
+import { closeLines, type Fault, type Line, openLines } from './proxy.ts';
 
 const CONTESTANTS = 6;
 const CHANNEL = { platform: 'slack', channelId: 'C1' };

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type RunningRedis, startRedis } from '../../scripts/redis.ts';
+import { type RunningRedis, startRedis } from '../../scripts/redis/start.ts';
 
 /** A server of its own that is killed and comes back on the same port and the same folder. */
 export class CrashingServer {

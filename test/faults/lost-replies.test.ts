@@ -1,12 +1,13 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ConversationStore, LIBRARY_SOURCE } from '../../src/index.ts';
-import { closeLines, type Fault, type Line, openLine } from '../support/proxy.ts';
+import { effort } from '../support/effort.ts';
 import { seed } from '../support/random.ts';
 import { type ClientOptions, dump, withRedis } from '../support/redis.ts';
 import { STATE } from './calls.ts';
 import { contest } from './contest.ts';
 import { sweep } from './lost-replies.ts';
+import { closeLines, type Fault, type Line, openLine } from './proxy.ts';
 
 const test = suite('lost replies');
 const redis = withRedis(test);
@@ -22,12 +23,12 @@ async function line(options?: ClientOptions): Promise<Line> {
 
 for (const protocol of [2, 3] as const) {
   test(`every call survives lost replies, cut, slow and late commands over RESP${protocol}`, async () => {
-    console.log(await sweep(await redis.url(), { protocol, step: 128 }));
+    console.log(await sweep(await redis.url(), { protocol, step: effort(128, 1) }));
   });
 }
 
 test('of simultaneous claims, answers and removals over bad networks one wins, and everyone knows who', async () => {
-  console.log(await contest(await redis.url(), seed, 4));
+  console.log(await contest(await redis.url(), seed, effort(4, 150)));
 });
 
 test('the library gets loaded, whichever step of it is cut off', async () => {

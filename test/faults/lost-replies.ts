@@ -1,10 +1,10 @@
 import { Redis } from 'ioredis';
 import * as assert from 'uvu/assert';
 import { ConversationStore } from '../../src/index.ts';
-import { closeLines, type Exchange, type Fault, type Line, openLines } from '../support/proxy.ts';
 import { type DumpedKey, dump } from '../support/redis.ts';
 import { CALLS, type StoreCall, storeFor } from './calls.ts';
 import { withoutFresh } from './outage.ts';
+import { closeLines, type Exchange, type Fault, type Line, openLines } from './proxy.ts';
 
 /** A call and what happens to one of its commands. */
 interface Case {

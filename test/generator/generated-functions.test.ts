@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { startRedis } from '../../scripts/redis.ts';
+import { startRedis } from '../../scripts/redis/start.ts';
 import {
   ERROR_CODES,
   FUNCTIONS,

@@ -1,5 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { effort } from '../support/effort.ts';
 import { json, STATE } from '../support/library.ts';
 import { seed } from '../support/random.ts';
 import { withRedis } from '../support/redis.ts';
@@ -81,7 +82,7 @@ test('the checker refuses a held claim without a holder', () => {
 });
 
 test('calls of eight connections on one conversation reply as if they were made one after the other', async () => {
-  console.log(await histories(await redis.url(), seed, 500));
+  console.log(await histories(await redis.url(), seed, effort(500, 6_000)));
 });
 
 test.run();

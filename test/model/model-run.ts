@@ -32,7 +32,7 @@ interface Line {
 }
 
 /** Plays so many runs against the model and gives the figures. */
-export async function modelRun(url: string, seed: number, runs: number, longest = 40): Promise<string> {
+export async function modelRun(url: string, seed: number, runs: number, longest: number): Promise<string> {
   const figures = { calls: 0, outcomes: new Map<string, number>() };
   const tables = [...Array(TABLES).keys()];
   await Promise.all(

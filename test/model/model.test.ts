@@ -1,4 +1,5 @@
 import { suite } from 'uvu';
+import { effort } from '../support/effort.ts';
 import { seed } from '../support/random.ts';
 import { withRedis } from '../support/redis.ts';
 import { modelRun } from './model-run.ts';
@@ -7,7 +8,7 @@ const test = suite('model');
 const redis = withRedis(test);
 
 test('any sequence of calls does and replies what the model says, and the keys of a conversation stay a pair', async () => {
-  console.log(await modelRun(await redis.url(), seed, 200));
+  console.log(await modelRun(await redis.url(), seed, effort(200, 2_400), effort(40, 60)));
 });
 
 test.run();

@@ -18,21 +18,23 @@ const collect = async (client: Redis) => {
 
 const suite = await fastSuite();
 
-// Of a function that runs for seconds, its server tells everybody else.
+// No function runs for so long unless it never ends; its server then tells everybody else.
+const BUSY_MS = 1_000;
 const uvu = await import('uvu');
 const watch = new Redis(await withRedis(uvu.suite('watch')).url());
+await watch.config('SET', 'busy-reply-threshold', BUSY_MS);
 setInterval(() => {
   watch.ping().catch((error: Error) => {
     if (error.message.startsWith('BUSY')) process.exit();
   });
-}, 1_000);
+}, BUSY_MS / 2);
 
-process.on('message', async ({ source }: { source: string }) => {
+process.on('message', async ({ source, first }: { source: string; first: string[] }) => {
   putUnderTest(source);
   // Only an instrumented library has something to tell.
   beforeLeaving(source.includes('conv_coverage') ? collect : undefined);
   reached.clear();
-  const run = await suite.run();
+  const run = await suite.run(first);
   process.send?.({ ...run, reached: [...reached] } satisfies Run);
 });
 process.send?.('ready');

@@ -6,8 +6,11 @@ type Suite = () => Promise<[errors: string | true, passed: number, skipped: numb
 
 /** The tests that make calls as FCALL, to be run in this process as often as wanted. */
 export interface FastSuite {
-  /** Runs them up to the first that fails: its file, or null where all have passed, and how many have. */
-  run(): Promise<{ failed: string | null; passed: number }>;
+  /**
+   * Runs them up to the first that fails: its file, or null where all have passed, and how many have. The files that are
+   * named run first, in their order.
+   */
+  run(first: readonly string[]): Promise<{ failed: string | null; passed: number }>;
 }
 
 const DIRECTORY = join(import.meta.dirname, '..');
@@ -35,8 +38,12 @@ export async function fastSuite(): Promise<FastSuite> {
     await import(pathToFileURL(file).href);
     for (const run of globalThis.UVU_QUEUE[0]?.slice(1) ?? []) suites.push({ name, run: run as Suite });
   }
-  suites.sort((a, b) => Number(a.name === SLOWEST) - Number(b.name === SLOWEST));
-  return { run: () => runAll(suites) };
+  const rank = (first: readonly string[], name: string) => {
+    if (name === SLOWEST) return Number.POSITIVE_INFINITY;
+    return first.includes(name) ? first.indexOf(name) : first.length;
+  };
+  // NaN, of the slowest and itself, counts as equal.
+  return { run: (first) => runAll(suites.toSorted((a, b) => rank(first, a.name) - rank(first, b.name))) };
 }
 
 async function runAll(suites: { name: string; run: Suite }[]): Promise<{ failed: string | null; passed: number }> {
@@ -48,12 +55,10 @@ async function runAll(suites: { name: string; run: Suite }[]): Promise<{ failed:
       if (String(text).includes('✘')) throw new Error('one failure is enough');
       return true;
     };
-    for (const [index, suite] of suites.entries()) {
+    for (const suite of suites) {
       const [errors, ended, , total] = await suite.run();
       passed += ended;
       if (errors === true && ended === total) continue;
-      // What found one mistake is likely to find the next one of the same place.
-      if (suite.name !== SLOWEST) suites.unshift(...suites.splice(index, 1));
       return { failed: suite.name, passed };
     }
     return { failed: null, passed };

@@ -49,15 +49,15 @@ test('every mutant differs in one place, and is still Lua', async () => {
     );
     assert.not.match(error, /compiling/);
   }
-  const places = found.map(({ function: name, from, to }) => `${name}: ${from} → ${to}`);
+  const places = found.map(({ name }) => name);
   for (const place of [
-    'sign: if number > 0 and number < 100 then → if number >= 0 and number < 100 then',
-    'sign: if number > 0 and number < 100 then → if number > 0 or number < 100 then',
-    'sign: if number > 0 and number < 100 then → if number > 0 and number < 101 then',
-    'sign: elseif not number then → elseif number then',
-    'sign: while number < 0 do number = number + 1 end → while number < 0 do end',
+    'sign: number > 0 → number >= 0',
+    'sign: number > 0 and number < 100 → number > 0 or number < 100',
+    'sign: number < 100 → number < 101',
+    'sign: not number → number',
+    'sign: number = number + 1 →',
     'sign: return "é" → return nil',
-    "top level: redis.register_function('small_sign', sign) → ",
+    "top level: redis.register_function('small_sign', sign) →",
   ]) {
     assert.ok(places.includes(place), `${place} is missing from\n${places.join('\n')}`);
   }

@@ -1,6 +1,6 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import type { Test } from 'uvu';
-import { type RunningRedis, startRedis } from '../../scripts/redis.ts';
+import { type RunningRedis, startRedis } from '../../scripts/redis/start.ts';
 
 /** What a suite gets from {@link withRedis}. */
 export interface TestRedis {
@@ -120,19 +120,20 @@ const READ: Record<string, (key: Buffer) => [string, ...(string | Buffer)[]]> = 
 export async function dump(client: Redis): Promise<Record<string, DumpedKey>> {
   const keys: Buffer[] = [];
   for await (const some of client.scanBufferStream({ count: 1000 })) keys.push(...some);
-  const found: [string, DumpedKey][] = [];
-  for (const key of keys) {
-    const type = await client.type(key);
-    const read = READ[type];
-    // It expired between the scan and here.
-    if (type === 'none') continue;
-    if (!read) throw new Error(`dump() can't show a key of type ${type}`);
-    const [command, ...args] = read(key);
-    const value = textOf(await client.callBuffer(command, ...args));
-    found.push([text(key), { type, value, deadline: await client.pexpiretime(key) }]);
-  }
+  const found = await Promise.all(keys.map((key) => dumpKey(client, key)));
   // SCAN may give a key twice; a record keeps it once.
-  return Object.fromEntries(found.sort(([a], [b]) => (a < b ? -1 : 1)));
+  return Object.fromEntries(found.flat().sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** None where it expired since the scan. */
+async function dumpKey(client: Redis, key: Buffer): Promise<[string, DumpedKey][]> {
+  const type = await client.type(key);
+  if (type === 'none') return [];
+  const read = READ[type];
+  if (!read) throw new Error(`dump() can't show a key of type ${type}`);
+  const [command, ...args] = read(key);
+  const [value, deadline] = await Promise.all([client.callBuffer(command, ...args), client.pexpiretime(key)]);
+  return [[text(key), { type, value: textOf(value), deadline }]];
 }
 
 function textOf(reply: unknown): unknown {

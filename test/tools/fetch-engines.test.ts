@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { fetchEngines } from '../../scripts/engines/fetch.ts';
-import { prove } from '../../scripts/engines/prove.ts';
+import { fetchEngines } from '../../scripts/test/engines/fetch.ts';
+import { prove } from '../../scripts/test/engines/prove.ts';
 
 const test = suite<{ folder: string }>('fetching engines');
 

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { installLine } from '../../scripts/redis-binary.ts';
+import { installLine } from '../../scripts/redis/binary.ts';
 import { withRedis } from '../support/redis.ts';
 
 const starting = suite('starting a Redis');

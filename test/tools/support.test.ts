@@ -70,7 +70,7 @@ support('the tests refuse a server of REDIS_URL with anything on it, and touch n
 support('npm test names the files there are when a word matches none', async () => {
   const { code, lines } = await npmTest(['no-such-file']);
   assert.is(code, 1);
-  assert.match(lines.join('\n'), "No test file's name holds no-such-file. There are: ");
+  assert.match(lines.join('\n'), "No test file's path holds no-such-file. There are: ");
   assert.is(lines.at(-1), '0 passed, 1 failed');
 });
 

@@ -1,12 +1,16 @@
-import { type Node, nodesOf, rangeOf, sourceOf, treeOf } from './tree.ts';
+import { lineOf, type Node, nodesOf, rangeOf, sourceOf, treeOf } from './tree.ts';
 
 /** A library with one mistake. */
 export interface Mutant {
+  /**
+   * The function, what is there and what stands in its place: `due: limit > 100 → limit >= 100`. Where a function has the
+   * same twice, they are counted: `due: size > 0 → size > 1 #2`. It stays what it is when lines move or change around it.
+   */
+  name: string;
   /** The function that is wrong. */
   function: string;
-  /** What is there, and what stands in its place: the lines of the change, without white space around them. */
-  from: string;
-  to: string;
+  /** Where in the source. */
+  line: number;
   source: string;
 }
 
@@ -26,19 +30,26 @@ const SWAPPED: Record<string, string> = {
   or: 'and',
 };
 
+/** How much of a place is shown, in characters. */
+const LONGEST = 100;
+
 /** Every library that differs from this one in one place: an operator, a condition, a constant, a statement. */
 export function mutants(source: string): Mutant[] {
   const { text, chunk } = treeOf(source);
   const found: Mutant[] = [];
-  for (const { node, around } of nodesOf(chunk)) {
+  const seen = new Map<string, number>();
+  for (const { node, around, within } of nodesOf(chunk)) {
     for (const [from, to, by] of changes(node, text)) {
       const mutated = text.slice(0, from) + by + text.slice(to);
-      const start = text.lastIndexOf('\n', from - 1) + 1;
-      const end = `${text}\n`.indexOf('\n', to);
+      const [start, end] = span(node, within) ?? [from, to];
+      const change = `${shown(text.slice(start, end))} → ${shown(text.slice(start, from) + by + text.slice(to, end))}`;
+      const name = `${around || 'top level'}: ${change.trim()}`;
+      const times = (seen.get(name) ?? 0) + 1;
+      seen.set(name, times);
       found.push({
+        name: times > 1 ? `${name} #${times}` : name,
         function: around || 'top level',
-        from: shown(text.slice(start, end)),
-        to: shown(text.slice(start, from) + by + text.slice(to, end)),
+        line: lineOf(node),
         source: sourceOf(mutated),
       });
     }
@@ -92,12 +103,22 @@ function* changes(node: Node, text: string): Generator<[from: number, to: number
       yield [from, to, ''];
       return;
     case 'ReturnStatement':
-      if (node.arguments.length > 0 && own !== 'return nil') yield [from, to, 'return nil'];
+      // To Lua's conditions, nil and false are the same.
+      if (node.arguments.length > 0 && own !== 'return nil' && own !== 'return false') yield [from, to, 'return nil'];
       return;
     default:
   }
 }
 
+/** What to show, where the change alone would not tell which one it is: `1` say, or `and`. */
+function span(node: Node, within: Node | undefined): [from: number, to: number] | undefined {
+  if (node.type === 'BinaryExpression' || node.type === 'LogicalExpression') return rangeOf(node);
+  if (!within || !['NumericLiteral', 'StringLiteral', 'BooleanLiteral'].includes(node.type)) return undefined;
+  const [from, to] = rangeOf(within);
+  return to - from > LONGEST ? undefined : [from, to];
+}
+
 function shown(lines: string): string {
-  return sourceOf(lines.replace(/\s+/g, ' ').trim());
+  const line = sourceOf(lines.replace(/\s+/g, ' ').trim());
+  return line.length > LONGEST ? `${line.slice(0, LONGEST)}…` : line;
 }

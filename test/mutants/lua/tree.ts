@@ -30,18 +30,31 @@ export function lineOf(node: Node): number {
   return node.loc?.start.line ?? 0;
 }
 
-/** Every node in the order of the text, each with the name of the function around it. */
-export function* nodesOf(node: Node, around = ''): Generator<{ node: Node; around: string }> {
-  yield { node, around };
+/** A node, the name of the function around it, and the call or comparison around it if it is in one. */
+export interface Place {
+  node: Node;
+  around: string;
+  within?: Node | undefined;
+}
+
+/** Every node in the order of the text. */
+export function* nodesOf(node: Node, around = '', within?: Node): Generator<Place> {
+  yield { node, around, within };
   const inside = node.type === 'FunctionDeclaration' && node.identifier ? nameOf(node.identifier) : around;
   for (const value of Object.values(node)) {
-    for (const child of Array.isArray(value) ? value : [value]) if (isNode(child)) yield* nodesOf(child, inside);
+    for (const child of Array.isArray(value) ? value : [value])
+      if (isNode(child)) yield* nodesOf(child, inside, surrounding(node, within));
   }
 }
 
 /** The lists of statements in a node, its own only. */
 export function statementsOf(node: Node): Node[] {
   return 'body' in node && Array.isArray(node.body) ? node.body : [];
+}
+
+function surrounding(node: Node, within: Node | undefined): Node | undefined {
+  if (node.type === 'FunctionDeclaration') return undefined;
+  return node.type === 'CallExpression' || node.type === 'BinaryExpression' ? node : within;
 }
 
 function nameOf(identifier: Node): string {

@@ -17,7 +17,7 @@ const SOURCES = [
   { suites: ['sid'], names: ['valkey 9.1'] },
 ];
 
-const CACHE = fileURLToPath(new URL('../../.cache/engines', import.meta.url));
+const CACHE = fileURLToPath(new URL('../../../.cache/engines', import.meta.url));
 
 /**
  * Every engine the library is tested on, by name. Those at hand from an earlier call are used as they are; the others

@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { Redis } from 'ioredis';
+import { freePort } from '../../redis/free-port.ts';
 import { run, Unavailable } from './apt.ts';
 import { folderOf } from './install.ts';
 
@@ -53,13 +52,4 @@ async function askWhoItIs(server: string): Promise<string> {
     redis.disconnect();
     child.kill('SIGKILL');
   }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
 }

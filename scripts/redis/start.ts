@@ -1,11 +1,12 @@
 import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
-import { type AddressInfo, createServer, Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { RedisInstance } from 'redis-memory-server';
 import { onExit } from 'signal-exit';
-import { findRedisBinary, type RedisBinary } from './redis-binary.ts';
-import { checkRedisUrl } from './redis-url.ts';
+import { findRedisBinary, type RedisBinary } from './binary.ts';
+import { freePort } from './free-port.ts';
+import { checkRedisUrl } from './url.ts';
 
 /** A server to work with. It lives until `stop()`, and no longer than this process. */
 export interface RunningRedis {
@@ -108,14 +109,6 @@ async function launch(binary: RedisBinary, args: readonly string[]): Promise<Run
     stop,
     unref: () => unref(instance),
   };
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve, reject) => probe.once('error', reject).listen(0, '127.0.0.1', resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
 }
 
 /** redis-memory-server can't start a program whose path has a space in it. */

@@ -1,4 +1,4 @@
-// Downloads and builds a Redis: node redis-download.ts VERSION FOLDER. A process of its own, so that a download or a
+// Downloads and builds a Redis: node download.ts VERSION FOLDER. A process of its own, so that a download or a
 // build that hangs can be given up. Progress goes to stdout; the last line on stderr says why there is no server.
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';

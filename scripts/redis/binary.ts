@@ -13,7 +13,8 @@ export interface RedisBinary {
 
 /** The version that is downloaded and built where none is installed. */
 const DOWNLOAD_VERSION = '7.2.11';
-const { REDISMS_DOWNLOAD_DIR: DOWNLOAD_FOLDER = join(import.meta.dirname, '..', '.cache', 'redis') } = process.env;
+const { REDISMS_DOWNLOAD_DIR: DOWNLOAD_FOLDER = join(import.meta.dirname, '..', '..', '.cache', 'redis') } =
+  process.env;
 
 /** Each way to a server gives one, or says in a few words why it could not. */
 type Found = RedisBinary | string;
@@ -116,7 +117,7 @@ function onPath(program: string): boolean {
 /** Has redis-memory-server download and build the pinned version; the reason when that failed. */
 async function download(): Promise<string | undefined> {
   say(`No Redis on the PATH; downloading redis-server ${DOWNLOAD_VERSION}, once …`);
-  const script = join(import.meta.dirname, 'redis-download.ts');
+  const script = join(import.meta.dirname, 'download.ts');
   const child = spawn(process.execPath, [...process.execArgv, script, DOWNLOAD_VERSION, DOWNLOAD_FOLDER], {
     stdio: ['ignore', 2, 'pipe'],
     env: {

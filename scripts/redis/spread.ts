@@ -1,5 +1,5 @@
 // npm run spread: how evenly conversations lie on the masters of a cluster. Computes, asks no server.
-import { PARTITIONS, partitionName, partitionOf } from '../src/keys/prefix.ts';
+import { PARTITIONS, partitionName, partitionOf } from '../../src/keys/prefix.ts';
 import { slotOf } from './slot.ts';
 
 const SLOTS = 16_384;

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import type { ClientOptions } from './redis.ts';
+import type { ClientOptions } from '../support/redis.ts';
 import { nameOf, splitter } from './resp.ts';
 
 /** What happens to a command on its way. */
