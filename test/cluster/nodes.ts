@@ -151,7 +151,8 @@ async function findCli(): Promise<string> {
 export async function settled(nodes: Node[]): Promise<void> {
   const limit = Date.now() + SETTLE_LIMIT_MS;
   for (;;) {
-    const views = await Promise.all(nodes.map(view));
+    // A server that was restarted answers, and then takes its master's data: LOADING.
+    const views = await Promise.all(nodes.map((node) => view(node).catch((error: Error) => `fail: ${error.message}`)));
     if (views.every((seen) => seen === views[0] && !seen.includes('fail'))) return;
     if (Date.now() > limit) throw new Error(`the cluster did not settle:\n${[...new Set(views)].join('\n\n')}`);
     await sleep(100);
