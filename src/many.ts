@@ -126,7 +126,7 @@ export async function* conversations<State extends ChannelReference>(
 }
 
 /** What may be the keys of conversations, in batches. */
-async function* conversationKeys(
+export async function* conversationKeys(
   { keyPrefix, ready, scan }: Connection,
   space: Keyspace,
   platform: string | undefined,

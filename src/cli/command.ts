@@ -1,19 +1,37 @@
 /** Every option there is. A command names those that it takes. */
 export const OPTIONS = {
-  url: { type: 'string', value: 'redis://…', summary: 'the server; REDIS_URL is taken where this is absent' },
-  force: { type: 'boolean', summary: 'load over a newer version or a library that is another one, too' },
-  exact: { type: 'boolean', summary: 'check for this very version, not for one that serves it' },
+  url: { type: 'string', value: 'redis://…', summary: 'the server, or any node of a cluster; REDIS_URL if absent' },
+  sentinel: { type: 'string', value: 'HOST:PORT,…', summary: 'Sentinels that know the server, instead of --url' },
+  name: { type: 'string', value: 'NAME', summary: 'the name by which the Sentinels know it' },
+  'tls-ca': { type: 'string', value: 'FILE', summary: 'certificate authority of the server (PEM)' },
+  'tls-cert': { type: 'string', value: 'FILE', summary: 'certificate to show to the server (PEM)' },
+  'tls-key': { type: 'string', value: 'FILE', summary: 'private key of that certificate (PEM)' },
+  prefix: { type: 'string', value: 'TEXT', summary: "the store's prefix; empty if absent" },
+  sharded: { type: 'boolean', summary: 'the store has `sharded: true`' },
   platform: { type: 'string', value: 'NAME', summary: 'slack, teams, …' },
   channel: { type: 'string', value: 'ID', summary: 'the channel on its platform' },
   job: { type: 'string', value: 'ID', summary: 'the job' },
-  prefix: { type: 'string', value: 'TEXT', summary: "the store's prefix; empty where this is absent" },
-  sharded: { type: 'boolean', summary: 'the store spreads its conversations: sharded: true' },
-  help: { type: 'boolean', summary: 'show this' },
-  version: { type: 'boolean', summary: 'show the version' },
+  silent: { type: 'boolean', summary: 'only those whose job is silent' },
+  waiting: { type: 'boolean', summary: 'only those with a question that waits for an answer' },
+  sort: {
+    type: 'string',
+    value: 'COLUMN',
+    summary: 'order by platform, channel, job, started, unread, silent or left',
+  },
+  reason: { type: 'string', value: 'TEXT', summary: 'why; the job is told, and the state says so until it is gone' },
+  by: { type: 'string', value: 'NAME', summary: 'who; the name of the system user if absent' },
+  stream: { type: 'string', value: 'KEY', summary: 'a stream that the job reads, under the prefix: job:ID:in' },
+  yes: { type: 'boolean', summary: 'do not ask' },
+  json: { type: 'boolean', summary: 'print JSON, one object a line' },
+  force: { type: 'boolean', summary: 'load over a newer version or a library that is another one, too' },
+  exact: { type: 'boolean', summary: 'check for this very version, not for one that serves it' },
+  help: { type: 'boolean', short: 'h', summary: 'show this' },
+  version: { type: 'boolean', short: 'v', summary: 'show the version' },
 } as const satisfies Record<string, Option>;
 
 interface Option {
   type: 'string' | 'boolean';
+  short?: string;
   /** What stands for its value in the help. */
   value?: string;
   summary: string;
@@ -26,10 +44,19 @@ export type Values = {
   [Name in OptionName]?: (typeof OPTIONS)[Name]['type'] extends 'string' ? string : boolean;
 };
 
+/** Where a server is and how it is reached. */
+export const SERVER = ['url', 'sentinel', 'name', 'tls-ca', 'tls-cert', 'tls-key'] as const;
+/** Where the store's keys are on it. */
+export const STORE = [...SERVER, 'prefix', 'sharded'] as const;
+
 /** One word of the command line. */
 export interface Command {
   summary: string;
   options: readonly OptionName[];
+  /** Command lines to copy, without the program's name. */
+  examples: readonly string[];
+  /** What its own help says besides, in sentences. */
+  notes?: readonly string[];
   /** Prints its results to stdout. @throws Failure what is wrong and what to do */
   run(values: Values): Promise<void>;
 }

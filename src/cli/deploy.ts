@@ -3,9 +3,8 @@ import { LIBRARY_NAME, LIBRARY_VERSION } from '../conversation.gen.ts';
 import { isConversationError } from '../errors.ts';
 import { checkEverywhere, loadEverywhere, type NodeReport } from '../library/deploy.ts';
 import { compareVersions, type LibraryReport, standing } from '../library/library.ts';
-import { type Address, readAddress } from './address.ts';
-import type { Command } from './command.ts';
-import { LIMIT_MS, withServer } from './connect.ts';
+import { type Command, SERVER } from './command.ts';
+import { LIMIT_MS, type Server, withServer } from './connect.ts';
 import { Failure } from './failure.ts';
 import { reasonOf } from './reason.ts';
 
@@ -13,18 +12,23 @@ const THIS = `${LIBRARY_NAME} ${LIBRARY_VERSION}`;
 
 export const load: Command = {
   summary: `brings a server's or a cluster's library to ${THIS}`,
-  options: ['url', 'force'],
-  async run({ url, force = false }) {
-    const address = readAddress(url);
-    const reports = await withServer(address, async (client) => {
-      const results = await loadEverywhere(client, { force }).catch((error: unknown) => {
-        if (isConversationError(error, 'LIBRARY_FOREIGN')) throw new Failure(`${address.name}: ${error.message}.`);
+  options: [...SERVER, 'force'],
+  examples: ['load --url redis://localhost:6379'],
+  notes: [
+    'It leaves a newer library that serves this version where it is, and does not replace one of a newer major version',
+    "or another program's library of this name without --force. The user needs the rights +function|load +function|list,",
+    'on a cluster +cluster|nodes too, and no keys. Of a cluster every master is served.',
+  ],
+  async run(values) {
+    const { force = false } = values;
+    const reports = await withServer(values, async (server) => {
+      const results = await loadEverywhere(server.client, { force }).catch((error: unknown) => {
+        if (isConversationError(error, 'LIBRARY_FOREIGN')) throw new Failure(`${server.name}: ${error.message}.`);
         if (!isConversationError(error, 'LIBRARY_TOO_NEW')) throw error;
-        throw new Failure(`${address.name}: ${error.message}. To go back to ${LIBRARY_VERSION} all the same: --force`);
+        throw new Failure(`${server.name}: ${error.message}. To go back to ${LIBRARY_VERSION} all the same: --force`);
       });
-      return unlessSingleFailure(results);
+      return shown(server, unlessSingleFailure(results), done);
     });
-    show(address, reports, done);
     const failed = reports.filter((report) => 'error' in report).length;
     if (failed > 0) throw new Failure(`${failed} of ${reports.length} masters could not be brought to ${THIS}.`);
   },
@@ -32,16 +36,20 @@ export const load: Command = {
 
 export const check: Command = {
   summary: `says whether a server or cluster serves apps of ${THIS}, and changes nothing`,
-  options: ['url', 'exact'],
-  async run({ url, exact = false }) {
-    const address = readAddress(url);
-    const reports = await withServer(address, async (client) => unlessSingleFailure(await checkEverywhere(client)));
-    show(address, reports, found);
+  options: [...SERVER, 'exact'],
+  examples: ['check --url redis://localhost:6379'],
+  notes: ['The user needs the right +function|list, on a cluster +cluster|nodes too, and no keys.'],
+  async run(values) {
+    const { exact = false } = values;
+    const { name, reports } = await withServer(values, async (server) => ({
+      name: server.name,
+      reports: shown(server, unlessSingleFailure(await checkEverywhere(server.client)), found),
+    }));
     const wrong = reports.filter((report) => 'error' in report || !(exact ? report.current : serves(report)));
     if (wrong.length === 0) return;
     const first = wrong.find((report): report is NodeReport => !('error' in report));
     const one = reports.length === 1;
-    const who = one ? address.name : `${wrong.length} of ${reports.length} masters`;
+    const who = one ? name : `${wrong.length} of ${reports.length} masters`;
     const what = exact ? `${one ? 'is' : 'are'} not at ${THIS}` : `${one ? 'does' : 'do'} not serve apps of ${THIS}`;
     throw new Failure(`${who} ${what}.${first ? ` ${advice(first)}` : ''}`);
   },
@@ -58,18 +66,19 @@ function unlessSingleFailure(results: (NodeReport | NodeFailure)[]): (NodeReport
   return results;
 }
 
-/** A line for each server. */
-function show(
-  { name, tls }: Address,
+/** Prints a line for each server. */
+function shown(
+  { name, tls }: Server,
   reports: (NodeReport | NodeFailure)[],
   say: (report: LibraryReport) => string,
-): void {
+): (NodeReport | NodeFailure)[] {
   const rows = reports.map((report): [string, string] => [
     reports.length === 1 ? name : report.address,
     'error' in report ? `failed: ${reasonOf(report.error, { tls, limitMs: LIMIT_MS })}` : say(report),
   ]);
   const width = Math.max(...rows.map(([address]) => address.length));
   for (const [address, text] of rows.sort()) console.log(`${address.padEnd(width)}  ${text}`);
+  return reports;
 }
 
 function done({ present, found, current, loaded }: LibraryReport): string {

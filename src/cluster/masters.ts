@@ -25,7 +25,7 @@ export interface Masters {
  * @throws the client's error where the first node cannot be asked
  */
 export async function openMasters(entry: Redis | Cluster): Promise<Masters> {
-  if (!isCluster(entry) && !(await isNode(entry))) {
+  if (!isCluster(entry) && (await modeOf(entry)) !== 'cluster') {
     const { host, port } = entry.options;
     return { masters: [{ address: `${host}:${port}`, client: entry, self: '' }], close: () => {} };
   }
@@ -154,13 +154,13 @@ function placeOf(entry: Redis | Cluster, name: string): { host: string; port: nu
   return mapped ?? { host: name.slice(0, colon), port: Number(name.slice(colon + 1)) };
 }
 
-/** Whether a server is a node of a cluster. HELLO tells it to every user. */
-async function isNode(client: Redis): Promise<boolean> {
+/** What a server is: `standalone`, `cluster` or `sentinel`. HELLO tells it to every user. */
+export async function modeOf(client: Redis): Promise<unknown> {
   const reply: unknown = await client.call('HELLO');
   const members = Array.isArray(reply)
     ? reply
     : [...(reply instanceof Map ? reply : Object.entries(reply ?? {}))].flat();
-  return members[members.indexOf('mode') + 1] === 'cluster';
+  return members[members.indexOf('mode') + 1];
 }
 
 /** A command to a server that cannot be reached says only that the connection is closed; an event before it says why. */

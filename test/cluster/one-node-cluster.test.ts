@@ -85,6 +85,36 @@ async function rejection(run: () => unknown): Promise<Error & { code?: string }>
   return assert.unreachable('nothing was refused') as never;
 }
 
+test('the command line finds the whole cluster from one node, and what runs on it', async () => {
+  await store.claim(STATE);
+  const sharded = new ConversationStore(cluster, { sharded: true, silentAfterMs: 1 });
+  const jobId = sharded.newJobId(C1);
+  await sharded.claim({ ...STATE, jobId });
+  const run = (...args: string[]) => cli([...args, '--url', `redis://127.0.0.1:${node.options.port}`]);
+  const tagged = await run('list', '--json', '--prefix', '{t}:');
+  assert.equal([tagged.stderr, tagged.code], ['', 0]);
+  assert.match(tagged.stdout, /^\{"platform":"slack","channelId":"C1","jobId":"j1",.*\}\n$/);
+  assert.match((await run('list', '--json', '--sharded')).stdout, `"jobId":"${jobId}"`);
+  assert.match((await run('due', '--json', '--sharded')).stdout, `"jobId":"${jobId}"`);
+  assert.match((await run('show', '--job', jobId, '--sharded')).stdout, /\ninbox {10}empty\n/);
+  const untagged = await run('list');
+  assert.is(untagged.code, 2);
+  assert.match(untagged.stderr, 'give a prefix with a hash tag, such as "{agentsmith}:"');
+  const released = await run(
+    'release',
+    '--job',
+    jobId,
+    '--sharded',
+    '--reason',
+    'hangs',
+    '--yes',
+    '--stream',
+    'job:in',
+  );
+  assert.equal([released.stderr, released.code], ['', 0]);
+  assert.is(await sharded.get(C1), null);
+});
+
 test('the slots that this package computes are those of the server', async () => {
   const keys = [
     ...Array.from({ length: PARTITIONS }, (_, n) => `{${partitionName(n)}}:x`),

@@ -4,9 +4,11 @@ import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
+import type { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { LIBRARY_VERSION } from '../../src/index.ts';
+import { operating } from '../cli/operating.ts';
 import { withRedis } from '../support/redis.ts';
 
 const test = suite('the packed package');
@@ -21,6 +23,7 @@ const CONSUMERS = [
 
 let folder: string;
 let tarball: string;
+let client: Redis;
 
 test.before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'conversation-state-package-'));
@@ -30,7 +33,7 @@ test.before(async () => {
   tarball = join(folder, packed.filename);
 });
 test.before.each(async () => {
-  const client = await redis.connect();
+  client ??= await redis.connect();
   await client.function('FLUSH');
   await client.flushall();
 });
@@ -207,6 +210,14 @@ for (const { ioredis, typescript } of CONSUMERS) {
     assert.is((await npx('--version')).stdout.trim(), LIBRARY_VERSION);
   });
 }
+
+operating(test, () => ({
+  redis: client,
+  async run(...args) {
+    const program = join(folder, `ioredis-${CONSUMERS[0]?.ioredis}`, 'node_modules', '.bin', 'conversation-state');
+    return attempt(folder, program, ...args);
+  },
+}));
 
 async function readmeExample(): Promise<string> {
   const readme = await readFile(join(root, 'README.md'), 'utf8');

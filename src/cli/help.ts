@@ -1,0 +1,71 @@
+import { type Command, OPTIONS, type OptionName } from './command.ts';
+
+const PROGRAM = 'conversation-state';
+const GENERAL = ['help', 'version'] as const;
+
+/** What there is, a line for each command. */
+export function overview(commands: Readonly<Record<string, Command>>): string {
+  const rows = Object.entries(commands).map(([name, { summary }]): [string, string] => [name, summary]);
+  return [
+    `usage: ${PROGRAM} COMMAND [options]`,
+    '',
+    ...table(rows),
+    '',
+    `${PROGRAM} help COMMAND shows its options and an example; --version shows the version.`,
+    '',
+    'The server is named by --url redis://user:password@host:port, rediss:// for TLS, or by REDIS_URL, which keeps the',
+    'password out of the list of processes. A cluster is recognised from any of its nodes. Behind Sentinels, REDIS_USERNAME',
+    'and REDIS_PASSWORD are those of the servers, SENTINEL_USERNAME and SENTINEL_PASSWORD those of the Sentinels.',
+    'Exit code: 0 yes, 1 no or it could not be done, 2 the command line is wrong.',
+  ].join('\n');
+}
+
+/** What one command does, its options and examples. */
+export function helpFor(name: string, { summary, options, examples, notes = [] }: Command): string {
+  const rows = [...options, ...GENERAL].map((option): [string, string] => [spelled(option), OPTIONS[option].summary]);
+  return [
+    `usage: ${PROGRAM} ${name} [options]`,
+    '',
+    `${summary[0]?.toUpperCase()}${summary.slice(1)}.`,
+    ...notes,
+    '',
+    ...table(rows),
+    '',
+    examples.length === 1 ? 'Example:' : 'Examples:',
+    ...examples.map((example) => `  npx ${PROGRAM} ${example}`),
+  ].join('\n');
+}
+
+function spelled(name: OptionName): string {
+  const option = OPTIONS[name];
+  const long = 'value' in option ? `--${name} ${option.value}` : `--${name}`;
+  return 'short' in option ? `-${option.short}, ${long}` : long;
+}
+
+function table(rows: readonly [string, string][]): string[] {
+  const width = Math.max(...rows.map(([left]) => left.length));
+  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`);
+}
+
+/** The word that somebody most likely meant, if one is near. */
+export function nearest(word: string, words: readonly string[]): string | undefined {
+  const [best] = words
+    .map((candidate): [string, number] => [candidate, distance(word, candidate)])
+    .filter(([candidate, far]) => far <= (candidate.length < 4 ? 1 : 2))
+    .sort(([, a], [, b]) => a - b);
+  return best?.[0];
+}
+
+/** How many letters have to be put in, taken out or changed (Levenshtein). */
+function distance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, at) => at);
+  for (let i = 1; i <= from.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= to.length; j++) {
+      const change = (row[j - 1] ?? 0) + (from[i - 1] === to[j - 1] ? 0 : 1);
+      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[to.length] ?? 0;
+}

@@ -1,0 +1,124 @@
+import { convGet } from '../conversation.gen.ts';
+import { isConversationError } from '../errors.ts';
+import { channelOf, furtherKeys, referenceKeys, watchKey } from '../keys/keys.ts';
+import { prefixesOf } from '../keys/prefix.ts';
+import { conversationKeys } from '../many.ts';
+import type { ChannelReference, JobReference, StoredConversationState } from '../state.ts';
+import { parse } from '../text.ts';
+import type { Store } from './connect.ts';
+
+// What runs now, looked at without a change to anything.
+
+/** A conversation as it stands. */
+export interface Conversation {
+  /** Its key. */
+  key: string;
+  /** What stands before `conversation:` in it. */
+  prefix: string;
+  channel: ChannelReference;
+  /** Undefined where what is stored cannot be read. */
+  state: StoredConversationState | undefined;
+  /** Entries in its inbox. */
+  unread: number;
+  /** For how long its job has counted as silent, in milliseconds; undefined where it does not. */
+  silentMs: number | undefined;
+  /** When it ends, in milliseconds from now; undefined where it has no deadline. */
+  leftMs: number | undefined;
+}
+
+const ENTRIES_AT_ONCE = 500;
+const PARTITIONS_AT_ONCE = 64;
+
+/** The server's clock, by which the functions write their times; in milliseconds since 1970. */
+export async function serverTime({ client }: Store): Promise<number> {
+  const [seconds, microseconds] = await client.time();
+  return Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000);
+}
+
+/** Every conversation, in batches, in no order. */
+export async function* lookAtAll(store: Store, platform: string | undefined): AsyncGenerator<Conversation[]> {
+  for await (const keys of conversationKeys(store.connection, store.space, platform)) {
+    const now = await serverTime(store);
+    const found = await Promise.all(keys.map((key) => lookAt(store, key, now)));
+    yield found.filter((conversation) => conversation !== undefined);
+  }
+}
+
+/** The conversation of a key; undefined where there is none, or the key is another program's. */
+export async function lookAt(
+  { connection, space }: Store,
+  key: string,
+  now: number,
+): Promise<Conversation | undefined> {
+  const prefix = space.sharded ? (/^.*?\{[^}]*\}:/s.exec(key)?.[0] ?? '') : space.prefix;
+  const channel = channelOf(prefix, key);
+  if (!channel) return undefined;
+  let state: StoredConversationState | undefined;
+  try {
+    const text = await convGet(connection.functions, { conversation: key });
+    if (text === null) return undefined;
+    state = parse<StoredConversationState>(text);
+  } catch (error) {
+    // A pattern finds keys of other programs too.
+    if (isConversationError(error, 'CONVKEY', 'WRONGTYPE')) return undefined;
+    if (!isConversationError(error, 'CONVCORRUPT')) throw error;
+  }
+  const { inbox, watch } = furtherKeys(prefix, key);
+  const [left, unread, from] = await Promise.all([
+    connection.read('pttl', key),
+    connection.read('xlen', inbox),
+    state && connection.read('zscore', watch, `${state.jobId}\n${key}`),
+  ]);
+  // It ended since it was read.
+  if (Number(left) === -2) return undefined;
+  const isSilent = typeof from === 'string' && Number(from) <= now;
+  return {
+    key,
+    prefix,
+    channel: state ? { platform: state.platform, channelId: state.channelId } : channel,
+    state,
+    unread: Number(unread),
+    silentMs: isSilent ? now - Number(from) : undefined,
+    leftMs: Number(left) < 0 ? undefined : Number(left),
+  };
+}
+
+/** A job that counts as silent. */
+export interface SilentJob extends ChannelReference, JobReference {
+  /** For how long, in milliseconds. */
+  silentMs: number;
+  /** Whether it still holds its channel. */
+  holds: boolean;
+}
+
+/** Every job that counts as silent, the longest silent first on each partition. Unlike conv_due it puts nothing off. */
+export async function* silentJobs(store: Store): AsyncGenerator<SilentJob[]> {
+  const now = await serverTime(store);
+  const prefixes = [...prefixesOf(store.space)];
+  while (prefixes.length > 0) {
+    const some = prefixes.splice(0, PARTITIONS_AT_ONCE);
+    const found = await Promise.all(some.map((prefix) => silentIn(store, prefix, now)));
+    yield found.flat();
+  }
+}
+
+async function silentIn({ connection, space }: Store, prefix: string, now: number): Promise<SilentJob[]> {
+  const jobs: SilentJob[] = [];
+  for (let from = 0; ; from += ENTRIES_AT_ONCE) {
+    const limit = ['LIMIT', String(from), String(ENTRIES_AT_ONCE)];
+    const range = ['-inf', String(now), 'BYSCORE', ...limit, 'WITHSCORES'];
+    const reply = (await connection.read('zrange', watchKey(prefix), ...range)) as string[];
+    for (let at = 0; at < reply.length; at += 2) {
+      const [jobId = '', ...rest] = (reply[at] ?? '').split('\n');
+      const channel = channelOf(prefix, rest.join('\n'));
+      if (!channel) continue;
+      const job = { jobId, ...channel };
+      const text = await convGet(connection.functions, referenceKeys(space, job)).catch((error: unknown) => {
+        if (isConversationError(error, 'CONVCORRUPT')) return null;
+        throw error;
+      });
+      jobs.push({ ...job, silentMs: now - Number(reply[at + 1]), holds: text !== null });
+    }
+    if (reply.length < 2 * ENTRIES_AT_ONCE) return jobs;
+  }
+}

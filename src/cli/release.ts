@@ -1,0 +1,81 @@
+import { userInfo } from 'node:os';
+import { createInterface } from 'node:readline/promises';
+import type { ConversationReference, StoredConversationState } from '../state.ts';
+import { ConversationStore } from '../store.ts';
+import { type Command, STORE, type Values } from './command.ts';
+import { withStore } from './connect.ts';
+import { Failure, USAGE_ERROR } from './failure.ts';
+import { referenceIn } from './keys.ts';
+import { named } from './show.ts';
+import { shown, shownJson, styled } from './text.ts';
+
+/** Who let go of a conversation, and why: in its state until it is gone, and on the stream that the job reads. */
+interface Released {
+  released: { by: string; reason: string; at: string };
+}
+
+export const release: Command = {
+  summary: 'takes a channel from a job, tells the job, and forgets the conversation',
+  options: [...STORE, 'job', 'platform', 'channel', 'reason', 'by', 'stream', 'yes', 'json'],
+  examples: ['release --job j1 --reason "hangs since noon" --stream job:j1:in'],
+  notes: [
+    'The job must be named, so that nobody takes the channel from a newer one by mistake. The state is given a member',
+    '`released` {by, reason, at}; with --stream the job is told in the same step, by an entry with the fields type',
+    '(Released), jobId, by and reason. It does not end the job itself. With --platform and --channel besides, it says',
+    'which job holds the channel where that is another one.',
+  ],
+  async run(values) {
+    const { job: jobId, reason, stream, by = userInfo().username } = values;
+    if (!jobId) throw new Failure('release wants --job ID: the job to take the channel from.', USAGE_ERROR);
+    if (!reason?.trim()) throw new Failure('release wants --reason TEXT: why, for whoever asks later.', USAGE_ERROR);
+    if (!values.yes && !(process.stdin.isTTY && process.stderr.isTTY)) {
+      throw new Failure('Without a terminal nobody can be asked: give --yes.', USAGE_ERROR);
+    }
+    const ref = { ...referenceIn(values), jobId };
+    await withStore(values, async ({ client, space }) => {
+      const store = new ConversationStore<Released>(client, { ...space, load: 'never' });
+      const found = await store.get(ref);
+      if (!found) return refuse(store, values, ref);
+      if (!values.yes && !(await isConfirmed(found))) throw new Failure('Nothing was changed.');
+      const released = { by, reason, at: new Date().toISOString() };
+      const told = stream === undefined ? {} : { stream, fields: { type: 'Released', jobId, by, reason } };
+      const whole = { platform: found.platform, channelId: found.channelId, jobId };
+      const { outcome } = await store.update(
+        whole,
+        { released },
+        told as { stream: string; fields: Record<string, string> },
+      );
+      if (outcome === 'gone') return refuse(store, values, whole);
+      const removed = await store.remove(whole);
+      if (removed.outcome === 'held') return refuse(store, values, whole);
+      const { platform, channelId } = found;
+      if (values.json) console.log(shownJson({ outcome: removed.outcome, platform, channelId, jobId, ...released }));
+      else
+        console.log(
+          `released ${shown(platform)} ${shown(channelId)} from job ${shown(jobId)}: ${shown(reason)} (${shown(by)})`,
+        );
+    });
+  },
+};
+
+/** Says why nothing was released: nobody or another job holds the channel. */
+async function refuse(store: ConversationStore<Released>, values: Values, ref: ConversationReference): Promise<never> {
+  const { platform, channelId } = ref as { platform?: string; channelId?: string };
+  const holder = platform !== undefined && channelId !== undefined ? await store.get({ platform, channelId }) : null;
+  if (!holder) throw new Failure(`There is no conversation ${named(ref)}. Nothing was changed.`);
+  if (values.json) console.log(shownJson({ outcome: 'held', platform, channelId, jobId: holder.jobId }));
+  throw new Failure(
+    `held: ${shown(holder.platform)} ${shown(holder.channelId)} is held by job ${shown(holder.jobId)}. Nothing was changed.`,
+  );
+}
+
+async function isConfirmed(state: StoredConversationState): Promise<boolean> {
+  const { platform, channelId, jobId, startedAt } = state;
+  const question = `Release ${shown(platform)} ${shown(channelId)} from job ${shown(jobId)}, started ${shown(startedAt)}? [y/N] `;
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return /^y(es)?$/i.test((await terminal.question(styled('bold', question, process.stderr))).trim());
+  } finally {
+    terminal.close();
+  }
+}

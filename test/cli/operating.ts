@@ -1,0 +1,221 @@
+import type { Redis } from 'ioredis';
+import type { Test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { ConversationStore } from '../../src/index.ts';
+import { CHANNEL, JOB, STATE, WATCH } from '../support/library.ts';
+import { dump } from '../support/redis.ts';
+import type { CliRun } from './cli.ts';
+
+/** How the command line is run, and where. */
+export interface Place {
+  redis: Redis;
+  run(...args: string[]): Promise<Pick<CliRun, 'stdout' | 'stderr' | 'code'>>;
+}
+
+const LONG_AGO = new Date(Date.now() - 2 * 3_600_000).toISOString();
+
+/** Registers what must hold of the commands for whoever is on call, run from the source or from the package. */
+export function operating<T>(test: Test<T>, place: () => Place): void {
+  const register = (name: string, body: (found: Place & { store: ConversationStore }) => Promise<void>) =>
+    test(name, async () => {
+      const found = place();
+      await found.redis.flushall();
+      const store = new ConversationStore(found.redis, { silentAfterMs: 3_600_000 });
+      await store.ready();
+      await body({ ...found, store });
+    });
+
+  register('list shows a line for each conversation, and says where there is none', async ({ run, redis, store }) => {
+    const none = await run('list');
+    assert.equal([none.stdout, none.stderr, none.code], ['', 'There is no conversation.\n', 0]);
+    await store.claim({ ...STATE, startedAt: LONG_AGO });
+    await store.setPendingQuestion(STATE, 'q1');
+    await store.claim({ ...STATE, jobId: 'j2', claimId: 'c2', deliveryId: 'd2' }, { queue: { text: 'more' } });
+    await redis.zadd(WATCH, Date.now() - 60_000, `j1\n${CHANNEL}`);
+    const { stdout, stderr, code } = await run('list');
+    assert.equal([stderr, code], ['', 0]);
+    const [head = '', line = '', end] = stdout.split('\n');
+    assert.is(head, 'PLATFORM  CHANNEL  JOB  PROJECT  TICKET  STARTED  QUESTION  UNREAD  SILENT   LEFT');
+    assert.match(line, /^slack {5}C1 {7}j1 {3}web {6}12 +2h {2}q1 +1 +1m(\ds)? {2}1h59m$/);
+    assert.is(end, '');
+  });
+
+  register('list --json prints an object a line, also for what cannot be read', async ({ run, redis, store }) => {
+    await store.claim({ ...STATE, startedAt: LONG_AGO });
+    await redis.set('conversation:slack:C2', '{"secret": 1', 'PX', 60_000);
+    const { stdout } = await run('list', '--json', '--sort', 'channel');
+    const [first, second] = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const { leftMs, ...others } = first;
+    assert.ok(leftMs > 7_100_000 && leftMs <= 7_200_000);
+    const { jobId, platform, channelId, project, ticketId } = STATE;
+    const shown = { platform, channelId, jobId, project, ticketId, startedAt: LONG_AGO, pendingQuestionId: null };
+    assert.equal(others, { ...shown, unread: 0, silentMs: null });
+    assert.ok(second.unreadable && second.leftMs > 0 && !stdout.includes('secret'));
+  });
+
+  register('list chooses by platform, silence and question, and puts in order', async ({ run, redis, store }) => {
+    for (const [n, platform] of ['slack', 'teams', 'slack'].entries()) {
+      const startedAt = new Date(Date.now() - n * 60_000);
+      await store.claim({ ...STATE, platform, channelId: `C${n}`, jobId: `j${n}`, startedAt });
+    }
+    await store.setPendingQuestion({ jobId: 'j1' }, 'q');
+    await redis.zadd(WATCH, Date.now() - 60_000, 'j2\nconversation:slack:C2');
+    const jobs = async (...args: string[]) =>
+      (await run('list', '--json', ...args)).stdout.match(/"jobId":"\w+"/g)?.map((text) => text.slice(9, -1));
+    assert.equal(await jobs('--sort', 'started'), ['j2', 'j1', 'j0']);
+    assert.equal(await jobs('--platform', 'Slack', '--sort', 'job'), ['j0', 'j2']);
+    assert.equal(await jobs('--silent'), ['j2']);
+    assert.equal(await jobs('--waiting'), ['j1']);
+  });
+
+  register('what somebody named a channel never reaches the terminal as a command', async ({ run, store }) => {
+    const channelId = 'C "1"\u202e\u2028x';
+    await store.claim({ ...STATE, channelId, project: '\u001b[2J\u009b31m' });
+    const runs = [await run('list'), await run('list', '--json'), await run('show', '--job', 'j1')];
+    runs.push(await run('show', '--platform', 'slack', '--channel', channelId, '--json'));
+    for (const { stdout, code } of runs) {
+      assert.is(code, 0);
+      assert.not.match(stdout, /[^\n\P{Cc}]|[\p{Cf}\p{Zl}]/u);
+    }
+    assert.is(JSON.parse(runs[1]?.stdout ?? '').channelId, channelId);
+    assert.match(runs[0]?.stdout ?? '', 'C "1"\\u{202e}\\u{2028}x');
+  });
+
+  register('show tells the state, both deadlines, the inbox and the last answer', async ({ run, store }) => {
+    await store.claim(STATE);
+    await store.setPendingQuestion(STATE, 'q1');
+    await store.answerQuestion(STATE, 'q1', { answerId: 'yes' });
+    await store.claim({ ...STATE, jobId: 'j2', claimId: 'c2', deliveryId: 'd2' }, { queue: { text: 'more' } });
+    const { stdout, code } = await run('show', '--job', 'j1');
+    assert.is(code, 0);
+    assert.match(
+      stdout,
+      /^slack C1, job j1\nkey {12}conversation:slack:C1, ends in 1h59m\nindex {10}job-index:j1, ends in/,
+    );
+    assert.match(
+      stdout,
+      /\nquestion {7}none waits\nlast answer {4}yes, to q1\ninbox {10}1 unread\n {2}\d+-0 {2}text=more\n/,
+    );
+    assert.match(stdout, /\n {4}"userId": "U1",\n/);
+    assert.not.match(stdout, /^wrong/m);
+    const json = JSON.parse((await run('show', '--platform', 'slack', '--channel', 'C1', '--json')).stdout);
+    assert.is(json.state.jobId, 'j1');
+    assert.equal([json.inbox[0].fields, json.wrong], [['text', 'more'], []]);
+    const gone = await run('show', '--job', 'j9');
+    assert.equal([gone.stdout, gone.stderr, gone.code], ['', 'There is no conversation that job j9 holds.\n', 1]);
+  });
+
+  register('show says what is wrong', async ({ run, redis, store }) => {
+    const wrong = async () =>
+      JSON.parse((await run('show', '--platform', 'slack', '--channel', 'C1', '--json')).stdout).wrong.join(' ');
+    await store.claim(STATE);
+    assert.is(await wrong(), '');
+    await redis.pexpire(JOB, 1_000_000);
+    assert.match(await wrong(), 'do not expire together');
+    await redis.persist(CHANNEL);
+    assert.match(await wrong(), 'no deadline');
+    await redis.set(JOB, 'conversation:slack:C2');
+    assert.match(await wrong(), 'leads to another channel');
+    await redis.del(JOB);
+    assert.match(await wrong(), 'The index of its job is not there');
+    await redis.set(CHANNEL, '{"secret"', 'PX', 1_000_000);
+    assert.is(
+      await wrong(),
+      'What is stored cannot be read as a state. A claim is refused; set replaces it, remove deletes it.',
+    );
+  });
+
+  register('due looks at silent jobs and puts none off', async ({ run, redis, store }) => {
+    const none = await run('due');
+    assert.equal([none.stdout, none.stderr, none.code], ['', 'No watched job is silent.\n', 0]);
+    await store.claim(STATE);
+    await store.claim({ ...STATE, channelId: 'C2', jobId: 'j2', claimId: 'c2' });
+    await redis.zadd(WATCH, Date.now() - 60_000, `j1\n${CHANNEL}`, Date.now() - 90_000, 'j9\nconversation:slack:C9');
+    const before = await dump(redis);
+    const { stdout } = await run('due');
+    const lines = stdout.trim().split('\n');
+    assert.is(lines[0], 'PLATFORM  CHANNEL  JOB  SILENT  CHANNEL IS');
+    assert.match(lines[1] ?? '', /^slack {5}C9 {7}j9 {4,}1m3\ds {2}not held$/);
+    assert.match(lines[2] ?? '', /^slack {5}C1 {7}j1 {4,}1m(\ds)? {2,}held$/);
+    assert.equal(await dump(redis), before);
+    const [json] = (await run('due', '--json')).stdout.split('\n').map((line) => line && JSON.parse(line));
+    assert.equal(
+      { ...json, silentMs: 0 },
+      { jobId: 'j9', platform: 'slack', channelId: 'C9', silentMs: 0, holds: false },
+    );
+  });
+
+  register(
+    'release tells the job who took the channel and why, and forgets the conversation',
+    async ({ run, redis, store }) => {
+      await store.claim(STATE);
+      const args = ['release', '--job', 'j1', '--reason', 'hangs', '--by', 'ann', '--stream', 'job:j1:in', '--yes'];
+      const { stdout, stderr, code } = await run(...args);
+      assert.equal([stdout, stderr, code], ['released slack C1 from job j1: hangs (ann)\n', '', 0]);
+      const told = ['type', 'Released', 'jobId', 'j1', 'by', 'ann', 'reason', 'hangs'];
+      assert.equal((await redis.xrange('job:j1:in', '-', '+'))[0]?.[1], told);
+      assert.equal([await store.get(STATE), await redis.exists(CHANNEL, JOB)], [null, 0]);
+      const again = await run(...args);
+      assert.equal([again.stdout, again.code], ['', 1]);
+      assert.is(again.stderr, 'There is no conversation that job j1 holds. Nothing was changed.\n');
+      assert.is(await redis.xlen('job:j1:in'), 1);
+    },
+  );
+
+  register(
+    'release takes nothing from another job, and says which one holds the channel',
+    async ({ run, redis, store }) => {
+      await store.claim({ ...STATE, jobId: 'j2' });
+      const before = await dump(redis);
+      const { stdout, stderr, code } = await run(
+        ...['release', '--job', 'j1', '--platform', 'slack', '--channel', 'C1', '--reason', 'hangs', '--yes'],
+      );
+      assert.equal([stdout, code], ['', 1]);
+      assert.is(stderr, 'held: slack C1 is held by job j2. Nothing was changed.\n');
+      assert.equal(await dump(redis), before);
+    },
+  );
+
+  register('release wants the job, a reason, and somebody to ask', async ({ run, store }) => {
+    await store.claim(STATE);
+    for (const [args, said] of [
+      [['--reason', 'x', '--yes'], 'release wants --job ID: the job to take the channel from.'],
+      [['--job', 'j1', '--yes'], 'release wants --reason TEXT: why, for whoever asks later.'],
+      [['--job', 'j1', '--reason', ' ', '--yes'], 'release wants --reason TEXT: why, for whoever asks later.'],
+      [['--job', 'j1', '--reason', 'x'], 'Without a terminal nobody can be asked: give --yes.'],
+    ] as const) {
+      const { stdout, stderr, code } = await run('release', ...args);
+      assert.equal([stdout, stderr, code], ['', `${said}\n`, 2]);
+    }
+    assert.ok(await store.get(STATE));
+  });
+
+  register('a store with a prefix or with partitions is found by it', async ({ run, redis }) => {
+    await new ConversationStore(redis, { prefix: 'tenant:' }).claim(STATE);
+    const sharded = new ConversationStore(redis, { prefix: 's:', sharded: true, silentAfterMs: 1 });
+    const jobId = sharded.newJobId(STATE);
+    await sharded.claim({ ...STATE, jobId });
+    assert.is((await run('list', '--json')).stdout, '');
+    assert.match((await run('list', '--json', '--prefix', 'tenant:')).stdout, '"jobId":"j1"');
+    for (const command of ['list', 'due']) {
+      assert.match((await run(command, '--json', '--prefix', 's:', '--sharded')).stdout, `"jobId":"${jobId}"`);
+    }
+    assert.match((await run('show', '--job', jobId, '--prefix', 's:', '--sharded')).stdout, `job ${jobId}`);
+    const { stdout, stderr, code } = await run('show', '--job', 'j1', '--sharded');
+    assert.equal([stdout, code], ['', 2]);
+    assert.match(stderr, 'jobId carries no partition');
+  });
+
+  register('without the library every command says so, with the command that loads it', async ({ run, redis }) => {
+    await redis.function('FLUSH');
+    const commands = [['list'], ['due'], ['show', '--job', 'j'], ['release', '--job', 'j', '--reason', 'r', '--yes']];
+    for (const args of commands) {
+      const { stdout, stderr, code } = await run(...args);
+      assert.equal([stdout, code], ['', 1]);
+      assert.match(stderr, /: the server has no library conversation, this client needs 1\.0\.0; load it with: npx /);
+    }
+  });
+}
