@@ -38,16 +38,16 @@ export const release: Command = {
       if (!found) return refuse(store, values, ref);
       if (!values.yes && !(await isConfirmed(found))) throw new Failure('Nothing was changed.');
       const released = { by, reason, at: new Date().toISOString() };
-      const told = stream === undefined ? {} : { stream, fields: { type: 'Released', jobId, by, reason } };
       const whole = { platform: found.platform, channelId: found.channelId, jobId };
-      const { outcome } = await store.update(
-        whole,
-        { released },
-        told as { stream: string; fields: Record<string, string> },
-      );
+      const { outcome } =
+        stream === undefined
+          ? await store.update(whole, { released })
+          : await store.update(whole, { released }, { stream, fields: { type: 'Released', jobId, by, reason } });
       if (outcome === 'gone') return refuse(store, values, whole);
       const removed = await store.remove(whole);
-      if (removed.outcome === 'held') return refuse(store, values, whole);
+      if (removed.outcome === 'held') {
+        throw new Failure(`Not removed: meanwhile job ${shown(removed.state.jobId)} has taken the channel over.`);
+      }
       const { platform, channelId } = found;
       if (values.json) console.log(shownJson({ outcome: removed.outcome, platform, channelId, jobId, ...released }));
       else
