@@ -38,5 +38,11 @@ export const due: Command = {
 };
 
 function cells({ platform, channelId, jobId, silentMs, holds }: SilentJob): string[] {
-  return [shown(platform), shown(channelId), shown(jobId), span(silentMs), holds ? 'held' : 'not held'];
+  return [
+    shown(platform),
+    shown(channelId),
+    shown(jobId),
+    span(silentMs),
+    holds === null ? 'unreadable' : holds ? 'held' : 'not held',
+  ];
 }

@@ -1,6 +1,6 @@
-import { convGet } from '../conversation.gen.ts';
+import { CONVERSATION, convGet } from '../conversation.gen.ts';
 import { isConversationError } from '../errors.ts';
-import { channelOf, furtherKeys, referenceKeys, watchKey } from '../keys/keys.ts';
+import { channelOf, furtherKeys, referenceKeys, watchedIn, watchKey, watchMember } from '../keys/keys.ts';
 import { prefixesOf } from '../keys/prefix.ts';
 import { conversationKeys } from '../many.ts';
 import type { ChannelReference, JobReference, StoredConversationState } from '../state.ts';
@@ -45,12 +45,9 @@ export async function* lookAtAll(store: Store, platform: string | undefined): As
 }
 
 /** The conversation of a key; undefined where there is none, or the key is another program's. */
-export async function lookAt(
-  { connection, space }: Store,
-  key: string,
-  now: number,
-): Promise<Conversation | undefined> {
-  const prefix = space.sharded ? (/^.*?\{[^}]*\}:/s.exec(key)?.[0] ?? '') : space.prefix;
+export async function lookAt({ connection }: Store, key: string, now: number): Promise<Conversation | undefined> {
+  // A prefix never holds the name.
+  const prefix = key.slice(0, key.indexOf(CONVERSATION));
   const channel = channelOf(prefix, key);
   if (!channel) return undefined;
   let state: StoredConversationState | undefined;
@@ -67,10 +64,11 @@ export async function lookAt(
   const [left, unread, from] = await Promise.all([
     connection.read('pttl', key),
     connection.read('xlen', inbox),
-    state && connection.read('zscore', watch, `${state.jobId}\n${key}`),
+    state && connection.read('zscore', watch, watchMember(state.jobId, key)),
   ]);
   // It ended since it was read.
   if (Number(left) === -2) return undefined;
+  // As conv_due has it, which this must not call: it would put the job off.
   const isSilent = typeof from === 'string' && Number(from) <= now;
   return {
     key,
@@ -87,8 +85,8 @@ export async function lookAt(
 export interface SilentJob extends ChannelReference, JobReference {
   /** For how long, in milliseconds. */
   silentMs: number;
-  /** Whether it still holds its channel. */
-  holds: boolean;
+  /** Whether it still holds its channel; null where what is stored there cannot be read. */
+  holds: boolean | null;
 }
 
 /** Every job that counts as silent, the longest silent first on each partition. Unlike conv_due it puts nothing off. */
@@ -104,21 +102,24 @@ export async function* silentJobs(store: Store): AsyncGenerator<SilentJob[]> {
 
 async function silentIn({ connection, space }: Store, prefix: string, now: number): Promise<SilentJob[]> {
   const jobs: SilentJob[] = [];
+  const holds = async (job: ChannelReference & JobReference) => {
+    try {
+      return (await convGet(connection.functions, referenceKeys(space, job))) !== null;
+    } catch (error) {
+      if (isConversationError(error, 'CONVCORRUPT')) return null;
+      throw error;
+    }
+  };
   for (let from = 0; ; from += ENTRIES_AT_ONCE) {
     const limit = ['LIMIT', String(from), String(ENTRIES_AT_ONCE)];
     const range = ['-inf', String(now), 'BYSCORE', ...limit, 'WITHSCORES'];
     const reply = (await connection.read('zrange', watchKey(prefix), ...range)) as string[];
-    for (let at = 0; at < reply.length; at += 2) {
-      const [jobId = '', ...rest] = (reply[at] ?? '').split('\n');
-      const channel = channelOf(prefix, rest.join('\n'));
-      if (!channel) continue;
-      const job = { jobId, ...channel };
-      const text = await convGet(connection.functions, referenceKeys(space, job)).catch((error: unknown) => {
-        if (isConversationError(error, 'CONVCORRUPT')) return null;
-        throw error;
-      });
-      jobs.push({ ...job, silentMs: now - Number(reply[at + 1]), holds: text !== null });
-    }
+    const found = reply.flatMap((member, at) => {
+      const { jobId, conversation } = watchedIn(member);
+      const channel = at % 2 === 0 ? channelOf(prefix, conversation) : undefined;
+      return channel ? [{ jobId, ...channel, silentMs: now - Number(reply[at + 1]) }] : [];
+    });
+    jobs.push(...(await Promise.all(found.map(async (job) => ({ ...job, holds: await holds(job) })))));
     if (reply.length < 2 * ENTRIES_AT_ONCE) return jobs;
   }
 }

@@ -31,6 +31,18 @@ export function watchKey(prefix: string): string {
   return `${prefix}${WATCH}`;
 }
 
+/** What names a job in the watch: `{jobId}` newline `{conversation key}`. */
+export function watchMember(jobId: string, conversation: string): string {
+  return `${jobId}\n${conversation}`;
+}
+
+/** The job and the conversation key that a member of the watch names. */
+export function watchedIn(member: string): { jobId: string; conversation: string } {
+  // An id holds no newline.
+  const end = member.indexOf('\n');
+  return { jobId: member.slice(0, end), conversation: member.slice(end + 1) };
+}
+
 /** The further keys of a conversation, by the prefix and the conversation key. */
 export function furtherKeys(prefix: string, conversation: string): { inbox: string; handled: string; watch: string } {
   const channel = conversation.slice(prefix.length + CONVERSATION.length);

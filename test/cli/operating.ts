@@ -141,6 +141,8 @@ export function operating<T>(test: Test<T>, place: () => Place): void {
     assert.match(lines[1] ?? '', /^slack {5}C9 {7}j9 {4,}1m3\ds {2}not held$/);
     assert.match(lines[2] ?? '', /^slack {5}C1 {7}j1 {4,}1m(\ds)? {2,}held$/);
     assert.equal(await dump(redis), before);
+    await redis.set(CHANNEL, '{"secret"');
+    assert.match((await run('due')).stdout, /\nslack {5}C1 {7}j1 +\S+ {2}unreadable\n/);
     const [json] = (await run('due', '--json')).stdout.split('\n').map((line) => line && JSON.parse(line));
     assert.equal(
       { ...json, silentMs: 0 },
