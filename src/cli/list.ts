@@ -27,7 +27,8 @@ const COLUMNS: readonly Column[] = [
 const FILTERS = [...STORE, 'platform', 'silent', 'waiting', 'sort'] as const;
 const NOTES = [
   'STARTED says how long ago that was. QUESTION waits for an answer. UNREAD counts the messages in the inbox. SILENT says',
-  'for how long a watched job has been silent for too long, or that a sweep has put it off. LEFT is the time to live.',
+  'for how long a watched job has been silent for too long; one that a sweep has just looked at does not count until its',
+  'lease ends. LEFT is the time to live.',
 ];
 
 export const list: Command = {
@@ -40,11 +41,12 @@ export const list: Command = {
     await withStore(values, async (store) => {
       let seen = 0;
       let held: Conversation[] = [];
+      const bar = progress(() => `${seen} conversations found, still scanning. Ctrl-C ends it.`);
       const print = () => {
+        bar.clear();
         for (const line of values.json ? held.map(asJson) : tableOf(COLUMNS, held.map(cells))) console.log(line);
         held = [];
       };
-      const bar = progress(() => `${seen} conversations found, still scanning. Ctrl-C ends it.`);
       try {
         for await (const batch of matching(store, values)) {
           seen += batch.length;

@@ -1,16 +1,16 @@
 import { stripVTControlCharacters, styleText } from 'node:util';
 
+/** What a terminal would obey, or what would not be seen. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+
 /** A text from outside, with nothing in it that a terminal would obey or that would not be seen. */
 export function shown(text: string): string {
-  return text.replace(
-    /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu,
-    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
-  );
+  return text.replace(UNSEEN, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
 }
 
 /** JSON in which every character that a terminal would obey is written as an escape of JSON. */
 export function shownJson(value: unknown, indent?: number): string {
-  return JSON.stringify(value, undefined, indent).replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (character) =>
+  return JSON.stringify(value, undefined, indent).replace(UNSEEN, (character) =>
     // Line ends and indentation are JSON's own; those of a string are escaped already.
     character === '\n'
       ? character
