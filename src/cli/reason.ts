@@ -18,6 +18,11 @@ const REPLIES: [RegExp, string][] = [
   [/^OOM/, 'it is out of memory and takes no library. Free some, or raise its maxmemory.'],
   [/^DENIED/, 'it is in protected mode and takes connections from its own machine only.'],
   [/^ERR max number of clients/, 'it takes no further connections; its maxclients is reached.'],
+  [
+    /No such master with that name/,
+    'the Sentinels do not know a server of that name. SENTINEL MASTERS tells which they know.',
+  ],
+  [/^All sentinels are unreachable/, 'none of the Sentinels could be reached.'],
   // The server's own sentence would repeat the arguments.
   [/^ERR unknown (sub)?command/i, 'it has no Redis Functions, or hides them. Wanted is Redis 7, Valkey, or later.'],
   [/^(Protocol error|Unknown RESP type)/i, 'what answers there is not a Redis server.'],

@@ -9,7 +9,7 @@ import { Failure } from '../../src/cli/failure.ts';
 import { LIBRARY_SOURCE, LIBRARY_VERSION } from '../../src/index.ts';
 import { LIBRARY_RETOUCHED, libraryOf } from '../deploy/versions.ts';
 import { withRedis } from '../support/redis.ts';
-import { type CliRun, cli } from './cli.ts';
+import { type CliRun, cli, failed, succeeded } from './cli.ts';
 
 const test = suite('conversation-state on the command line');
 const redis = withRedis(test);
@@ -48,21 +48,6 @@ async function installed(): Promise<string> {
     .includes(LIBRARY_SOURCE)
     ? LIBRARY_VERSION
     : String(await client.fcall('conv_version', 0).catch(() => 'none'));
-}
-
-function succeeded({ stdout, stderr, code }: CliRun, said: string): void {
-  assert.is(stderr, '');
-  assert.is(stdout, `${said}\n`);
-  assert.is(code, 0);
-}
-
-/** One sentence or two on stderr, no stack trace, and by default nothing on stdout. */
-function failed({ stdout, stderr, code }: CliRun, said: string | RegExp, { exit = 1, out = '' } = {}): void {
-  assert.is(stdout, out && `${out}\n`);
-  if (typeof said === 'string') assert.is(stderr, `${said}\n`);
-  else assert.match(stderr, said);
-  assert.not.match(stderr, /^\s+at |node:internal|\.ts:\d|\.js:\d/m);
-  assert.is(code, exit);
 }
 
 test('load brings an empty server to this version and says so', async () => {
@@ -376,98 +361,6 @@ test('rediss:// checks the certificate, and loads over TLS where it is trusted',
     await cli(['check', '--url', `rediss://127.0.0.1:${web}`]),
     `127.0.0.1:${web}: TLS failed: the server does not speak it there. Without TLS the address begins with redis://`,
   );
-});
-
-test('help and version answer on stdout, in every spelling', async () => {
-  const help = await cli(['--help']);
-  assert.match(
-    help.stdout,
-    /^usage: conversation-state COMMAND [\s\S]*\n {2}list [\s\S]*\n {2}load [\s\S]*\n {2}keys /,
-  );
-  assert.is(help.code, 0);
-  for (const word of ['-h', 'help']) assert.is((await cli([word])).stdout, help.stdout);
-  for (const word of ['--version', '-v']) succeeded(await cli([word]), LIBRARY_VERSION);
-  const bare = await cli([]);
-  assert.is(bare.stderr, help.stdout, 'without a word it shows the same');
-  assert.is(bare.code, 2);
-});
-
-test('every command has a help of its own, with its options and an example', async () => {
-  const { stdout } = await cli(['help']);
-  const names = [...stdout.matchAll(/^ {2}([a-z]+) /gm)].map(([, name = '']) => name);
-  assert.ok(names.length > 7);
-  await Promise.all(
-    names.map(async (name) => {
-      const help = await cli(['help', name]);
-      assert.is(help.code, 0);
-      assert.match(
-        help.stdout,
-        new RegExp(
-          `^usage: conversation-state ${name} [^]*\\n {2}-h, --help [^]*\\nExamples?:\\n {2}npx conversation-state ${name} `,
-        ),
-      );
-      assert.is((await cli([name, '--help'])).stdout, help.stdout);
-      for (const line of help.stdout.split('\n')) assert.ok(line.length <= 120, line);
-    }),
-  );
-});
-
-test('keys prints the bare key where one is asked for', async () => {
-  succeeded(await cli(['keys', '--job', 'j1', '--prefix', 't:']), 't:job-index:j1');
-  succeeded(await cli(['keys', '--platform', 'Slack', '--channel', 'C1']), 'conversation:slack:C1');
-  const both = await cli(['keys', '--platform', 'slack', '--channel', 'C1', '--job', 'j1']);
-  succeeded(both, 'conversation  conversation:slack:C1\njob index     job-index:j1');
-});
-
-const WANTED = 'Wanted is list, show, watch, release, due, load, check, or keys.';
-
-test('a command line that is wrong is explained without repeating what may be a password', async () => {
-  const cases: [args: string[], said: string][] = [
-    [['deploy'], `There is no such command. ${WANTED}`],
-    [['redis://:Wr0ng@host'], `There is no such command. ${WANTED}`],
-    [['shwo'], 'There is no such command. Did you mean show?'],
-    [['help', 'chekc'], 'There is no such command. Did you mean check?'],
-    [['help', 'load', 'check'], 'There is a word too many. help takes the name of one command.'],
-    [['list', '--slient'], 'There is no such option here: --slient. Did you mean --silent?'],
-    [['check', '--exact', '--exact'], '--exact is given twice.'],
-    [['load', '--url', 'redis://:Wr0ng@a', '--url', 'redis://:Wr0ng@b'], '--url is given twice.'],
-    [['--force'], 'There is no such option here: --force.'],
-    [['check', '--force'], 'There is no such option here: --force.'],
-    [['load', '--ur=redis://:Wr0ng@host'], 'There is no such option here: --ur. Did you mean --url?'],
-    [['load', '-u', 'redis://:Wr0ng@host'], 'There is no such option here: -u.'],
-    [['load', '-Wr0ng'], 'There is no such option.'],
-    [['load', 'redis://:Wr0ng@host'], 'There is a word too many. An address goes after --url.'],
-    [['load', '--url'], '--url wants a value after it.'],
-    [['load', '--url', '--force'], '--url wants a value after it.'],
-    [['load', '--force=Wr0ng'], '--force takes no value.'],
-  ];
-  const runs = await Promise.all(cases.map(([args]) => cli(args)));
-  for (const [at, [, said]] of cases.entries()) {
-    failed(runs[at] as CliRun, `${said}\nconversation-state --help shows what there is.`, { exit: 2 });
-  }
-  const options: [args: string[], said: string | RegExp][] = [
-    [['list', '--sort', 'age'], '--sort wants one of platform, channel, job, started, unread, silent, left.'],
-    [
-      ['list', '--sentinel', 'a:1'],
-      '--sentinel host:port,… and --name NAME, of the server that they know, go together.',
-    ],
-    [
-      ['list', '--sentinel', 'u:Wr0ng@a:1', '--name', 'm'],
-      '--sentinel wants host:port, with commas between several: a:26379,b:26379',
-    ],
-    [
-      ['list', '--sentinel', 'a:1', '--name', 'm', '--url', 'redis://h'],
-      '--url and --sentinel name two servers: give one.',
-    ],
-    [['list', '--url', 'redis://h', '--tls-ca', 'x.pem'], 'The file of --tls-ca cannot be read: ENOENT.'],
-    [['list', '--url', 'rediss://h', '--tls-cert', 'x.pem'], '--tls-cert and --tls-key go together.'],
-    [['list', '--url', 'redis://h', '--tls-ca', 'package.json'], 'TLS wants an address that begins with rediss://'],
-    [['show', '--url', 'redis://h'], /^Name the channel with --platform and --channel, or the job/],
-    [['show', '--platform', 'slack', '--url', 'redis://h'], /^Name the channel with --platform and --channel/],
-  ];
-  const ends = await Promise.all(options.map(([args]) => cli(args)));
-  for (const [at, [, said]] of options.entries()) failed(ends[at] as CliRun, said, { exit: 2 });
-  failed(await cli(['load']), 'No server is named. Give --url redis://host:port, or set REDIS_URL.', { exit: 2 });
 });
 
 test.run();

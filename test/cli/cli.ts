@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import * as assert from 'uvu/assert';
 
 /** How a run of the command line ended. */
 export interface CliRun {
@@ -30,4 +31,20 @@ export async function cli(args: readonly string[], env: NodeJS.ProcessEnv = {}):
   });
   const code = await new Promise<number | null>((resolve, reject) => child.on('error', reject).on('close', resolve));
   return { stdout, stderr, code, seconds: (performance.now() - started) / 1000 };
+}
+
+/** One line on stdout and nothing else. */
+export function succeeded({ stdout, stderr, code }: CliRun, said: string): void {
+  assert.is(stderr, '');
+  assert.is(stdout, `${said}\n`);
+  assert.is(code, 0);
+}
+
+/** One sentence or two on stderr, no stack trace, and by default nothing on stdout. */
+export function failed({ stdout, stderr, code }: CliRun, said: string | RegExp, { exit = 1, out = '' } = {}): void {
+  assert.is(stdout, out && `${out}\n`);
+  if (typeof said === 'string') assert.is(stderr, `${said}\n`);
+  else assert.match(stderr, said);
+  assert.not.match(stderr, /^\s+at |node:internal|\.ts:\d|\.js:\d/m);
+  assert.is(code, exit);
 }
