@@ -6,7 +6,7 @@ import { type Column, shown, shownJson, span, tableOf } from './text.ts';
 
 const COLUMNS: readonly Column[] = [
   { head: 'PLATFORM' },
-  { head: 'CHANNEL', min: 16 },
+  { head: 'CHANNEL', min: 12 },
   { head: 'JOB', min: 12 },
   { head: 'SILENT', align: 'right' },
   { head: 'CHANNEL IS' },

@@ -13,7 +13,7 @@ const WATCH_MS = 2_000;
 
 const COLUMNS: readonly Column[] = [
   { head: 'PLATFORM' },
-  { head: 'CHANNEL', min: 16 },
+  { head: 'CHANNEL', min: 12 },
   { head: 'JOB', min: 12 },
   { head: 'PROJECT', min: 8, spare: 4 },
   { head: 'TICKET', min: 8, spare: 3 },

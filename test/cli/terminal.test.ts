@@ -1,0 +1,139 @@
+import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
+import { spawn } from '@lydell/node-pty';
+import type { Redis } from 'ioredis';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { ConversationStore } from '../../src/index.ts';
+import { CHANNEL, STATE, WATCH } from '../support/library.ts';
+import { withRedis } from '../support/redis.ts';
+
+const test = suite('the command line on a terminal');
+const server = withRedis(test);
+const LIMIT_MS = 20_000;
+const LONG = { channelId: 'C07F2KQ1M9T:1700000000.000100', jobId: 'fix-web-14-83bf5c8d-1111-2222-3333-444455556666' };
+
+let redis: Redis;
+let store: ConversationStore;
+let url: string;
+
+test.before(async () => {
+  redis = await server.connect();
+  url = await server.url();
+});
+test.before.each(async () => {
+  await redis.flushall();
+  store = new ConversationStore(redis, { silentAfterMs: 3_600_000 });
+  await store.ready();
+});
+
+interface Session {
+  text: string;
+  code: number;
+}
+
+/** Runs a command on a terminal of its own; `keys` are typed once each, as soon as the text before them has appeared. */
+function onTerminal(
+  args: string[],
+  { columns = 80, rows = 24, keys = [] as [after: string, key: string][], env = {} as NodeJS.ProcessEnv } = {},
+): Promise<Session> {
+  const { NO_COLOR: _, FORCE_COLOR: __, ...inherited } = process.env;
+  const child = spawn(process.execPath, ['--import', 'tsx', join('src', 'cli', 'main.ts'), ...args], {
+    cwd: join(import.meta.dirname, '..', '..'),
+    env: { ...inherited, TERM: 'xterm-256color', REDIS_URL: url, ...env },
+    cols: columns,
+    rows,
+  });
+  let text = '';
+  const waiting = [...keys];
+  child.onData((piece) => {
+    text += piece;
+    const [next] = waiting;
+    if (next && text.includes(next[0])) child.write((waiting.shift() as [string, string])[1]);
+  });
+  const timer = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
+  return new Promise((resolve) =>
+    child.onExit(({ exitCode }) => {
+      clearTimeout(timer);
+      resolve({ text, code: exitCode });
+    }),
+  );
+}
+
+function linesOf(text: string): string[] {
+  return stripVTControlCharacters(text).trimEnd().split(/\r?\n/);
+}
+
+test('list fits the terminal, cuts ids with an ellipsis and leaves out what matters least', async () => {
+  await store.claim({ ...STATE, ...LONG, project: 'a-project-with-a-long-name', ticketId: 'WEB-1234' });
+  await redis.zadd(WATCH, Date.now() - 60_000, `${LONG.jobId}\nconversation:slack:${LONG.channelId}`);
+  for (const columns of [60, 80, 120, 200]) {
+    const { text, code } = await onTerminal(['list'], { columns });
+    assert.is(code, 0);
+    const [head = '', line = '', ...others] = linesOf(text);
+    assert.equal(others, []);
+    for (const each of [head, line]) assert.ok(each.length <= columns, `${each.length} of ${columns}: ${each}`);
+    assert.is(head.includes('PROJECT'), columns >= 120);
+    assert.is(line.includes('…'), columns < 200);
+    assert.match(head, /UNREAD {2}SILENT {3}LEFT$/);
+    assert.is(line.length, head.length);
+  }
+});
+
+test('there are colours on a terminal, and none with NO_COLOR', async () => {
+  await store.claim(STATE);
+  await redis.zadd(WATCH, Date.now() - 60_000, `j1\n${CHANNEL}`);
+  const RED = '\u001b[31m';
+  assert.ok((await onTerminal(['list'])).text.includes(RED));
+  assert.ok((await onTerminal(['shwo'])).text.includes(RED));
+  for (const command of [['list'], ['shwo']]) {
+    assert.not((await onTerminal(command, { env: { NO_COLOR: '1' } })).text.includes('\u001b['));
+  }
+});
+
+test('what scans for long says how far it is, and leaves nothing of that behind', async () => {
+  await store.claim(STATE);
+  await redis.call('CLIENT', 'PAUSE', '2500', 'ALL');
+  const { text, code } = await onTerminal(['list']);
+  assert.is(code, 0);
+  // Connecting may take the whole pause; then the scan is quick.
+  const last = text.lastIndexOf('still scanning');
+  assert.ok(last < 0 || text.indexOf('\r\u001b[K', last) > 0);
+  assert.match(stripVTControlCharacters(text), /slack {5}C1/);
+});
+
+test('watch draws in place, and q gives the terminal back', async () => {
+  await store.claim(STATE);
+  const { text, code } = await onTerminal(['watch', '--sort', 'job'], { keys: [['slack', 'q']] });
+  assert.is(code, 0);
+  assert.ok(text.startsWith('\u001b[?1049h'));
+  assert.ok(text.includes('1 conversation\u001b[K'));
+  assert.ok(text.endsWith('\u001b[?25h\u001b[?1049l'), JSON.stringify(text.slice(-40)));
+});
+
+test('watch shows no more lines than there are, and Ctrl-C ends it as q does', async () => {
+  for (let n = 0; n < 12; n++) await store.claim({ ...STATE, channelId: `C${n}`, jobId: `j${n}` });
+  const { text, code } = await onTerminal(['watch'], { rows: 6, keys: [['…', '\u0003']] });
+  assert.is(code, 0);
+  const [screen = ''] = text.split('\u001b[H').slice(1);
+  assert.is((screen.split('\u001b[J')[0] ?? '').split('\n').length, 6);
+});
+
+test('release asks, and does what it is told', async () => {
+  await store.claim(STATE);
+  const args = ['release', '--job', 'j1', '--reason', 'hangs', '--by', 'ann'];
+  const kept = await onTerminal(args, { keys: [['[y/N] ', 'n\r']] });
+  assert.match(
+    stripVTControlCharacters(kept.text),
+    /Release slack C1 from job j1, started 2026-01-31T09:30:00.000Z\? \[y\/N\] /,
+  );
+  assert.match(kept.text, 'Nothing was changed.');
+  assert.is(kept.code, 1);
+  assert.ok(await store.get(STATE));
+  const released = await onTerminal(args, { keys: [['[y/N] ', 'y\r']] });
+  assert.match(released.text, 'released slack C1 from job j1: hangs (ann)');
+  assert.is(released.code, 0);
+  assert.is(await store.get(STATE), null);
+});
+
+test.run();

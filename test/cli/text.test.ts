@@ -1,0 +1,56 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { nearest } from '../../src/cli/help.ts';
+import { shown, shownJson, span, tableOf } from '../../src/cli/text.ts';
+
+const test = suite('how the command line writes');
+
+test('a time span has its two largest units', () => {
+  const cases: [ms: number, text: string][] = [
+    [0, '0s'],
+    [999, '0s'],
+    [45_000, '45s'],
+    [60_000, '1m'],
+    [61_000, '1m1s'],
+    [7_199_999, '1h59m'],
+    [86_400_000, '1d'],
+    [90_061_000, '1d1h'],
+  ];
+  for (const [ms, text] of cases) assert.is(span(ms), text);
+});
+
+test('nothing that a terminal would obey or hide is left, and JSON gives it back', () => {
+  const nasty = 'a\u001b[2J\u009b31m\u202e\u2028\u2029\u200b\ud800z😀\n';
+  assert.is(shown(nasty), 'a\\u{1b}[2J\\u{9b}31m\\u{202e}\\u{2028}\\u{2029}\\u{200b}\\u{d800}z😀\\u{a}');
+  const json = shownJson({ nasty, tag: '\u{e0041}' }, 2);
+  assert.not.match(json, /[^\n\P{Cc}]|[\p{Cf}\p{Zl}\p{Zp}]/u);
+  assert.equal(JSON.parse(json), { nasty, tag: '\u{e0041}' });
+  assert.is(json.split('\n').length, 4);
+});
+
+test('a table is cut at the columns that may be, then loses those that may go, and never grows wider than it is', () => {
+  const columns = [
+    { head: 'A', min: 4 },
+    { head: 'B', spare: 1 },
+    { head: 'C', align: 'right' as const },
+  ];
+  const rows = [
+    ['0123456789', 'bbbb', '1'],
+    ['x', '', '22'],
+  ];
+  assert.equal(tableOf(columns, rows, 100), ['A           B      C', '0123456789  bbbb   1', 'x                 22']);
+  assert.equal(tableOf(columns, rows, 16), ['A       B      C', '01234…  bbbb   1', 'x             22']);
+  assert.equal(tableOf(columns, rows, 13), ['A           C', '01234567…   1', 'x          22']);
+  assert.ok(tableOf(columns, rows, 13).every((line) => line.length <= 13 && !line.includes('b')));
+});
+
+test('the word that was meant is the nearest one, if one is near', () => {
+  const words = ['list', 'show', 'watch', 'due'];
+  assert.is(nearest('lsit', words), 'list');
+  assert.is(nearest('wacht', words), 'watch');
+  assert.is(nearest('deu', words), undefined);
+  assert.is(nearest('dui', words), 'due');
+  assert.is(nearest('redis://:secret@host', words), undefined);
+});
+
+test.run();
