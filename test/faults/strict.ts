@@ -76,7 +76,8 @@ function isAnswer(value: unknown): boolean {
 
 /** A string may hold half of a surrogate pair only as an escape. */
 function hasLoneSurrogate(text: string): boolean {
-  const rest = text.replace(/\\[^u]/g, '').replace(/\\ud[89ab]..\\ud[c-f]../gi, '');
+  // A space for each other escape, so that the halves on both sides of one do not come together.
+  const rest = text.replace(/\\[^u]/g, ' ').replace(/\\ud[89ab]..\\ud[c-f]../gi, '');
   return /\\ud[89a-f]/i.test(rest);
 }
 
