@@ -111,7 +111,7 @@ const ORDERS: Readonly<Record<string, Order>> = {
   platform: byText(({ channel }) => channel.platform.toLowerCase()),
   channel: byText(({ channel }) => channel.channelId),
   job: byText(({ state }) => state?.jobId ?? ''),
-  started: (a, b) => Date.parse(a.state?.startedAt ?? '') - Date.parse(b.state?.startedAt ?? '') || 0,
+  started: (a, b) => startedMs(a) - startedMs(b),
   unread: (a, b) => b.unread - a.unread,
   silent: (a, b) => (b.silentMs ?? -1) - (a.silentMs ?? -1),
   left: (a, b) => (a.leftMs ?? Number.MAX_VALUE) - (b.leftMs ?? Number.MAX_VALUE),
@@ -122,6 +122,11 @@ function orderOf({ sort }: Values): Order | undefined {
   const order = Object.hasOwn(ORDERS, sort) ? ORDERS[sort] : undefined;
   if (order) return order;
   throw new Failure(`--sort wants one of ${Object.keys(ORDERS).join(', ')}.`, USAGE_ERROR);
+}
+
+/** What cannot be read comes last. */
+function startedMs({ state }: Conversation): number {
+  return Date.parse(state?.startedAt ?? '') || Number.MAX_VALUE;
 }
 
 function cells({ channel, state, unread, silentMs, leftMs }: Conversation): string[] {

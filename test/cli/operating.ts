@@ -71,6 +71,33 @@ export function operating<T>(test: Test<T>, place: () => Place): void {
     assert.equal(await jobs('--waiting'), ['j1']);
   });
 
+  register('list orders by every column, also what cannot be read and what has no deadline', async (found) => {
+    const { run, redis, store } = found;
+    for (const [n, [platform, channelId]] of Object.entries({ 1: ['teams', 'C1'], 2: ['slack', 'C2'] })) {
+      const startedAt = new Date(Date.now() - Number(n) * 60_000);
+      await store.claim({ ...STATE, platform: platform ?? '', channelId: channelId ?? '', jobId: `j${n}`, startedAt });
+    }
+    await store.claim({ ...STATE, channelId: 'C2', jobId: 'j9', claimId: 'c9' }, { queue: { text: 'more' } });
+    await redis.zadd(WATCH, Date.now() - 60_000, 'j1\nconversation:teams:C1');
+    await redis.set('conversation:discord:C3', '{"secret": 1');
+    await redis.set('conversation:discord', 'no conversation');
+    const platforms = async (sort: string) =>
+      (await run('list', '--json', '--sort', sort)).stdout.match(/"platform":"\w/g)?.map((text) => text.slice(-1));
+    assert.equal(await platforms('platform'), ['d', 's', 't']);
+    assert.equal(await platforms('channel'), ['t', 's', 'd']);
+    assert.equal(await platforms('job'), ['d', 't', 's']);
+    assert.equal(
+      (await platforms('started'))?.filter((first) => first !== 'd'),
+      ['s', 't'],
+    );
+    assert.is((await platforms('unread'))?.[0], 's');
+    assert.is((await platforms('silent'))?.[0], 't');
+    assert.is((await platforms('left'))?.[2], 'd');
+    const { stdout } = await run('list', '--sort', 'platform');
+    assert.match(stdout, /\ndiscord {3}C3 {7}\(unreadable\) .* {2}for ever\nslack /);
+    assert.is((await run('list', '--waiting')).stderr, 'There is no such conversation.\n');
+  });
+
   register('what somebody named a channel never reaches the terminal as a command', async ({ run, store }) => {
     const channelId = 'C "1"\u202e\u2028x';
     await store.claim({ ...STATE, channelId, project: '\u001b[2J\u009b31m' });
@@ -107,6 +134,35 @@ export function operating<T>(test: Test<T>, place: () => Place): void {
     const gone = await run('show', '--job', 'j9');
     assert.equal([gone.stdout, gone.stderr, gone.code], ['', 'There is no conversation that job j9 holds.\n', 1]);
   });
+
+  register(
+    'show tells what waits, how long the job has been silent, and what of the inbox it leaves out',
+    async (found) => {
+      const { run, redis, store } = found;
+      await store.claim(STATE);
+      await store.setPendingQuestion(STATE, 'q1');
+      for (let n = 0; n < 22; n++) {
+        await store.claim({ ...STATE, jobId: 'j2', claimId: 'c2', deliveryId: `d${n}` }, { queue: { n: String(n) } });
+      }
+      await redis.zadd(WATCH, Date.now() - 60_000, `j1\n${CHANNEL}`);
+      await redis.persist(CHANNEL);
+      await redis.persist(JOB);
+      const { stdout } = await run('show', '--job', 'j1', '--platform', 'slack', '--channel', 'C1');
+      assert.match(stdout, /, no deadline\nindex {10}job-index:j1, no deadline\nquestion {7}q1 waits for an answer\n/);
+      assert.match(stdout, /\nsilent {9}for 1m(\ds)? longer than it may be\ninbox {10}22 unread\n/);
+      assert.match(stdout, / n=19\n {2}and 2 more\nstate\n/);
+      assert.match(stdout, /\nwrong {10}It has no deadline: it stays until it is removed\.\n$/);
+      await redis.set(CHANNEL, '{"secret"', 'PX', 60_000);
+      const byChannel = await run('show', '--platform', 'slack', '--channel', 'C1');
+      assert.match(byChannel.stdout, /^slack C1\nkey .*\ninbox {10}22 unread\n/);
+      assert.match(byChannel.stdout, /\nwrong {10}What is stored cannot be read as a state\./);
+      const byJob = await run('show', '--job', 'j1');
+      assert.equal([byJob.stdout, byJob.code], ['', 1]);
+      const nobody = await run('show', '--job', 'j9', '--platform', 'slack', '--channel', 'C9');
+      assert.is(nobody.stderr, 'There is no conversation in slack C9 that job j9 holds.\n');
+      assert.not.match(byJob.stderr + byChannel.stdout, 'secret');
+    },
+  );
 
   register('show says what is wrong', async ({ run, redis, store }) => {
     const wrong = async () =>
