@@ -136,4 +136,27 @@ test('release asks, and does what it is told', async () => {
   assert.is(await store.get(STATE), null);
 });
 
+test('what scans for long says how far it has come, and leaves nothing of that behind', async () => {
+  await Promise.all(
+    Array.from({ length: 3_000 }, (_, n) => redis.set(`conversation:slack:C${n}`, 'unreadable', 'PX', 600_000)),
+  );
+  const monitor = await redis.monitor();
+  let isPaused = false;
+  monitor.on('monitor', (_, [command = '']) => {
+    if (isPaused || command.toLowerCase() !== 'scan') return;
+    isPaused = true;
+    redis.call('CLIENT', 'PAUSE', '1800', 'ALL');
+  });
+  try {
+    const { text, code } = await onTerminal(['list'], { columns: 100 });
+    assert.is(code, 0);
+    assert.match(text, / conversations found, still scanning\. Ctrl-C ends it\./);
+    const last = text.lastIndexOf('Ctrl-C ends it.');
+    assert.ok(text.slice(last).startsWith('Ctrl-C ends it.\r\x1b[K'), 'the line is cleared before a row');
+    assert.is(stripVTControlCharacters(text).match(/\(unreadable\)/g)?.length, 3_000);
+  } finally {
+    monitor.disconnect();
+  }
+});
+
 test.run();

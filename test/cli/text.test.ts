@@ -1,9 +1,10 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { nearest } from '../../src/cli/help.ts';
+import { readSentinels } from '../../src/cli/sentinel.ts';
 import { shown, shownJson, span, tableOf } from '../../src/cli/text.ts';
 
-const test = suite('how the command line writes');
+const test = suite('how the command line writes and reads');
 
 test('a time span has its two largest units', () => {
   const cases: [ms: number, text: string][] = [
@@ -51,6 +52,19 @@ test('the word that was meant is the nearest one, if one is near', () => {
   assert.is(nearest('deu', words), undefined);
   assert.is(nearest('dui', words), 'due');
   assert.is(nearest('redis://:secret@host', words), undefined);
+});
+
+test('Sentinels are host:port with commas, also of IPv6; without a port it is theirs', () => {
+  const hosts = [
+    { host: 'a', port: 26379 },
+    { host: '::1', port: 7 },
+  ];
+  assert.equal(readSentinels('a, [::1]:7', 'chat'), { hosts, group: 'chat' });
+  assert.is(readSentinels(undefined, undefined), undefined);
+  for (const wrong of ['', 'a:1,', 'a:x', 'redis://a:1', 'u:p@a:1', 'a/1']) {
+    assert.throws(() => readSentinels(wrong, 'chat'), /^--sentinel /);
+  }
+  assert.throws(() => readSentinels('a:1', undefined), /go together/);
 });
 
 test.run();
