@@ -1,0 +1,41 @@
+import { tracingChannel } from 'node:diagnostics_channel';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { traced } from '../../src/trace.ts';
+
+const CALLS = 300_000;
+const ROUNDS = 9;
+const PROMISED_NS = 100;
+/** The machine may be busy. */
+const LIMIT_NS = 10 * PROMISED_NS;
+
+const test = suite('what the tracing channel costs');
+
+const server = async (key: string) => key;
+// As the store's methods are, so that the promise and the function that the channel needs are counted too.
+async function bare(key: string): Promise<string> {
+  return `${await server(key)}.`;
+}
+async function inChannel(key: string): Promise<string> {
+  return traced('get', { platform: 'slack' }, async () => `${await server(key)}.`);
+}
+
+/** Nanoseconds a call: the median of some rounds. */
+async function perCall(call: (key: string) => Promise<string>): Promise<number> {
+  const rounds: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const began = process.hrtime.bigint();
+    for (let n = 0; n < CALLS; n++) await call('key');
+    rounds.push(Number(process.hrtime.bigint() - began) / CALLS);
+  }
+  return rounds.toSorted((a, b) => a - b)[Math.floor(ROUNDS / 2)] ?? Number.NaN;
+}
+
+test('without a subscriber it is under 0.1 µs a call', async () => {
+  assert.is(tracingChannel('conversation-state:call').hasSubscribers, false);
+  const [without, within] = [await perCall(bare), await perCall(inChannel)];
+  console.log(`\n  ${without.toFixed(0)} ns a call without the channel, ${within.toFixed(0)} ns with it`);
+  assert.ok(within - without < LIMIT_NS, `${within - without} ns a call`);
+});
+
+test.run();
