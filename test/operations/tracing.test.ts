@@ -83,7 +83,6 @@ test('calls become counters by outcome and code, a duration, the length of the i
       ['answerQuestion slack answered', 1],
       ['inbox slack', 1],
       ['due unknown', 1],
-      ['get slack', 1],
     ],
     'conversation.errors': [['claim CONVCORRUPT', 1]],
     'conversation.inbox.length': [['', 2]],
@@ -91,7 +90,7 @@ test('calls become counters by outcome and code, a duration, the length of the i
   });
   assert.equal(
     durations.map(([method]) => method),
-    ['claim', 'setPendingQuestion', 'answerQuestion', 'inbox', 'due', 'get'],
+    ['claim', 'setPendingQuestion', 'answerQuestion', 'inbox', 'due'],
   );
   assert.ok(durations.every(([, sum]) => sum > 0));
 });
