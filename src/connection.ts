@@ -19,8 +19,8 @@ export interface Connection {
   waiting(keys: PairKeys, durability: Durability): Waiting;
   /** Sends a command that reads one key, to its master. */
   read(command: string, ...args: string[]): Promise<unknown>;
-  /** Every string key that matches a pattern, in batches, each key once. */
-  scan(pattern: string): AsyncGenerator<string[]>;
+  /** Every key of a type that matches a pattern, in batches, each key once. */
+  scan(pattern: string, type: 'string' | 'stream'): AsyncGenerator<string[]>;
   isCluster: boolean;
   /** What the client puts before every key of a command, but not into a pattern. */
   keyPrefix: string;
@@ -75,7 +75,7 @@ export function connect(client: Redis | Cluster, load: 'auto' | 'never', logger:
       const { functions, count } = functionsOnReplicas(client, keys, durability);
       return { functions: careful(functions), count };
     },
-    scan: (pattern) => scanKeys(client, pattern),
+    scan: (pattern, type) => scanKeys(client, pattern, type),
     isCluster: isCluster(client),
     keyPrefix: client.options.keyPrefix ?? '',
     ready,

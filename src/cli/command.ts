@@ -20,6 +20,7 @@ export const OPTIONS = {
   },
   reason: { type: 'string', value: 'TEXT', summary: 'why; the job is told, and the state says so until it is gone' },
   by: { type: 'string', value: 'NAME', summary: 'who; the name of the system user if absent' },
+  user: { type: 'string', value: 'NAME', summary: 'whose rights are checked; the user of this connection if absent' },
   stream: { type: 'string', value: 'KEY', summary: 'a stream that the job reads, under the prefix: job:ID:in' },
   yes: { type: 'boolean', summary: 'do not ask' },
   json: { type: 'boolean', summary: 'print JSON, one object a line' },

@@ -3,6 +3,7 @@ import { parseArgs, styleText } from 'node:util';
 import { LIBRARY_VERSION } from '../conversation.gen.ts';
 import { type Command, OPTIONS, type OptionName, type Values } from './command.ts';
 import { check, load } from './deploy.ts';
+import { doctor } from './doctor.ts';
 import { due } from './due.ts';
 import { Failure, USAGE_ERROR } from './failure.ts';
 import { helpFor, nearest, overview } from './help.ts';
@@ -11,7 +12,7 @@ import { list, watch } from './list.ts';
 import { release } from './release.ts';
 import { show } from './show.ts';
 
-const COMMANDS: Readonly<Record<string, Command>> = { list, show, watch, release, due, load, check, keys };
+const COMMANDS: Readonly<Record<string, Command>> = { list, show, watch, release, due, doctor, load, check, keys };
 const NAMES = new Intl.ListFormat('en', { type: 'disjunction' }).format(Object.keys(COMMANDS));
 const GENERAL = ['help', 'version'] as const;
 

@@ -6,13 +6,17 @@ import { openMasters } from './masters.ts';
 const ROUNDS = 4;
 
 /**
- * Every string key that matches, in batches, each key once. On a cluster all masters are scanned, and where slots moved
+ * Every key of a type that matches, in batches, each key once. On a cluster all masters are scanned, and where slots moved
  * meanwhile once more: a key may have gone from a master that was still to come to one that was through.
  */
-export async function* scanKeys(client: Redis | Cluster, pattern: string): AsyncGenerator<string[]> {
+export async function* scanKeys(
+  client: Redis | Cluster,
+  pattern: string,
+  type: 'string' | 'stream',
+): AsyncGenerator<string[]> {
   const seen = new Set<string>();
   if (!isCluster(client)) {
-    yield* scanServer(client, pattern, seen);
+    yield* scanServer(client, pattern, type, seen);
     return;
   }
   let opened = await openMasters(client);
@@ -20,7 +24,7 @@ export async function* scanKeys(client: Redis | Cluster, pattern: string): Async
     for (let round = 0; round < ROUNDS; round++) {
       for (const { client: master, error } of opened.masters) {
         if (error) throw error;
-        yield* scanServer(master, pattern, seen);
+        yield* scanServer(master, pattern, type, seen);
       }
       const before = layoutOf(opened.masters);
       opened.close();
@@ -33,10 +37,10 @@ export async function* scanKeys(client: Redis | Cluster, pattern: string): Async
   }
 }
 
-async function* scanServer(server: Redis, pattern: string, seen: Set<string>): AsyncGenerator<string[]> {
+async function* scanServer(server: Redis, pattern: string, type: string, seen: Set<string>): AsyncGenerator<string[]> {
   let cursor = '0';
   do {
-    const [next, found] = await server.scan(cursor, 'MATCH', pattern, 'COUNT', 1000, 'TYPE', 'string');
+    const [next, found] = await server.scan(cursor, 'MATCH', pattern, 'COUNT', 1000, 'TYPE', type);
     const fresh = found.filter((key) => !seen.has(key) && seen.add(key));
     if (fresh.length > 0) yield fresh;
     cursor = next;

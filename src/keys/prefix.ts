@@ -64,10 +64,16 @@ export function* prefixesOf({ prefix, sharded }: Keyspace): Generator<string> {
 }
 
 /** What SCAN finds the conversations by, of one platform or all. */
-export function conversationPattern({ prefix, sharded }: Keyspace, platform: string | undefined): string {
-  if (platform !== undefined) checkPlatform(platform);
+export function conversationPattern(space: Keyspace, platform: string | undefined): string {
+  if (platform === undefined) return keyPattern(space, CONVERSATION);
+  checkPlatform(platform);
+  return keyPattern(space, `${CONVERSATION}${platform.toLowerCase()}:`);
+}
+
+/** What SCAN finds the keys by that begin with a name behind the store's prefix. */
+export function keyPattern({ prefix, sharded }: Keyspace, name: string): string {
   const before = prefix.replace(/[\\*?[\]^-]/g, '\\$&') + (sharded ? `{${PARTITION_PATTERN}}:` : '');
-  return `${before}${CONVERSATION}${platform === undefined ? '' : `${platform.toLowerCase()}:`}*`;
+  return `${before}${name}*`;
 }
 
 /** As many partitions as a Redis Cluster has slots. */

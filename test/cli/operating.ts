@@ -206,6 +206,50 @@ export function operating<T>(test: Test<T>, place: () => Place): void {
     );
   });
 
+  register('doctor says what is amiss with the keys, an example each, and changes nothing', async (found) => {
+    const { run, redis, store } = found;
+    const amiss = async () =>
+      (await run('doctor', '--json')).stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line))
+        .filter(({ check }) => check === 'keys')
+        .map(({ level, found }) => `${level} ${found}`);
+    assert.equal(await amiss(), ['ok Nothing is amiss with 0 conversations, 0 indexes, 0 inboxes.']);
+    for (let n = 1; n <= 6; n++) await store.claim({ ...STATE, channelId: `C${n}`, jobId: `j${n}`, claimId: `c${n}` });
+    await redis.set('conversation:slack:C1', '{"secret"', 'PX', 60_000);
+    await redis.persist('conversation:slack:C2');
+    await redis.pexpire('job-index:j3', 500_000);
+    await redis.del('job-index:j4', 'conversation:slack:C5');
+    await store.claim(
+      { ...STATE, channelId: 'C6', jobId: 'j7', claimId: 'c7', deliveryId: 'd' },
+      { queue: { text: 'more' } },
+    );
+    await redis.del('conversation:slack:C6', 'job-index:j6');
+    await redis.zadd(WATCH, Date.now() - 700_000, 'j3\nconversation:slack:C3');
+    // What other programs keep under such names is none of its business.
+    await redis.set('conversation:other', 'x');
+    await redis.rpush('conversation:slack:list', 'x');
+    const before = await dump(redis);
+    const expected = [
+      'ok Looked at 5 conversations, 4 indexes, 1 inboxes.',
+      'warning Inboxes with messages whose channel no job has: 1 (conversation-inbox:slack:C6).',
+      'warning Indexes that lead to no conversation of their job: 1 (job-index:j5).',
+      'warning Watched jobs that are silent and that no sweep has looked at for ten minutes: 1 (j3).',
+      'wrong Conversations that cannot be read: 1 (conversation:slack:C1).',
+      'wrong Conversations whose index expires at another time: 1 (conversation:slack:C3).',
+      'wrong Conversations without a deadline: 1 (conversation:slack:C2).',
+      'wrong Conversations without an index that leads to them: 1 (conversation:slack:C4).',
+    ];
+    assert.equal((await amiss()).sort(), expected);
+    const { stdout, stderr, code } = await run('doctor');
+    assert.is(code, 1);
+    assert.match(stderr, /^\d+ things are wrong\.\n$/);
+    assert.match(stdout, /\n✗ keys {9}Conversations without a deadline: 1 .*\n {15}Nobody frees such a channel/);
+    assert.equal(await dump(redis), before);
+    assert.not.match(stdout, 'secret');
+  });
+
   register(
     'release tells the job who took the channel and why, and forgets the conversation',
     async ({ run, redis, store }) => {

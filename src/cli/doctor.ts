@@ -1,0 +1,99 @@
+import type { Redis } from 'ioredis';
+import { modeOf, onMasters } from '../cluster/masters.ts';
+import { isConversationError } from '../errors.ts';
+import { checkKeyspace } from '../keys/prefix.ts';
+import { type Command, STORE, type Values } from './command.ts';
+import { LIMIT_MS, type Server, type Store, withServer, withStore } from './connect.ts';
+import { type Finding, ok, warning, wrong } from './doctor/finding.ts';
+import { keyFindings } from './doctor/keys.ts';
+import { rightsFindings } from './doctor/rights.ts';
+import { permitted, serverFindings } from './doctor/server.ts';
+import { Failure } from './failure.ts';
+import { progress } from './progress.ts';
+import { reasonOf } from './reason.ts';
+import { shownJson, styled } from './text.ts';
+
+const MARKS = { ok: styled('green', '✓'), warning: styled('yellow', '!'), wrong: styled('red', '✗') } as const;
+
+export const doctor: Command = {
+  summary: 'says what is wrong with the server, the rights of a user and the stored conversations, and what to do',
+  options: [...STORE, 'user', 'stream', 'json'],
+  examples: ['doctor', 'doctor --user app --stream job:j1:in'],
+  notes: [
+    'Each line has a mark: ✓ as it should be, ! worth a look, ✗ wrong. It exits with 1 where something is wrong. It',
+    'changes nothing. Of a large store it looks at the first 100,000 conversations, indexes and inboxes. The user needs',
+    'the rights of somebody on call, and besides +info +acl|whoami +acl|dryrun; what it may not look at is said.',
+  ],
+  async run(values) {
+    let failures = 0;
+    const print = (findings: readonly Finding[], server: string) => {
+      failures += findings.filter(({ level }) => level === 'wrong').length;
+      for (const finding of findings) console.log(values.json ? shownJson({ server, ...finding }) : told(finding));
+    };
+    await withServer(values, async (server) => {
+      for (const { address, findings } of await lookAtServers(server, values)) {
+        if (!values.json) console.log(styled('bold', address));
+        print(findings, address);
+      }
+    });
+    await withStore(values, async (store) => print(await lookAtKeys(store), ''));
+    if (failures > 0) throw new Failure(failures === 1 ? 'One thing is wrong.' : `${failures} things are wrong.`);
+  },
+};
+
+async function lookAtServers(server: Server, { prefix = '', sharded = false, user, stream }: Values) {
+  const { client, name, tls } = server;
+  const cluster = (await modeOf(client)) === 'cluster';
+  const space = checkKeyspace({ prefix, sharded }, cluster, '');
+  const look = async (master: Redis) => {
+    const rights = permitted('rights', rightsFindings(master, space, { user, cluster, stream }));
+    return { findings: (await Promise.all([serverFindings(master), rights])).flat() };
+  };
+  const masters = (await onMasters(client, look)).map((result) => {
+    const address = cluster ? result.address : name;
+    if (!('error' in result)) return { address, findings: result.findings };
+    if (!cluster) throw result.error;
+    const reason = reasonOf(result.error, { tls, limitMs: LIMIT_MS });
+    return { address, findings: [wrong('server', `Could not be asked: ${reason}`, 'Look whether it runs.')] };
+  });
+  masters.sort((a, b) => (a.address < b.address ? -1 : 1));
+  return cluster ? [{ address: 'cluster', findings: await permitted('slots', slotsOf(client)) }, ...masters] : masters;
+}
+
+async function slotsOf(client: Redis): Promise<Finding[]> {
+  const info = String(await client.cluster('INFO'));
+  const state = /^cluster_state:(\w+)/m.exec(info)?.[1];
+  const assigned = /^cluster_slots_ok:(\d+)/m.exec(info)?.[1];
+  if (state === 'ok') return [ok('slots', `All ${assigned} are served.`)];
+  return [
+    wrong(
+      'slots',
+      `The cluster is down: ${assigned} of 16384 slots are served.`,
+      'Bring back the masters that are missing, or let a replica take over: redis-cli --cluster check.',
+    ),
+  ];
+}
+
+async function lookAtKeys(store: Store): Promise<Finding[]> {
+  let looked = 0;
+  const bar = progress(() => `${looked.toLocaleString('en')} keys looked at. Ctrl-C ends it.`);
+  try {
+    await store.connection.ready();
+    return await permitted(
+      'keys',
+      keyFindings(store, (count) => {
+        looked = count;
+      }),
+    );
+  } catch (error) {
+    if (!isConversationError(error, 'LIBRARY_MISSING', 'LIBRARY_OUTDATED', 'LIBRARY_TOO_NEW')) throw error;
+    return [warning('keys', 'Not looked at: that takes the library.', 'Load it, then look again.')];
+  } finally {
+    bar.end();
+  }
+}
+
+function told({ check, level, found, advice }: Finding): string {
+  const line = `${MARKS[level]} ${check.padEnd(11)}  ${found}`;
+  return advice === undefined ? line : `${line}\n               ${styled('dim', advice)}`;
+}

@@ -1,0 +1,168 @@
+import { CONVERSATION, convGet, INBOX, JOB_INDEX } from '../../conversation.gen.ts';
+import { isConversationError } from '../../errors.ts';
+import { channelOf, jobIndexKey, watchedIn, watchKey } from '../../keys/keys.ts';
+import { keyPattern, prefixesOf } from '../../keys/prefix.ts';
+import type { StoredConversationState } from '../../state.ts';
+import { parse } from '../../text.ts';
+import type { Store } from '../connect.ts';
+import { serverTime } from '../look.ts';
+import { shown } from '../text.ts';
+import { type Finding, ok, warning, wrong } from './finding.ts';
+
+/** How many keys of each kind are looked at, so that a large store is not read for hours. */
+const MOST = 100_000;
+const EXAMPLES = 3;
+const PARTITIONS_AT_ONCE = 64;
+/** MIGRATE writes deadlines anew, relative to now. */
+const APART_MS = 100;
+/** A job that has been due for this long was looked at by no sweep. */
+const UNSWEPT_MS = 600_000;
+
+/** What can be amiss with a key: what is said of those found, what that means, and what to do. */
+const PROBLEMS = {
+  unreadable: [
+    'Conversations that cannot be read',
+    'Every call for such a channel fails with CONVCORRUPT. Look with show; remove by platform and channel deletes one.',
+  ],
+  endless: [
+    'Conversations without a deadline',
+    'Nobody frees such a channel if its job dies. Another program wrote it; getByJobId gives it a deadline.',
+  ],
+  apart: [
+    'Conversations whose index expires at another time',
+    'Another program writes one of the two keys. Let it use the functions.',
+  ],
+  unindexed: [
+    'Conversations without an index that leads to them',
+    'Such a job does not find its channel. Another program wrote or deleted a key; set of the same state writes both.',
+  ],
+  stray: [
+    'Indexes that lead to no conversation of their job',
+    'They end by themselves. Another program took a channel over or removed a conversation; let it use the functions.',
+  ],
+  unread: [
+    'Inboxes with messages whose channel no job has',
+    'The next job of the channel reads them. A dispatcher whose removal is told `waiting` has it read on first.',
+  ],
+  unswept: [
+    'Watched jobs that are silent and that no sweep has looked at for ten minutes',
+    'Run the sweep. npx conversation-state due shows those jobs.',
+  ],
+} as const satisfies Record<string, readonly [what: string, advice: string]>;
+
+type Problem = keyof typeof PROBLEMS;
+
+const IS_WRONG: readonly Problem[] = ['unreadable', 'endless', 'apart', 'unindexed'];
+
+/** Looks for what is amiss with the store's keys. `hear` is told now and then how many were looked at. */
+export async function keyFindings(store: Store, hear: (looked: number) => void): Promise<Finding[]> {
+  const found = new Map<Problem, string[]>();
+  let looked = 0;
+  const kinds = [
+    { name: 'conversations', batches: keysOf(store, CONVERSATION, 'string'), problemOf: problemOfConversation },
+    { name: 'indexes', batches: keysOf(store, JOB_INDEX, 'string'), problemOf: problemOfIndex },
+    { name: 'inboxes', batches: keysOf(store, INBOX, 'stream'), problemOf: problemOfInbox },
+    { name: 'watched jobs', batches: unswept(store), problemOf: async () => 'unswept' as const },
+  ];
+  const counts: string[] = [];
+  for (const { name, batches, problemOf } of kinds) {
+    let count = 0;
+    let isWhole = true;
+    for await (const keys of batches) {
+      await Promise.all(
+        keys.map(async (key) => {
+          // What was written between two reads looks amiss once.
+          const problem = (await problemOf(store, key)) && (await problemOf(store, key));
+          if (problem) found.set(problem, [...(found.get(problem) ?? []), key]);
+        }),
+      );
+      count += keys.length;
+      looked += keys.length;
+      hear(looked);
+      isWhole = count < MOST;
+      if (!isWhole) break;
+    }
+    if (name !== 'watched jobs') counts.push(`${isWhole ? '' : 'the first '}${count.toLocaleString('en')} ${name}`);
+  }
+  const problems = [...found].map(([problem, keys]) => told(problem, keys));
+  return [
+    problems.length === 0
+      ? ok('keys', `Nothing is amiss with ${counts.join(', ')}.`)
+      : ok('keys', `Looked at ${counts.join(', ')}.`),
+    ...problems,
+  ];
+}
+
+function told(problem: Problem, keys: readonly string[]): Finding {
+  const [what, advice] = PROBLEMS[problem];
+  const some = `${keys.slice(0, EXAMPLES).map(shown).join(', ')}${keys.length > EXAMPLES ? ', …' : ''}`;
+  const found = `${what}: ${keys.length.toLocaleString('en')} (${some}).`;
+  return (IS_WRONG.includes(problem) ? wrong : warning)('keys', found, advice);
+}
+
+async function* keysOf({ connection, space }: Store, name: string, type: 'string' | 'stream') {
+  yield* connection.scan(keyPattern(space, name), type);
+}
+
+/** The watched jobs that no sweep has looked at for long. */
+async function* unswept(store: Store): AsyncGenerator<string[]> {
+  const until = String((await serverTime(store)) - UNSWEPT_MS);
+  const prefixes = [...prefixesOf(store.space)];
+  while (prefixes.length > 0) {
+    const some = prefixes.splice(0, PARTITIONS_AT_ONCE).map(async (prefix) => {
+      const range = ['-inf', until, 'BYSCORE', 'LIMIT', '0', String(MOST)];
+      const members = (await store.connection.read('zrange', watchKey(prefix), ...range)) as string[];
+      return members.map((member) => watchedIn(member).jobId);
+    });
+    yield (await Promise.all(some)).flat();
+  }
+}
+
+/** The conversation of a key; undefined where there is none, null where it cannot be read. */
+async function stateAt(
+  { connection }: Store,
+  conversation: string,
+): Promise<StoredConversationState | null | undefined> {
+  try {
+    const text = await convGet(connection.functions, { conversation });
+    return text === null ? undefined : parse<StoredConversationState>(text);
+  } catch (error) {
+    if (isConversationError(error, 'CONVCORRUPT')) return null;
+    // A pattern finds keys of other programs too.
+    if (isConversationError(error, 'CONVKEY', 'WRONGTYPE')) return undefined;
+    throw error;
+  }
+}
+
+async function problemOfConversation(store: Store, key: string): Promise<Problem | undefined> {
+  const { read } = store.connection;
+  const state = await stateAt(store, key);
+  if (state === undefined) return undefined;
+  if (state === null) return 'unreadable';
+  const index = jobIndexKey(key.slice(0, key.indexOf(CONVERSATION)), state.jobId);
+  const [leads, ends, indexEnds] = await Promise.all([
+    read('get', index),
+    read('pexpiretime', key).then(Number),
+    read('pexpiretime', index).then(Number),
+  ]);
+  if (ends === -1) return 'endless';
+  if (leads !== key) return 'unindexed';
+  return Math.abs(ends - indexEnds) > APART_MS ? 'apart' : undefined;
+}
+
+async function problemOfIndex(store: Store, key: string): Promise<Problem | undefined> {
+  const at = key.indexOf(JOB_INDEX);
+  const [prefix, jobId] = [key.slice(0, at), key.slice(at + JOB_INDEX.length)];
+  const leads = await store.connection.read('get', key);
+  if (leads === null) return undefined;
+  if (typeof leads !== 'string' || !channelOf(prefix, leads)) return 'stray';
+  const state = await stateAt(store, leads);
+  // One that cannot be read was found above.
+  return state === null || state?.jobId === jobId ? undefined : 'stray';
+}
+
+async function problemOfInbox(store: Store, key: string): Promise<Problem | undefined> {
+  const conversation = key.replace(INBOX, CONVERSATION);
+  const [length, state] = await Promise.all([store.connection.read('xlen', key), stateAt(store, conversation)]);
+  return Number(length) > 0 && state === undefined ? 'unread' : undefined;
+}
