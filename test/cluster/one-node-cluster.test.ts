@@ -97,6 +97,18 @@ test('the command line finds the whole cluster from one node, and what runs on i
   assert.match((await run('list', '--json', '--sharded')).stdout, `"jobId":"${jobId}"`);
   assert.match((await run('due', '--json', '--sharded')).stdout, `"jobId":"${jobId}"`);
   assert.match((await run('show', '--job', jobId, '--sharded')).stdout, /\ninbox {10}empty\n/);
+  const doctor = (await run('doctor', '--json', '--sharded')).stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  const foundBy = (check: string) => doctor.filter((finding) => finding.check === check);
+  assert.equal(
+    foundBy('slots').map(({ level, found }) => `${level} ${found}`),
+    ['ok All 16384 are served.'],
+  );
+  assert.is(foundBy('rights')[0]?.level, 'ok');
+  assert.is(foundBy('library').length, foundBy('server').length);
+  assert.match(foundBy('keys')[0]?.found, 'Nothing is amiss with 1 conversations, 1 indexes, 0 inboxes.');
   const untagged = await run('list');
   assert.is(untagged.code, 2);
   assert.match(untagged.stderr, 'give a prefix with a hash tag, such as "{agentsmith}:"');
