@@ -58,7 +58,11 @@ export interface Column {
 
 /** Lines that line up; on a terminal as wide as it is, in a pipe as wide as they need. Cells may have colours. */
 export function tableOf(columns: readonly Column[], rows: readonly string[][], width = terminalWidth()): string[] {
-  const widths = columns.map(({ head }, at) => Math.max(head.length, ...rows.map((row) => lengthOf(row[at] ?? ''))));
+  // A million rows would be too many arguments for Math.max.
+  const full = columns.map(({ head }, at) =>
+    rows.reduce((most, row) => Math.max(most, lengthOf(row[at] ?? '')), head.length),
+  );
+  const widths = [...full];
   const isHere = columns.map(() => true);
   const total = () => widths.reduce((sum, each, at) => sum + (isHere[at] ? each + 2 : 0), -2);
   for (const [at, { min }] of columns.entries()) {
@@ -68,10 +72,9 @@ export function tableOf(columns: readonly Column[], rows: readonly string[][], w
   const spare = columns.flatMap(({ spare: order }, at) => (order === undefined ? [] : [{ at, order }]));
   for (const { at } of spare.sort((a, b) => b.order - a.order)) if (total() > width) isHere[at] = false;
   // What leaving out columns has won goes to those that were cut.
-  for (const [at, { min, head }] of columns.entries()) {
+  for (const [at, { min }] of columns.entries()) {
     if (min === undefined) continue;
-    const full = Math.max(head.length, ...rows.map((row) => lengthOf(row[at] ?? '')));
-    widths[at] = Math.min(full, (widths[at] ?? 0) + Math.max(0, width - total()));
+    widths[at] = Math.min(full[at] ?? 0, (widths[at] ?? 0) + Math.max(0, width - total()));
   }
   const line = (cells: readonly string[]) =>
     columns

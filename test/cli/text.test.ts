@@ -45,6 +45,12 @@ test('a table is cut at the columns that may be, then loses those that may go, a
   assert.ok(tableOf(columns, rows, 13).every((line) => line.length <= 13 && !line.includes('b')));
 });
 
+test('a table of very many rows is one table', () => {
+  const rows = Array.from({ length: 300_000 }, (_, n) => [`C${n}`]);
+  const lines = tableOf([{ head: 'CHANNEL', align: 'right' }], rows, Number.POSITIVE_INFINITY);
+  assert.equal([lines.length, lines[1], lines[300_000]], [300_001, '     C0', 'C299999']);
+});
+
 test('the word that was meant is the nearest one, if one is near', () => {
   const words = ['list', 'show', 'watch', 'due'];
   assert.is(nearest('lsit', words), 'list');
