@@ -18,7 +18,7 @@ export const TENANT = '{shop}:';
 const PROGRESS_MS = 15_000;
 const SHOWN = 5;
 
-/** What the README advises for a client that is to sit out a failover. */
+/** What docs/cluster.md advises for a client that is to sit out a failover. */
 const PATIENT = { maxRedirections: 64, retryDelayOnFailover: 200, retryDelayOnClusterDown: 200 };
 /** The errors of a client that lost its patience all the same, and how often such a call is made again. */
 const IMPATIENT = /^(Connection is closed|Too many Cluster redirections|CLUSTERDOWN|LOADING|READONLY)|ECONN|EPIPE/;

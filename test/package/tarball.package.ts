@@ -92,11 +92,15 @@ async function filesIn(directory: string): Promise<string[]> {
     .sort();
 }
 
-test('holds the compiled source, the Lua, the licence, the readme and the changelog, and nothing else', async () => {
+test('holds the compiled source, the Lua, the pages, the examples and the licence, and nothing else', async () => {
   const compiled = (await filesIn(join(root, 'src'))).flatMap((file) =>
     ['.js', '.d.ts'].map((extension) => `dist/${file.replace(/\.ts$/, extension)}`),
   );
-  const others = ['CHANGELOG.md', 'LICENSE', 'README.md', 'lua/conversation.lua', 'package.json'];
+  const pages = ['BENCHMARKS.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'README.md', 'SECURITY.md', 'benchmarks.svg'];
+  const others = [...pages, 'LICENSE', 'lua/conversation.lua', 'package.json'];
+  // What git ignores there is no part of the project.
+  const { stdout: tracked } = await run(root, 'git', 'ls-files', 'docs', 'examples');
+  others.push(...tracked.trim().split('\n'));
   const { stdout } = await run(folder, 'tar', '-tzf', tarball);
   const packed = stdout.trim().split('\n');
   assert.equal(packed.map((path) => path.replace(/^package\//, '')).sort(), [...compiled, ...others].sort());

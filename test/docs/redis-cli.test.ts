@@ -1,68 +1,30 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { LIBRARY_SOURCE, LIBRARY_VERSION } from '../../src/index.ts';
+import { partitionOf } from '../../src/keys/prefix.ts';
+import { cli } from '../cli/cli.ts';
 import { withRedis } from '../support/redis.ts';
+import { linesOf, pageOf, words } from './pages.ts';
 
-const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
-const blocks = [...readme.matchAll(/^```(\w+)\n([\s\S]*?)^```/gm)].map(([, language, text]) => ({
-  language,
-  text: text ?? '',
-}));
-const lines = blocks.filter(({ language }) => language === 'sh').flatMap(({ text }) => text.trim().split('\n'));
+const page = pageOf('docs/redis-cli.md');
+const readme = pageOf('README.md');
 
-/** A redis-cli line as the words a shell would make of it, without redis-cli itself. */
-function words(line: string): string[] {
-  return [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, bare]) => quoted ?? bare ?? '').slice(1);
-}
-
-const test = suite('README');
+const test = suite('the lines for a shell');
 const redis = withRedis(test);
 
-test('the two commands stand alone on their lines', () => {
-  assert.ok(lines.includes('npm ci && npm start'));
-  assert.ok(lines.includes('npm test'));
-});
-
-test('the TypeScript example compiles and tells the story its comments tell', async () => {
-  const [example] = blocks.filter(({ language }) => language === 'ts');
-  assert.ok(example);
-  const client = await redis.connect();
-  await client.flushall();
-  const folder = await mkdtemp(join(import.meta.dirname, 'readme-'));
-  try {
-    const file = join(folder, 'example.ts');
-    await writeFile(file, example.text.replace("'conversation-state'", "'../../../src/index.ts'"));
-    const run = promisify(execFile);
-    const tsc = join(import.meta.dirname, '../../node_modules/typescript/bin/tsc');
-    const project = join(folder, 'tsconfig.json');
-    await writeFile(project, JSON.stringify({ extends: '../../../tsconfig.json', include: ['example.ts'] }));
-    await run(process.execPath, [tsc, '-p', project]);
-    const env = { ...process.env, REDIS_URL: await redis.url() };
-    const { stdout } = await run(process.execPath, ['--import', 'tsx', file], { env });
-    const heard = stdout.trim().split('\n');
-    assert.ok(heard.includes('conversation claimed: slack C0123ABCD, job agent-web-12'));
-    assert.ok(heard.includes('agent-web-12 speaks in C0123ABCD'));
-    assert.equal(
-      heard.filter((line) => /^(accepted|removed)$/.test(line)),
-      ['accepted', 'removed'],
-    );
-    const left = (await client.keys('*')).sort();
-    assert.equal(left, ['conversation-handled:slack:C0123ABCD', 'job:agent-web-12:in']);
-  } finally {
-    await rm(folder, { recursive: true });
-  }
+test('the two commands of the README stand alone on their lines', () => {
+  assert.ok(linesOf(readme, 'sh').includes('npm ci && npm start'));
+  assert.ok(linesOf(readme, 'sh').includes('npm test'));
 });
 
 test('the redis-cli lines answer what the table says', async () => {
   const client = await redis.connect();
   await client.flushall();
   await client.function('LOAD', 'REPLACE', LIBRARY_SOURCE);
-  const calls = lines.filter((line) => /^redis-cli (FCALL|XRANGE)/.test(line));
+  const calls = linesOf(page, 'sh').filter((line) => /^redis-cli (FCALL|XRANGE)/.test(line));
   const replies: unknown[] = [];
   for (const line of calls) {
     const [command = '', ...args] = words(line);
@@ -109,7 +71,7 @@ async function allowed(client: Redis, calls: Record<string, [string, ...string[]
 test('each of the three users can do its work and nothing else', async () => {
   const { url } = await redis.server();
   const admin = new Redis(url);
-  const users = lines.filter((line) => line.startsWith('redis-cli ACL SETUSER'));
+  const users = linesOf(pageOf('docs/security.md'), 'sh').filter((line) => line.startsWith('redis-cli ACL SETUSER'));
   assert.is(users.length, 3);
   for (const line of users) {
     const [command = '', ...args] = words(line);
@@ -180,10 +142,32 @@ test('each of the three users can do its work and nothing else', async () => {
 test('the state that is shown is one that the library takes', async () => {
   const client = await redis.connect();
   await client.function('LOAD', 'REPLACE', LIBRARY_SOURCE);
-  const [shown] = blocks.filter(({ language }) => language === 'json');
+  const [shown] = page.blocks.filter(({ language }) => language === 'json');
   assert.ok(shown);
   const keys = ['conversation:slack:C0123ABCD', 'job-index:agent-web-12'];
   assert.is(await client.fcall('conv_set', 2, ...keys, shown.text), null);
+});
+
+test('the command lines of the command line do what the page says', async () => {
+  const client = await redis.connect();
+  await client.flushall();
+  const commands = linesOf(pageOf('docs/command-line.md'), 'sh').map(words);
+  assert.ok(commands.length >= 5);
+  for (const [, ...args] of commands) {
+    const { stderr, code } = await cli(args, { REDIS_URL: await redis.url() });
+    assert.is(code, 0, `${args.join(' ')}: ${stderr}`);
+  }
+});
+
+test('a shell finds the partition of a channel as the page says', async () => {
+  const lines = linesOf(pageOf('docs/cluster.md'), 'sh');
+  const [, computed] = /# (\S+)$/.exec(lines[0] ?? '') ?? [];
+  assert.is(computed, partitionOf('slack', 'C1'));
+  const { stdout } = await promisify(execFile)('bash', ['-c', (lines[0] ?? '').replace(/#.*$/, '')]);
+  assert.is(stdout.trim(), computed);
+  const [command = '', printed] = (lines[1] ?? '').split('#');
+  const [, ...args] = words(command.trim());
+  assert.is((await cli(args)).stdout.trim(), printed?.trim());
 });
 
 test.run();

@@ -1,0 +1,79 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { Redis } from 'ioredis';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { freePort } from '../../scripts/redis/free-port.ts';
+import { withRedis } from '../support/redis.ts';
+import { PAGES, type Page, ROOT } from './pages.ts';
+
+const test = suite('the TypeScript of the pages');
+const redis = withRedis(test);
+const run = promisify(execFile);
+const programs = PAGES.filter(({ blocks }) => blocks.some(({ language }) => language === 'ts'));
+let folder: string;
+
+test.before(async () => {
+  folder = await mkdtemp(join(import.meta.dirname, 'programs-'));
+  for (const page of programs) await writeFile(fileOf(page), programOf(page));
+});
+test.after(() => rm(folder, { recursive: true, force: true }));
+
+function fileOf({ path }: Page): string {
+  return join(folder, `${path.replace(/\W/g, '-')}.ts`);
+}
+
+/** All blocks of a page, in their order, are one program. */
+function programOf({ blocks }: Page): string {
+  const code = blocks.filter(({ language }) => language === 'ts').map(({ text }) => text);
+  return code.join('\n').replaceAll("'conversation-state'", "'../../../src/index.ts'");
+}
+
+/** What the page says that is printed, by the comments behind its console.log lines: the first word of each. */
+function promised(page: Page): string[] {
+  return [...programOf(page).matchAll(/console\.log\(.*\); \/\/ ([\w-]+)/g)].map(([, word]) => word ?? '');
+}
+
+test('each page is a program that compiles', async () => {
+  const project = join(folder, 'tsconfig.json');
+  await writeFile(project, JSON.stringify({ extends: '../../../tsconfig.json', include: ['*.ts'] }));
+  const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
+  const { stdout } = await run(process.execPath, [tsc, '-p', project]).catch((error) => error);
+  assert.is(stdout, '');
+  assert.ok(programs.length >= 5);
+});
+
+for (const page of programs) {
+  test(`${page.path} prints what its comments say`, async () => {
+    const env: NodeJS.ProcessEnv = { ...process.env, REDIS_URL: await serverFor(page) };
+    const { stdout } = await run(process.execPath, ['--import', 'tsx', fileOf(page)], { env, timeout: 60_000 });
+    const printed = stdout.trim().split('\n');
+    const words = promised(page);
+    let at = 0;
+    for (const word of words) {
+      const found = printed.findIndex((line, n) => n >= at && line.split(' ')[0] === word);
+      assert.ok(found >= 0, `${word} is not printed after line ${at}:\n${stdout}`);
+      at = found + 1;
+    }
+  });
+}
+
+async function serverFor({ text }: Page): Promise<string> {
+  if (!text.includes('new Cluster(')) {
+    const client = await redis.connect();
+    await client.flushall();
+    return redis.url();
+  }
+  const bus = String(await freePort());
+  const own = ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1', '--cluster-port', bus];
+  const { url } = await redis.server(...own);
+  const node = new Redis(url);
+  await node.cluster('ADDSLOTSRANGE', 0, 16_383);
+  while (!String(await node.cluster('INFO')).includes('cluster_state:ok'));
+  node.disconnect();
+  return url;
+}
+
+test.run();
