@@ -18,7 +18,7 @@ const MARKS = { ok: styled('green', '✓'), warning: styled('yellow', '!'), wron
 export const doctor: Command = {
   summary: 'says what is wrong with the server, the rights of a user and the stored conversations, and what to do',
   options: [...STORE, 'user', 'stream', 'json'],
-  examples: ['doctor', 'doctor --user app --stream job:j1:in'],
+  examples: ['doctor --prefix staging:', 'doctor --user app --stream job:j1:in'],
   notes: [
     'Each line has a mark: ✓ as it should be, ! worth a look, ✗ wrong. It exits with 1 where something is wrong. It',
     'changes nothing. Of a large store it looks at the first 100,000 conversations, indexes and inboxes. The user needs',

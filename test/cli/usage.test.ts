@@ -46,7 +46,7 @@ test('keys prints the bare key where one is asked for', async () => {
   succeeded(both, 'conversation  conversation:slack:C1\njob index     job-index:j1');
 });
 
-const WANTED = 'Wanted is list, show, watch, release, due, load, check, or keys.';
+const WANTED = 'Wanted is list, show, watch, release, due, doctor, load, check, or keys.';
 
 test('a command line that is wrong is explained without repeating what may be a password', async () => {
   const cases: [args: string[], said: string][] = [
