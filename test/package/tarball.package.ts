@@ -98,9 +98,12 @@ test('holds the compiled source, the Lua, the pages, the examples and the licenc
   );
   const pages = ['BENCHMARKS.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'README.md', 'SECURITY.md', 'benchmarks.svg'];
   const others = [...pages, 'LICENSE', 'lua/conversation.lua', 'package.json'];
-  // What git ignores there is no part of the project.
-  const { stdout: tracked } = await run(root, 'git', 'ls-files', 'docs', 'examples');
-  others.push(...tracked.trim().split('\n'));
+  for (const name of ['docs', 'examples']) {
+    const files = (await filesIn(join(root, name))).filter(
+      (file) => !/(^|\/)(node_modules|package-lock\.json)/.test(file),
+    );
+    others.push(...files.map((file) => `${name}/${file}`));
+  }
   const { stdout } = await run(folder, 'tar', '-tzf', tarball);
   const packed = stdout.trim().split('\n');
   assert.equal(packed.map((path) => path.replace(/^package\//, '')).sort(), [...compiled, ...others].sort());
