@@ -6,8 +6,9 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readAddress } from '../../src/cli/address.ts';
 import { Failure } from '../../src/cli/failure.ts';
-import { LIBRARY_SOURCE, LIBRARY_VERSION } from '../../src/index.ts';
+import { ConversationStore, LIBRARY_SOURCE, LIBRARY_VERSION } from '../../src/index.ts';
 import { LIBRARY_RETOUCHED, libraryOf } from '../deploy/versions.ts';
+import { STATE } from '../support/library.ts';
 import { withRedis } from '../support/redis.ts';
 import { type CliRun, cli, failed, succeeded } from './cli.ts';
 
@@ -332,15 +333,37 @@ test('a replica and a full server say why they take no library', async () => {
   );
 });
 
+/** Passes what comes over TLS on to the server. */
+function relay(socket: Socket): void {
+  const { hostname, port } = new URL(url);
+  const onward = connect(Number(port), hostname);
+  socket.on('error', () => onward.destroy()).on('close', () => onward.destroy());
+  onward.on('error', () => socket.destroy()).on('close', () => socket.destroy());
+  socket.pipe(onward).pipe(socket);
+}
+
+test('where the server wants a certificate of the client, it is shown the one that is named', async () => {
+  const pem = await readFile(CERTIFICATE);
+  const secure = await listen(createTlsServer({ key: pem, cert: pem, ca: pem, requestCert: true }, relay));
+  const file = CERTIFICATE.pathname;
+  const trusting = ['--url', `rediss://localhost:${secure}`, '--tls-ca', file];
+  succeeded(
+    await cli(['load', ...trusting, '--tls-cert', file, '--tls-key', file]),
+    `localhost:${secure}  conversation ${LIBRARY_VERSION} loaded, there was none`,
+  );
+  failed(await cli(['check', ...trusting]), /^localhost:\d+: (TLS failed: .*|the connection was closed .*)\n$/);
+  failed(
+    await cli(['check', ...trusting, '--tls-cert', 'nowhere.pem', '--tls-key', file]),
+    'The file of --tls-cert cannot be read: ENOENT.',
+    { exit: 2 },
+  );
+  const client = new Redis({ host: 'localhost', port: secure, tls: { ca: pem, cert: pem, key: pem } });
+  assert.is((await new ConversationStore(client, { load: 'never' }).claim(STATE)).outcome, 'claimed');
+  client.disconnect();
+});
+
 test('rediss:// checks the certificate, and loads over TLS where it is trusted', async () => {
   const pem = await readFile(CERTIFICATE);
-  const { hostname, port } = new URL(url);
-  const relay = (socket: Socket) => {
-    const onward = connect(Number(port), hostname);
-    socket.on('error', () => onward.destroy()).on('close', () => onward.destroy());
-    onward.on('error', () => socket.destroy()).on('close', () => socket.destroy());
-    socket.pipe(onward).pipe(socket);
-  };
   const secure = await listen(createTlsServer({ key: pem, cert: pem }, relay));
   const trusted = { NODE_EXTRA_CA_CERTS: CERTIFICATE.pathname };
   succeeded(
