@@ -214,8 +214,8 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
   }
 
   /**
-   * Forgets a conversation. A reference with `jobId` removes only what that job still holds. With `lastSeen`, nothing
-   * is removed while the inbox has something that the job has not read.
+   * Removes a conversation, so that its channel is free. A reference with `jobId` removes only what that job still
+   * holds. With `lastSeen`, nothing is removed while the inbox has an entry that the job has not read.
    */
   async remove(
     ref: ConversationReference,
@@ -249,17 +249,17 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
   }
 
   /**
-   * Names the jobs that gave no sign of life for as long as they were watched (`silentAfterMs`), the longest silent
-   * first, and puts each off by `leaseMs`, so that one caller at a time looks into it. Look at the job; then call
-   * `getByJobId` if it lives, or `remove` and tell the channel.
+   * Returns the jobs that gave no sign of life for `silentAfterMs`, the longest silent first. A job that was returned is
+   * not returned again within `leaseMs`, so that one caller at a time looks into it. See whether the job runs; then
+   * call `getByJobId` if it does, or `remove` it and tell the channel.
    */
   due(options: DueOptions = {}): AsyncGenerator<DueJob<Stored<Extra>>> {
     return silentJobs(this.#connection, this.#space, this.#journal, options);
   }
 
   /**
-   * Returns every readable conversation, in no order, each once. One that comes or goes meanwhile may or may not be
-   * seen. Costs a scan of all keys, on a cluster of every master: for a person or a clean-up, not for every message.
+   * Returns every readable conversation, in no order, each once. One that starts or ends meanwhile may be missing. It
+   * scans all keys, on a cluster of every master: use it for people and clean-ups, not for every message.
    */
   list({ platform }: { platform?: string } = {}): AsyncGenerator<Stored<Extra>> {
     return conversations(this.#connection, this.#space, this.#journal, platform);
@@ -270,7 +270,7 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
     return newJobId(channel);
   }
 
-  /** Returns a further key of a conversation, beside the others on a cluster: the `stream` of an answer, for its reader. */
+  /** Returns the whole key of what `update` and `answerQuestion` are given as `stream`, for the client that reads it. */
   key(ref: ConversationReference, name: string): string {
     return referenceKeys(this.#space, ref).prefix + checkText('name', name);
   }

@@ -100,7 +100,7 @@ export function partitionName(number: number): string {
   return `${digits.slice(0, 4)}-${digits.slice(4)}`;
 }
 
-/** The partition that a job id carries; nothing for one that is not of `jobIdIn`. */
+/** The partition that a job id carries; undefined for an id that is not from `newJobId`. */
 function partitionOfJob(jobId: string): string | undefined {
   return JOB_ID.exec(jobId)?.[1];
 }

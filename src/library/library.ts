@@ -16,8 +16,9 @@ export interface LibraryReport {
   foreign: string | null;
 }
 
+/** Options of `loadLibrary`. */
 export interface LoadOptions {
-  /** Load over a newer version too, and over another library of the same name. */
+  /** True also replaces a newer version, and another library of the same name; false by default. */
   force?: boolean;
 }
 
