@@ -29,18 +29,28 @@ export interface ConversationState {
   deliveryId?: string;
 }
 
-/** A value as it comes back after it was stored as JSON: a Date, or anything else with `toJSON`, as what that gives. */
+/** What JSON leaves out of an object, and writes as null in a list. */
+type Unwritten = ((...args: never[]) => unknown) | symbol;
+
+/**
+ * A value as it comes back after it was stored as JSON: a Date, or anything else with `toJSON`, as what that returns; a
+ * Map or Set as an empty object; an object without its functions. A bigint cannot be stored.
+ */
 export type Json<T> = unknown extends T
   ? T
   : T extends string | number | boolean | null | undefined
     ? T
     : T extends { toJSON(): infer Written }
       ? Json<Written>
-      : T extends readonly unknown[]
-        ? { [Index in keyof T]: Json<T[Index]> }
-        : T extends object
-          ? { [Name in keyof T]: Json<T[Name]> }
-          : never;
+      : T extends Unwritten
+        ? undefined
+        : T extends ReadonlyMap<unknown, unknown> | ReadonlySet<unknown>
+          ? Record<string, never>
+          : T extends readonly unknown[]
+            ? { [Index in keyof T]: T[Index] extends Unwritten | undefined ? null : Json<T[Index]> }
+            : T extends object
+              ? { [Name in keyof T as T[Name] extends Unwritten ? never : Name]: Json<T[Name]> }
+              : never;
 
 /** A state as it is given: `startedAt` may be a Date. */
 export type NewConversationState<Extra extends object = Record<never, never>> = Omit<ConversationState, 'startedAt'> & {

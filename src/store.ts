@@ -249,7 +249,7 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
   }
 
   /**
-   * Returns the jobs that gave no sign of life for `silentAfterMs`, the longest silent first. A job that was returned is
+   * Returns the jobs that gave no sign of life for `silentAfterMs`, the longest silent first. One that was returned is
    * not returned again within `leaseMs`, so that one caller at a time looks into it. See whether the job runs; then
    * call `getByJobId` if it does, or `remove` it and tell the channel.
    */
@@ -270,7 +270,7 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
     return newJobId(channel);
   }
 
-  /** Returns the whole key of what `update` and `answerQuestion` are given as `stream`, for the client that reads it. */
+  /** Returns the whole key of a `stream` that `update` or `answerQuestion` writes to, for the client that reads it. */
   key(ref: ConversationReference, name: string): string {
     return referenceKeys(this.#space, ref).prefix + checkText('name', name);
   }

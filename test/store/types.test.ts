@@ -103,6 +103,42 @@ test('a date may be given and comes back as text', () => {
   same<Open['more'], { [x: string]: unknown }>();
 });
 
+test('what JSON cannot hold comes back as what JSON makes of it', () => {
+  class Money {
+    toJSON() {
+      return { cents: 5, at: new Date() };
+    }
+  }
+  type Odd = StoredConversationState<{
+    map: Map<string, Date>;
+    set: Set<number>;
+    run: () => void;
+    calls: [() => void, string];
+    either: Date | number | null;
+    price: Money;
+    nested: { list: { at: Date; run(): void }[]; maybe?: Date };
+    big: bigint;
+  }>;
+  same<Odd['map'], Record<string, never>>();
+  same<Odd['set'], Record<string, never>>();
+  same<'run' extends keyof Odd ? true : false, false>();
+  same<Odd['calls'], [null, string]>();
+  same<Odd['either'], string | number | null>();
+  same<Odd['price'], { cents: number; at: string }>();
+  same<Odd['nested'], { list: { at: string }[]; maybe?: string }>();
+  same<Odd['big'], never>();
+  const written = {
+    map: new Map([['a', 1]]),
+    set: new Set([1]),
+    run() {},
+    calls: [() => {}, 'x'],
+    price: new Money(),
+  };
+  const back = JSON.parse(JSON.stringify(written));
+  assert.equal([back.map, back.set, back.calls, back.price.cents], [{}, {}, [null, 'x'], 5]);
+  assert.not.ok('run' in back);
+});
+
 test('a reference is a channel, a job, all three or a state', () => {
   const take = (ref: Parameters<Plain['get']>[0]) => ref;
   take({ platform: 'slack', channelId: 'C1' });
