@@ -1093,7 +1093,7 @@ end
 -- A command as Redis calls it.
 local function served(body, keys_of, fewest, most)
   return function(keys, args)
-      if not parse then wake() end
+    if not parse then wake() end
     return reply(pcall(run, body, keys_of, fewest, most, keys, args))
   end
 end

@@ -6,7 +6,7 @@ export const LIBRARY_NAME = 'conversation';
 export const LIBRARY_VERSION = '1.0.0';
 
 /** Of LIBRARY_SOURCE, in hexadecimal. */
-export const LIBRARY_SHA256 = 'f21f4818b7f5c2a680d82655ec96290bdfedb1597f9d29b48827fb5fe01d8b92';
+export const LIBRARY_SHA256 = '449698606766c2e5f79bed119ecda897c2bec40f8f4eb21219db20454be8b53b';
 
 /**
  * The functions, their flags, the keys that they may touch, and the parts of their replies. A reply of one part is
@@ -1627,7 +1627,7 @@ end
 -- A command as Redis calls it.
 local function served(body, keys_of, fewest, most)
   return function(keys, args)
-      if not parse then wake() end
+    if not parse then wake() end
     return reply(pcall(run, body, keys_of, fewest, most, keys, args))
   end
 end

@@ -18,8 +18,11 @@ export const TENANT = '{shop}:';
 const PROGRESS_MS = 15_000;
 const SHOWN = 5;
 
-/** What docs/cluster.md advises for a client that is to sit out a failover. */
-const PATIENT = { maxRedirections: 64, retryDelayOnFailover: 200, retryDelayOnClusterDown: 200 };
+/**
+ * What docs/cluster.md advises for a client that is to sit out a failover, with more patience: a call waits for a slot
+ * that moves key by key, 0.1 s a redirection, and on a busy machine that takes longer than 6 s.
+ */
+const PATIENT = { maxRedirections: 200, retryDelayOnFailover: 200, retryDelayOnClusterDown: 200 };
 /** The errors of a client that lost its patience all the same, and how often such a call is made again. */
 const IMPATIENT = /^(Connection is closed|Too many Cluster redirections|CLUSTERDOWN|LOADING|READONLY)|ECONN|EPIPE/;
 const REPEATS = 50;

@@ -89,8 +89,11 @@ test('three sweeps at once, one killed in the middle: every silent job is report
   const seen = (await Promise.all(rest)).flatMap((report) => report.seen);
   const ended = seen.filter((each) => / (removed|lapsed)$/.test(each)).map((each) => each.split(' ')[0]);
   assert.is(new Set(ended).size, ended.length, 'a job was settled twice');
-  // What the killed one had settled it had settled alone; whatever it had only leased was left to the others.
-  assert.ok(ended.length <= 55 && ended.length >= 50, `${ended.length} were settled by the others`);
+  // What the killed one had settled it had settled alone; whatever it had only leased was left to the others. Of one
+  // that it settled last it may not have told any more.
+  const all = ended.length + settled.length;
+  assert.ok(all === 60 || all === 59, `${settled.length} were settled by the killed one, ${ended.length} by the others`);
+  assert.ok(ended.length > 0, 'it was killed in the middle');
   assert.is(await redis.exists('conversation-watch'), 0);
   assert.equal(await redis.keys('conversation:*'), []);
   dismiss([...others]);
