@@ -1,0 +1,170 @@
+import { readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import type { Deployment } from 'kubernetes-types/apps/v1.js';
+import type { Job } from 'kubernetes-types/batch/v1.js';
+import type { Container, PodSpec, Service } from 'kubernetes-types/core/v1.js';
+import type { PodDisruptionBudget } from 'kubernetes-types/policy/v1.js';
+import type { Role, RoleBinding } from 'kubernetes-types/rbac/v1.js';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { cli } from '../cli/cli.ts';
+import { pageOf, ROOT } from '../docs/pages.ts';
+import { withRedis } from '../support/redis.ts';
+import { BOT_FOLDER, misspellings, readManifests, schemaErrors } from './manifests.ts';
+
+const test = suite('the manifests for Kubernetes');
+const redis = withRedis(test);
+const bots = await readManifests('bot.yaml');
+const jobs = await readManifests('job.yaml');
+const dockerfile = readFileSync(join(BOT_FOLDER, 'kubernetes', 'Dockerfile'), 'utf8');
+const page = pageOf('docs/kubernetes.md').text;
+
+/** The one object of a kind in bot.yaml, whose shape the first test has compared with Kubernetes' types. */
+function the<T>(kind: string): T {
+  const found = bots.filter((manifest) => manifest.kind === kind);
+  assert.is(found.length, 1, kind);
+  return found[0] as T;
+}
+
+function podOf(manifest: Deployment | Job): PodSpec {
+  const pod = manifest.spec?.template.spec;
+  assert.ok(pod);
+  return pod;
+}
+
+const job = jobs[0] as Job;
+const deployment = the<Deployment>('Deployment');
+const [botPod, jobPod] = [podOf(deployment), podOf(job)];
+const [bot] = botPod.containers as [Container];
+const [loader] = botPod.initContainers as [Container];
+const [worker] = jobPod.containers as [Container];
+
+test("have the members that Kubernetes' own types have, and no others", async () => {
+  assert.equal(
+    await schemaErrors([...bots, ...jobs]),
+    [...bots, ...jobs].map(() => ''),
+  );
+});
+
+test('no member can be misspelt without an error', async () => {
+  const wrong = [...bots, ...jobs].flatMap(misspellings);
+  const errors = await schemaErrors(wrong.map(({ manifest }) => manifest));
+  const unnoticed = wrong.filter((_, n) => errors[n] === '').map(({ path }) => path);
+  assert.equal(unnoticed, []);
+  assert.ok(wrong.length > 150, `${wrong.length} members`);
+  const probe = wrong.findIndex(({ path }) => path.endsWith('.readinessProbe'));
+  assert.match(errors[probe] ?? '', /readinessProbex.* does not exist in type 'Container'/);
+});
+
+test('job.yaml is one Job with the placeholders that the bot fills in', () => {
+  assert.is(jobs.length, 1);
+  assert.is(job.metadata?.name, 'JOB_ID');
+  assert.is(job.metadata?.labels?.['conversation-state/job'], 'JOB_ID');
+  assert.is(job.spec?.template.metadata?.labels?.['conversation-state/job'], 'JOB_ID');
+  assert.is(worker.name, 'worker');
+  const placeholders = worker.env?.filter(({ value }) => value !== undefined);
+  assert.equal(
+    placeholders,
+    ['JOB_ID', 'CHANNEL_ID', 'PROMPT'].map((name) => ({ name, value: name })),
+  );
+});
+
+test('a job is never run twice, and ends', () => {
+  assert.is(jobPod.restartPolicy, 'Never');
+  assert.is(job.spec?.backoffLimit, 0);
+  assert.is(job.spec?.podReplacementPolicy, 'Failed');
+  assert.ok(job.spec?.activeDeadlineSeconds && job.spec.ttlSecondsAfterFinished);
+});
+
+test('the bot may create jobs and look at them, and a worker may nothing', () => {
+  assert.equal(the<Role>('Role').rules, [{ apiGroups: ['batch'], resources: ['jobs'], verbs: ['create', 'get'] }]);
+  const account = the<Deployment>('ServiceAccount').metadata;
+  const { roleRef, subjects } = the<RoleBinding>('RoleBinding');
+  assert.is(botPod.serviceAccountName, account?.name);
+  assert.equal(subjects, [{ kind: 'ServiceAccount', name: account?.name, namespace: account?.namespace }]);
+  assert.equal([roleRef.kind, roleRef.name], ['Role', the<Role>('Role').metadata?.name]);
+  assert.is(jobPod.automountServiceAccountToken, false);
+});
+
+test('no container runs as root, writes its image or gains rights', () => {
+  for (const pod of [botPod, jobPod]) {
+    assert.is(pod.securityContext?.runAsNonRoot, true);
+    assert.is(pod.securityContext?.runAsUser, 1000);
+    assert.is(pod.securityContext?.seccompProfile?.type, 'RuntimeDefault');
+  }
+  for (const { name, securityContext, resources } of [loader, bot, worker]) {
+    assert.equal(
+      securityContext,
+      { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
+      name,
+    );
+    assert.ok(resources?.requests?.['memory'] && resources.limits?.['memory'], name);
+  }
+});
+
+test('the selectors find the pods, and the ports have the names that are used', () => {
+  const labels = deployment.spec?.template.metadata?.labels;
+  const service = the<Service>('Service');
+  assert.equal(service.spec?.selector, labels);
+  assert.equal(deployment.spec?.selector.matchLabels, labels);
+  assert.equal(the<PodDisruptionBudget>('PodDisruptionBudget').spec?.selector?.matchLabels, labels);
+  assert.equal(botPod.topologySpreadConstraints?.[0]?.labelSelector?.matchLabels, labels);
+  assert.not.equal(job.spec?.template.metadata?.labels?.['app'], labels?.['app']);
+  const port = bot.ports?.[0];
+  assert.is(service.spec?.ports?.[0]?.targetPort, port?.name);
+  for (const probe of [bot.livenessProbe, bot.readinessProbe]) assert.is(probe?.httpGet?.port, port?.name);
+  assert.is(bot.env?.find(({ name }) => name === 'PORT')?.value, String(port?.containerPort));
+  assert.equal(new Set(bots.map((manifest) => (manifest as Deployment).metadata?.namespace)), new Set(['chat']));
+});
+
+test('a rolling update keeps two instances, and a disruption one', () => {
+  assert.is(deployment.spec?.replicas, 2);
+  assert.equal(deployment.spec?.strategy?.rollingUpdate, { maxSurge: 1, maxUnavailable: 0 });
+  assert.is(the<PodDisruptionBudget>('PodDisruptionBudget').spec?.maxUnavailable, 1);
+});
+
+test('the page says how much of the grace period is left for the bot after preStop', () => {
+  const grace = botPod.terminationGracePeriodSeconds ?? 0;
+  const wait = bot.lifecycle?.preStop?.sleep?.seconds ?? 0;
+  const [, waits, leaves, all] = /(\d+) s of `preStop`.*?(\d+) s.*?of (\d+) s/s.exec(page)?.map(Number) ?? [];
+  assert.equal([waits, leaves, all], [wait, grace - wait, grace]);
+  assert.ok(wait > 0);
+});
+
+test('all run one image, whose files and user the Dockerfile has', () => {
+  const images = new Set([loader, bot, worker].map(({ image }) => image));
+  assert.is(images.size, 1);
+  for (const text of [dockerfile, page]) assert.match(text, `--tag ${[...images][0]}`);
+  assert.match(dockerfile, /^USER node$/m); // 1000 in Node's images
+  assert.match(dockerfile, `CMD ${JSON.stringify(bot.command)?.replaceAll(',', ', ')}`);
+});
+
+test('each secret that is used is one that the page creates, with its keys', () => {
+  const used = new Map<string, Set<string>>();
+  for (const { env = [] } of [loader, bot, worker]) {
+    for (const { valueFrom } of env) {
+      const { name = '', key = '' } = valueFrom?.secretKeyRef ?? {};
+      if (name !== '') used.set(name, (used.get(name) ?? new Set()).add(key));
+    }
+  }
+  const rows = [...page.matchAll(/^\| `([\w-]+)` \| `([\w-]+)=.*?(?:`([\w-]+)=.*?)?\|/gm)];
+  assert.equal(
+    new Map(rows.map(([, name = '', ...keys]) => [name, new Set(keys.filter((key) => key !== undefined))])),
+    used,
+  );
+  for (const name of used.keys()) assert.match(page, `kubectl -n chat create secret generic ${name} --from-env-file=`);
+});
+
+test('the init container loads the library, again without harm, and fails without a server', async () => {
+  const [program = '', ...args] = loader.command ?? [];
+  const { bin } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { bin: Record<string, string> };
+  assert.ok(basename(program) in bin);
+  assert.is(program, `node_modules/.bin/${basename(program)}`);
+  const env = { [loader.env?.[0]?.name ?? '']: await redis.url() };
+  assert.is((await cli(args, env)).code, 0);
+  assert.is((await cli(args, env)).code, 0);
+  assert.is((await cli(['check'], env)).code, 0);
+  assert.is((await cli(args, { REDIS_URL: 'redis://127.0.0.1:1' })).code, 1);
+});
+
+test.run();
