@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { App, type BlockAction, type ButtonAction, HTTPReceiver, webApi } from '@slack/bolt';
 import { ConversationStore } from 'conversation-state';
 import { react, readEvents, section } from './events.ts';
@@ -57,6 +58,10 @@ export async function startBot(spawner: Spawner): Promise<() => Promise<void>> {
     ],
   });
   const app = new App({ token, botUserId, botId, receiver, clientOptions });
+  // To the receiver's handler above, which needs no stack.
+  app.error(async (error) => {
+    throw error;
+  });
 
   const unfinished = new Set<Promise<unknown>>();
   /** Does what Slack need not wait for. A stopping bot finishes it. */
@@ -87,10 +92,14 @@ export async function startBot(spawner: Spawner): Promise<() => Promise<void>> {
         await store.update({ ...ref, jobId }, { spawned: true }, { ttlMs: settings.startMs });
         return later(react(slack, channel, ts, 'eyes'));
       case 'duplicate':
-        // A bot is about to start the job, or died before it did. Slack asks again; by then the claim has lapsed.
-        if (claim.state?.deliveryId === deliveryId && !claim.state.spawned)
-          throw new Error(`${jobId} is not started yet`);
-        return;
+        // Another delivery of it may be about to start the job, or have died before it did. Then Slack has to ask again:
+        // after a minute the claim has lapsed, and the job is started.
+        for (let n = 0; n < 10; n++) {
+          const holder = await store.get(ref);
+          if (holder?.deliveryId !== deliveryId || holder.spawned) return;
+          await pause(200);
+        }
+        throw new Error(`${jobId} was claimed and is not started yet`);
       case 'queued':
         return later(react(slack, channel, ts, 'inbox_tray'));
       default: {

@@ -4,6 +4,7 @@ import type { ConversationStore } from 'conversation-state';
 import type { Redis } from 'ioredis';
 import { connect, EVENTS, fieldsOf, type Notes, settings } from './settings.ts';
 
+const platform = 'slack';
 const GROUP = 'bots';
 const DAY = 24 * 3_600_000;
 
