@@ -80,7 +80,13 @@ export async function startBot(spawner: Spawner): Promise<() => Promise<void>> {
     // The same in every redelivery, so that starting it twice starts it once.
     const jobId = `job-${createHash('sha256').update(deliveryId).digest('hex').slice(0, 20)}`;
     const state = { ...ref, jobId, userId: user, project: team, ticketId: ts, startedAt: new Date(), deliveryId };
-    const claim = await store.claim(state, { ttlMs: settings.claimMs, queue: { userId: user, text, ts } });
+    const claimIt = () => store.claim(state, { ttlMs: settings.claimMs, queue: { userId: user, text, ts } });
+    const isStarting = ({ outcome, state: holder }: Awaited<ReturnType<typeof claimIt>>) =>
+      outcome === 'duplicate' && holder?.deliveryId === deliveryId && !holder.spawned;
+    let claim = await claimIt();
+    // Another delivery of it is about to start the job, or has died before it did. Then its claim lapses.
+    for (let n = 0; isStarting(claim) && n < 10; n++) claim = await pause(200).then(claimIt);
+    if (isStarting(claim)) throw new Error(`${jobId} was claimed and is not started yet`);
     switch (claim.outcome) {
       case 'claimed':
         try {
@@ -92,14 +98,7 @@ export async function startBot(spawner: Spawner): Promise<() => Promise<void>> {
         await store.update({ ...ref, jobId }, { spawned: true }, { ttlMs: settings.startMs });
         return later(react(slack, channel, ts, 'eyes'));
       case 'duplicate':
-        // Another delivery of it may be about to start the job, or have died before it did. Then Slack has to ask again:
-        // after a minute the claim has lapsed, and the job is started.
-        for (let n = 0; n < 10; n++) {
-          const holder = await store.get(ref);
-          if (holder?.deliveryId !== deliveryId || holder.spawned) return;
-          await pause(200);
-        }
-        throw new Error(`${jobId} was claimed and is not started yet`);
+        return;
       case 'queued':
         return later(react(slack, channel, ts, 'inbox_tray'));
       default: {
