@@ -1,0 +1,194 @@
+import { createHash } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import { App, type BlockAction, type ButtonAction, HTTPReceiver, webApi } from '@slack/bolt';
+import { ConversationStore } from 'conversation-state';
+import { react, readEvents, section } from './events.ts';
+import { connect, isProgram, type Notes, settings } from './settings.ts';
+import { type Spawner, spawnerOf } from './spawn.ts';
+import { sweep } from './sweep.ts';
+
+const platform = 'slack';
+
+/** A message that a person wrote. */
+interface Written {
+  app: string;
+  team: string;
+  channel: string;
+  thread_ts?: string | undefined;
+  ts: string;
+  user: string;
+  text: string;
+  mention: boolean;
+}
+
+/** Starts a bot. Any number may run side by side: whatever they know is in Redis. Returns what stops this one. */
+export async function startBot(spawner: Spawner): Promise<() => Promise<void>> {
+  const { SLACK_BOT_TOKEN: token, SLACK_SIGNING_SECRET: signingSecret, SLACK_API_URL: slackApiUrl } = process.env;
+  if (!token || !signingSecret) throw new Error('SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET must be set.');
+  const redis = connect();
+  const store = new ConversationStore<Notes>(redis, { silentAfterMs: settings.startMs });
+  await store.ready();
+  // Bounded, so that an entry is shown, or given up, long before another bot takes it over.
+  const limits = { timeout: 5_000, retryConfig: { retries: 2, maxTimeout: 2_000 }, rejectRateLimitedCalls: true };
+  const clientOptions = { ...limits, ...(slackApiUrl ? { slackApiUrl } : {}) };
+  const slack = new webApi.WebClient(token, clientOptions);
+  const { user_id: botUserId = '', bot_id: botId = '' } = await slack.auth.test();
+
+  const receiver = new HTTPReceiver({
+    signingSecret,
+    // Slack hears "received" once the message is claimed and its job is started, so one that a dying bot had in its
+    // hands is delivered again. What is only shown to people comes after that, and does not cost any of the three seconds.
+    processBeforeResponse: true,
+    processEventErrorHandler: async ({ error, response }) => {
+      console.error(`Slack will deliver again: ${error.message}`);
+      if (!response.headersSent) response.writeHead(503).end();
+      return false;
+    },
+    customRoutes: [
+      { path: '/livez', method: 'GET', handler: (_, response) => response.writeHead(200).end() },
+      {
+        path: '/readyz',
+        method: 'GET',
+        handler: (_, response) =>
+          redis.ping().then(
+            () => response.writeHead(200).end(),
+            () => response.writeHead(503).end(),
+          ),
+      },
+    ],
+  });
+  const app = new App({ token, botUserId, botId, receiver, clientOptions });
+  // To the receiver's handler above, which needs no stack.
+  app.error(async (error) => {
+    throw error;
+  });
+
+  const unfinished = new Set<Promise<unknown>>();
+  /** Does what Slack need not wait for. A stopping bot finishes it. */
+  function later(task: Promise<unknown>): void {
+    const done = task.catch((error) => console.error(error.message)).finally(() => unfinished.delete(done));
+    unfinished.add(done);
+  }
+
+  async function onMessage({ app, team, channel, thread_ts, ts, user, text, mention }: Written): Promise<void> {
+    const ref = { platform, channelId: `${channel}:${thread_ts ?? ts}` };
+    // Without a mention, it is meant for the bot only where a job is at work. If that job ends before the claim, the
+    // message starts the next one, so that it is not lost.
+    if (!mention && !(await store.get(ref))) return;
+    // Not the event's id: that is another one for `message` and for `app_mention`.
+    const deliveryId = `${app}:${channel}:${ts}`;
+    // The same in every redelivery, so that starting it twice starts it once.
+    const jobId = `job-${createHash('sha256').update(deliveryId).digest('hex').slice(0, 20)}`;
+    const state = { ...ref, jobId, userId: user, project: team, ticketId: ts, startedAt: new Date(), deliveryId };
+    const claimIt = () => store.claim(state, { ttlMs: settings.claimMs, queue: { userId: user, text, ts } });
+    const isStarting = ({ outcome, state: holder }: Awaited<ReturnType<typeof claimIt>>) =>
+      outcome === 'duplicate' && holder?.deliveryId === deliveryId && !holder.spawned;
+    let claim = await claimIt();
+    // Another delivery of it is about to start the job, or has died before it did. Then its claim lapses.
+    for (let n = 0; isStarting(claim) && n < 10; n++) claim = await pause(200).then(claimIt);
+    if (isStarting(claim)) throw new Error(`${jobId} was claimed and is not started yet`);
+    switch (claim.outcome) {
+      case 'claimed':
+        try {
+          await spawner.start({ jobId, channelId: ref.channelId, prompt: text });
+        } catch (error) {
+          await store.remove(state, { retry: true });
+          throw error;
+        }
+        await store.update({ ...ref, jobId }, { spawned: true }, { ttlMs: settings.startMs });
+        return later(react(slack, channel, ts, 'eyes'));
+      case 'duplicate':
+        return;
+      case 'queued':
+        return later(react(slack, channel, ts, 'inbox_tray'));
+      default: {
+        const full = 'Too many messages wait for this job already. Please write again later.';
+        return later(slack.chat.postMessage({ channel, thread_ts: thread_ts ?? ts, text: full }));
+      }
+    }
+  }
+
+  app.event('app_mention', async ({ event, body }) => {
+    const { channel, thread_ts, ts, user = 'unknown', text } = event;
+    const said = text.replaceAll(`<@${botUserId}>`, '').trim();
+    await onMessage({
+      app: body.api_app_id,
+      team: body.team_id,
+      channel,
+      thread_ts,
+      ts,
+      user,
+      text: said,
+      mention: true,
+    });
+  });
+
+  app.message(async ({ message, body }) => {
+    if (message.subtype && message.subtype !== 'file_share' && message.subtype !== 'thread_broadcast') return;
+    const { channel, ts, text = '', user = 'unknown', thread_ts } = message as { user?: string } & typeof message;
+    const said = text.replaceAll(`<@${botUserId}>`, '').trim();
+    await onMessage({
+      app: body.api_app_id,
+      team: body.team_id,
+      channel,
+      thread_ts,
+      ts,
+      user,
+      text: said,
+      mention: false,
+    });
+  });
+
+  /** Where a button stands. It names its job, so a click on an old one never reaches the next job of the thread. */
+  function placeOf({ channel, message, user }: BlockAction, jobId: string) {
+    if (!channel || !message) throw new Error('a button outside of a message');
+    const ref = { platform, channelId: `${channel.id}:${message['thread_ts'] ?? message.ts}`, jobId };
+    const edit = (text: string) =>
+      later(slack.chat.update({ channel: channel.id, ts: message.ts, text, blocks: [section(text)] }));
+    return { ref, edit, question: message.text ?? '', by: user.id };
+  }
+
+  app.action<BlockAction<ButtonAction>>(/^answer:/, async ({ ack, action, body }) => {
+    const { jobId, questionId, answer } = JSON.parse(action.value ?? '{}');
+    const { ref, edit, question, by } = placeOf(body, jobId);
+    // Who and what, so that whoever clicks second can be shown who was first, and a second click of the same person on
+    // the same button is the same answer.
+    const answerId = `<@${by}> said *${answer}*`;
+    const told = { stream: `job:${jobId}:in`, fields: { type: 'Answer', questionId, text: answer, by } };
+    const { outcome, state } = await store.answerQuestion(ref, questionId, { answerId, ...told });
+    await ack();
+    const is =
+      outcome === 'accepted' || outcome === 'answered' ? state.lastAnswer?.answerId : 'This question no longer waits.';
+    edit(`${question}\n${is}`);
+  });
+
+  app.action<BlockAction<ButtonAction>>('stop', async ({ ack, action, body }) => {
+    const jobId = action.value ?? '';
+    const { ref, edit, by } = placeOf(body, jobId);
+    const told = { stream: `job:${jobId}:in`, fields: { type: 'Stop', by }, deliveryId: `stop:${jobId}` };
+    const { outcome, state } = await store.update(ref, { stoppedBy: by }, told);
+    await ack();
+    edit(outcome === 'gone' ? 'This job has ended.' : `<@${state.stoppedBy}> stops the job.`);
+  });
+
+  const stopReading = await readEvents({ store, redis, slack, later });
+  const sweeping = setInterval(() => later(sweep(store, redis, spawner)), settings.sweepMs);
+  await receiver.start({ port: Number(process.env['PORT'] ?? 3000), host: process.env['HOST'] ?? '0.0.0.0' });
+
+  return async () => {
+    clearInterval(sweeping);
+    await receiver.stop(); // Takes no more requests, and finishes those that it has.
+    await stopReading();
+    await Promise.all(unfinished);
+    await redis.quit();
+  };
+}
+
+if (isProgram(import.meta.url)) {
+  const stop = await startBot(spawnerOf(process.env['SPAWN'])).catch((error) => {
+    console.error(`The bot can't start: ${error.message}`);
+    process.exit(1);
+  });
+  process.once('SIGTERM', stop).once('SIGINT', stop);
+  console.log('The bot listens.');
+}

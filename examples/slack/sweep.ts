@@ -1,0 +1,32 @@
+import { ConversationStore } from 'conversation-state';
+import type { Redis } from 'ioredis';
+import { connect, isProgram, settings, tell } from './settings.ts';
+import { type Spawner, spawnerOf } from './spawn.ts';
+
+/**
+ * Looks into every job that was silent for too long. Any number of sweeps may run at once: each silent job is given to
+ * one of them at a time. The end of a dead job goes the way of all ends, through the stream: the bot that reads it
+ * removes the conversation and tells the thread if it is told `removed` or `lapsed`. A sweep that removed the job by
+ * itself, and died before it told anybody, would leave a thread without an end.
+ */
+export async function sweep(store: ConversationStore, redis: Redis, spawner: Spawner): Promise<void> {
+  for await (const { jobId, channelId, state } of store.due({ leaseMs: settings.sweepMs })) {
+    try {
+      if (state && (await spawner.isAlive(jobId))) await store.getByJobId(jobId);
+      else await tell(redis, { type: 'Died', jobId, channelId, text: 'The job has died.' });
+    } catch (error) {
+      // The next sweep looks again.
+      console.error(`${jobId}: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+}
+
+if (isProgram(import.meta.url)) {
+  const redis = connect();
+  await sweep(
+    new ConversationStore(redis, { silentAfterMs: settings.silentMs }),
+    redis,
+    spawnerOf(process.env['SPAWN']),
+  );
+  await redis.quit();
+}

@@ -1,0 +1,110 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { ConversationStore } from 'conversation-state';
+import { connect, fieldsOf, type Notes, settings, tell } from './settings.ts';
+
+// One job, as a process of its own. It knows nothing of Slack: what it says goes into a stream that the bots read.
+
+const { JOB_ID: jobId = '', CHANNEL_ID: channelId = '', PROMPT: prompt = '' } = process.env;
+const job = { platform: 'slack', channelId, jobId };
+const redis = connect();
+// XREAD waits, and everything else on its connection would wait with it.
+const reader = connect({ waits: true });
+const store = new ConversationStore<Notes>(redis, { silentAfterMs: settings.silentMs });
+
+/** The last entry of the inbox that the job has read. */
+let lastSeen = '0';
+const messages: string[] = [];
+let onAnswer: ((text: string) => void) | undefined;
+const stopped = new AbortController();
+const over = new AbortController();
+
+const say = (type: string, more: Record<string, string> = {}) => tell(redis, { type, jobId, channelId, ...more });
+
+/** Null means that the job no longer holds its channel: it works for nobody. */
+async function signOfLife(): Promise<void> {
+  if (!(await store.getByJobId(jobId))) over.abort();
+}
+
+/** Reads what people write meanwhile, and what the bots pass on: answers, and a stop. */
+async function listen(): Promise<void> {
+  const inbox = store.inboxKey(job);
+  const own = store.key(job, `job:${jobId}:in`);
+  let lastOwn = '0';
+  while (!over.signal.aborted) {
+    const found = await reader.xread('BLOCK', 5_000, 'STREAMS', inbox, own, lastSeen, lastOwn);
+    for (const [stream, entries] of found ?? []) {
+      for (const [id, flat] of entries) {
+        const { type, text = '', ts = '', by = '' } = fieldsOf(flat);
+        if (stream === inbox) {
+          messages.push(text);
+          lastSeen = id;
+          await say('Read', { ts });
+        } else {
+          lastOwn = id;
+          if (type === 'Answer') onAnswer?.(text);
+          if (type === 'Stop') stopped.abort(`Stopped by <@${by}>.`);
+        }
+      }
+    }
+  }
+}
+
+async function ask(questionId: string, text: string, answers: string[]): Promise<string> {
+  const answered = new Promise<string>((resolve, reject) => {
+    onAnswer = resolve;
+    interrupted.addEventListener('abort', () => reject(interrupted.reason));
+  });
+  // People may take days. While the question waits, no sign of life makes the conversation end sooner.
+  if (!(await store.setPendingQuestion(job, questionId, { ttlMs: 3 * 24 * 3_600_000 }))) over.abort();
+  await say('Question', { questionId, text, answers: JSON.stringify(answers) });
+  return answered;
+}
+
+/** Your work goes here. `messages` has what was written meanwhile; `signal` ends what has to stop. */
+async function work(signal: AbortSignal): Promise<void> {
+  for (const step of [1, 2, 3]) {
+    await say('Progress', { text: `Step ${step} of 3: ${prompt}` });
+    await pause(settings.stepMs, undefined, { signal });
+    if (step === 2 && /deploy/i.test(prompt)) {
+      const answer = await ask(`${jobId}-deploy`, 'Deploy to production?', ['yes', 'no']);
+      if (answer === 'no') return;
+    }
+    if (step === 2 && /fail/i.test(prompt)) throw new Error('there was nothing to work with');
+  }
+}
+
+/** Ends with the last entry that was read. While there is another one, nothing is removed, and the job reads on. */
+async function end(): Promise<void> {
+  let told: string | undefined;
+  while (!over.signal.aborted) {
+    const read = messages.length > 0 ? ` I read ${messages.length} more: ${messages.join('; ')}.` : '';
+    // The bot that reads this removes the conversation, with this `lastSeen`, and tells the thread. If the job removed it
+    // by itself and died before it could tell, the thread would have no end.
+    if (told !== lastSeen) await say('Done', { text: `Done: ${prompt}.${read}`, lastSeen });
+    told = lastSeen;
+    await pause(200);
+    await signOfLife();
+  }
+}
+
+const interrupted = AbortSignal.any([stopped.signal, over.signal]);
+process.once('SIGTERM', () => stopped.abort('The job was shut down.'));
+await signOfLife();
+if (!over.signal.aborted) await say('Started', { text: `Working on it: ${prompt}` });
+const timer = setInterval(() => signOfLife().catch(() => {}), settings.silentMs / 4);
+const listening = listen();
+try {
+  await work(interrupted);
+  await end();
+} catch (error) {
+  // Without `lastSeen`: what nobody read is left in the inbox for the next job of the thread.
+  if (stopped.signal.aborted) await say('Stopped', { text: String(stopped.signal.reason) });
+  else if (!over.signal.aborted) {
+    await say('Error', { text: `The job failed: ${error instanceof Error ? error.message : error}.` });
+  }
+}
+clearInterval(timer);
+over.abort();
+reader.disconnect();
+await listening.catch(() => {});
+await redis.quit();

@@ -1,0 +1,177 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { Redis } from 'ioredis';
+import { type Attempt, type Message, StandIn } from '../../examples/slack/stand-in.ts';
+import { freePort } from '../../scripts/redis/free-port.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+const SECRET = 'a signing secret';
+
+/** What the bots wait for, in milliseconds, so much shorter than usual that a test takes seconds. */
+const TIMES = { CLAIM_MS: 1_500, START_MS: 20_000, SILENT_MS: 1_500, SWEEP_MS: 300, RETRY_MS: 2_500, STEP_MS: 400 };
+
+/** Installs the packed package into a copy of the example, as its README says. Returns the folder. */
+export async function install(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'conversation-state-slack-'));
+  const env: NodeJS.ProcessEnv = { ...process.env };
+  // What npm tells its scripts about this project does not hold in another one.
+  for (const name of Object.keys(env)) if (/^npm_(package|lifecycle|config_local_prefix)/.test(name)) delete env[name];
+  const run = (cwd: string, program: string, ...args: string[]) => promisify(execFile)(program, args, { cwd, env });
+  await run(ROOT, 'npm', 'pack', '--pack-destination', folder);
+  const tarball = (await readdir(folder)).find((name) => name.endsWith('.tgz')) ?? '';
+  await run(folder, 'tar', '-xzf', tarball);
+  const bot = join(folder, 'bot');
+  await cp(join(folder, 'package', 'examples', 'slack'), bot, { recursive: true });
+  await run(bot, 'npm', 'install', '--prefer-offline', '--no-audit', '--no-fund', join(folder, tarball));
+  return bot;
+}
+
+export interface Bot {
+  process: ChildProcess;
+  printed(): string;
+}
+
+/** Bots, a stand-in for Slack, and what happens between them. */
+export class Scene {
+  readonly redis: Redis;
+  slack!: StandIn;
+  /** What is called with each call of a bot to Slack. */
+  onCall: (method: string, args: Record<string, unknown>, when: 'before' | 'after') => Promise<void> | void = () => {};
+  readonly bots: Bot[] = [];
+  /** The jobs that said their first word, one entry for each process. */
+  readonly started: string[] = [];
+  readonly #folder: string;
+  readonly #redisUrl: string;
+  #temporary = '';
+  #api = '';
+  #ports: number[] = [];
+  #monitor: Redis | undefined;
+
+  constructor(folder: string, redisUrl: string) {
+    this.#folder = folder;
+    this.#redisUrl = redisUrl;
+    this.redis = new Redis(redisUrl);
+  }
+
+  /** Starts a stand-in and this many bots. */
+  async open(count: number): Promise<void> {
+    await this.redis.flushall();
+    this.#temporary = await mkdtemp(join(tmpdir(), 'conversation-state-jobs-'));
+    this.#ports = [await freePort(), await freePort()];
+    const bots = this.#ports.map((port) => `http://127.0.0.1:${port}`).slice(0, count);
+    const onCall = (...call: Parameters<Scene['onCall']>) => this.onCall(...call);
+    this.slack = new StandIn({ bots, signingSecret: SECRET, retryAfter: [0, 1_000, 3_000], onCall });
+    this.#api = await this.slack.listen();
+    this.#monitor = await this.redis.monitor();
+    this.#monitor.on('monitor', (_time, [command, , , ...fields]: string[]) => {
+      if (command?.toLowerCase() === 'xadd' && fields[1] === 'Started') this.started.push(fields[3] ?? '');
+    });
+    await Promise.all(bots.map((_, n) => this.start(n)));
+  }
+
+  /** Starts a bot at one of the two ports, or another program in its place. */
+  async start(n: number, program = 'bot.ts'): Promise<Bot> {
+    const times = Object.fromEntries(Object.entries(TIMES).map(([name, ms]) => [name, String(ms)]));
+    const child = spawn(process.execPath, ['--import', 'tsx', program], {
+      cwd: this.#folder,
+      env: {
+        ...{
+          ...process.env,
+          ...times,
+          REDIS_URL: this.#redisUrl,
+          TMPDIR: this.#temporary,
+          PORT: String(this.#ports[n]),
+        },
+        ...{ HOST: '127.0.0.1', SLACK_BOT_TOKEN: 'xoxb-1', SLACK_SIGNING_SECRET: SECRET, SLACK_API_URL: this.#api },
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let printed = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (printed += text));
+    const bot = { process: child, printed: () => printed };
+    this.bots[n] = bot;
+    await until('the bot listens', () => {
+      if (child.exitCode !== null) throw new Error(`The bot ended with ${child.exitCode}:\n${printed}`);
+      return printed.includes('The bot listens.');
+    });
+    return bot;
+  }
+
+  async kill(n: number): Promise<void> {
+    const child = this.bots[n]?.process;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGKILL');
+    await ended;
+  }
+
+  /** The process ids of the workers that were started here. */
+  async workers(): Promise<number[]> {
+    const jobs = join(this.#temporary, 'conversation-state-jobs');
+    await mkdir(jobs, { recursive: true });
+    return Promise.all((await readdir(jobs)).map(async (name) => Number(await readFile(join(jobs, name), 'utf8'))));
+  }
+
+  async close(): Promise<void> {
+    for (const n of this.bots.keys()) await this.kill(n);
+    for (const pid of this.#temporary ? await this.workers() : []) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // It has ended.
+      }
+    }
+    this.slack?.close();
+    this.#monitor?.disconnect();
+    this.redis.disconnect();
+    if (this.#temporary) await rm(this.#temporary, { recursive: true, force: true });
+  }
+
+  /** Each event three times, to the bots in turn and at once, with the headers of Slack's retries. */
+  async thrice(events: object[]): Promise<Attempt[]> {
+    const again = (n: number) =>
+      n === 0 ? {} : { 'x-slack-retry-num': String(n), 'x-slack-retry-reason': 'http_timeout' };
+    const sent = events.flatMap((event) =>
+      [0, 1, 2].map((n) => this.slack.send(JSON.stringify(event), 'application/json', n, again(n))),
+    );
+    return Promise.all(sent);
+  }
+
+  /** How the jobs of a thread ended. */
+  endings(thread: string): string[] {
+    return this.slack
+      .thread(thread)
+      .filter(isEnding)
+      .map(({ text }) => text);
+  }
+
+  /** Waits for an end, and then for as long as a second one might take. Returns all ends of the thread. */
+  async end(thread: string, count = 1): Promise<string[]> {
+    await until('the thread has its end', () => this.endings(thread).length >= count, 25_000);
+    await pause(1_000);
+    return this.endings(thread);
+  }
+
+  /** Waits for a message of the bot in a thread. */
+  async message(thread: string, text: RegExp): Promise<Message> {
+    const find = () => this.slack.thread(thread).find((message) => text.test(message.text) && !('user' in message));
+    await until(`the bot says ${text}`, () => find() !== undefined);
+    return find() as Message;
+  }
+}
+
+export function isEnding({ metadata }: { metadata?: unknown }): boolean {
+  return (metadata as { event_type?: string } | undefined)?.event_type === 'job_ended';
+}
+
+export async function until(what: string, holds: () => boolean | Promise<boolean>, limitMs = 20_000): Promise<void> {
+  const deadline = Date.now() + limitMs;
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error(`Within ${limitMs / 1000} s it was not so that ${what}.`);
+    await pause(20);
+  }
+}
