@@ -56,7 +56,7 @@ export interface Command {
   options: readonly OptionName[];
   /** Command lines to copy, without the program's name. */
   examples: readonly string[];
-  /** What its own help says besides, in sentences. */
+  /** What its own help says besides: whole sentences, which are broken into lines where the terminal ends. */
   notes?: readonly string[];
   /** Prints its results to stdout. @throws Failure what is wrong and what to do */
   run(values: Values): Promise<void>;

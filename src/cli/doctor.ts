@@ -11,9 +11,11 @@ import { permitted, serverFindings } from './doctor/server.ts';
 import { Failure } from './failure.ts';
 import { progress } from './progress.ts';
 import { reasonOf } from './reason.ts';
-import { shownJson, styled } from './text.ts';
+import { shownJson, styled, wrapped } from './text.ts';
 
 const MARKS = { ok: styled('green', '✓'), warning: styled('yellow', '!'), wrong: styled('red', '✗') } as const;
+/** Where the text begins, behind the mark and what was checked. */
+const INDENT = 15;
 
 export const doctor: Command = {
   summary: 'says what is wrong with the server, the rights of a user and the stored conversations, and what to do',
@@ -94,6 +96,6 @@ async function lookAtKeys(store: Store): Promise<Finding[]> {
 }
 
 function told({ check, level, found, advice }: Finding): string {
-  const line = `${MARKS[level]} ${check.padEnd(11)}  ${found}`;
-  return advice === undefined ? line : `${line}\n               ${styled('dim', advice)}`;
+  const line = wrapped(`${MARKS[level]} ${check.padEnd(11)}  ${found}`, INDENT);
+  return advice === undefined ? line : `${line}\n${styled('dim', wrapped(' '.repeat(INDENT) + advice, INDENT))}`;
 }

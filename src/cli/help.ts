@@ -1,7 +1,10 @@
 import { type Command, OPTIONS, type OptionName } from './command.ts';
+import { terminalWidth, wrapped } from './text.ts';
 
 const PROGRAM = 'conversation-state';
 const GENERAL = ['help', 'version'] as const;
+/** Longer lines are hard to read. */
+const WIDEST = 120;
 
 /** What there is, a line for each command. */
 export function overview(commands: Readonly<Record<string, Command>>): string {
@@ -11,12 +14,15 @@ export function overview(commands: Readonly<Record<string, Command>>): string {
     '',
     ...table(rows),
     '',
-    `${PROGRAM} help COMMAND shows its options and an example; --version shows the version.`,
+    inLines(`${PROGRAM} help COMMAND shows its options and an example; --version shows the version.`),
     '',
-    'The server is named by --url redis://user:password@host:port, rediss:// for TLS, or by REDIS_URL, which keeps the',
-    'password out of the list of processes. A cluster is recognised from any of its nodes. Behind Sentinels, REDIS_USERNAME',
-    'and REDIS_PASSWORD are those of the servers, SENTINEL_USERNAME and SENTINEL_PASSWORD those of the Sentinels.',
-    'Exit code: 0 yes, 1 no or it could not be done, 2 the command line is wrong.',
+    inLines(
+      'The server is named by --url redis://user:password@host:port, rediss:// for TLS, or by REDIS_URL, which keeps ' +
+        'the password out of the list of processes. A cluster is recognised from any of its nodes. Behind Sentinels, ' +
+        'REDIS_USERNAME and REDIS_PASSWORD are those of the servers, SENTINEL_USERNAME and SENTINEL_PASSWORD those of ' +
+        'the Sentinels.',
+    ),
+    inLines('Exit code: 0 yes, 1 no or it could not be done, 2 the command line is wrong.'),
   ].join('\n');
 }
 
@@ -26,14 +32,18 @@ export function helpFor(name: string, { summary, options, examples, notes = [] }
   return [
     `usage: ${PROGRAM} ${name} [options]`,
     '',
-    `${summary[0]?.toUpperCase()}${summary.slice(1)}.`,
-    ...notes,
+    inLines(`${summary[0]?.toUpperCase()}${summary.slice(1)}.`),
+    ...(notes.length > 0 ? [inLines(notes.join(' '))] : []),
     '',
     ...table(rows),
     '',
     examples.length === 1 ? 'Example:' : 'Examples:',
     ...examples.map((example) => `  npx ${PROGRAM} ${example}`),
   ].join('\n');
+}
+
+function inLines(text: string, indent = 0): string {
+  return wrapped(text, indent, Math.min(terminalWidth(), WIDEST));
 }
 
 function spelled(name: OptionName): string {
@@ -44,7 +54,7 @@ function spelled(name: OptionName): string {
 
 function table(rows: readonly [string, string][]): string[] {
   const width = Math.max(...rows.map(([left]) => left.length));
-  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`);
+  return rows.map(([left, right]) => inLines(`  ${left.padEnd(width)}  ${right}`, width + 4));
 }
 
 /** The word that somebody most likely meant, if one is near. */

@@ -88,17 +88,54 @@ function excess(total: number, width: number): number {
   return Math.max(0, total - width);
 }
 
-function terminalWidth(): number {
+/** In columns; without an end where there is no terminal. */
+export function terminalWidth(): number {
   return process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY;
 }
 
-function lengthOf(cell: string): number {
-  return stripVTControlCharacters(cell).length;
+const PLAIN = /^[\x20-\x7e]*$/;
+/** What stands on two columns of a terminal. A flag is two letters of one column each. */
+const WIDE =
+  /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Bopomofo}\u3000-\u303e\uff01-\uff60\uffe0-\uffe6]|(?!\p{Regional_Indicator})\p{Emoji_Presentation}/u;
+/** What stands on none: it is written over the character before it. */
+const NONE = /[\p{Mn}\p{Me}]/u;
+
+/** How many columns of a terminal a text takes, without its colours. */
+export function lengthOf(cell: string): number {
+  if (PLAIN.test(cell)) return cell.length;
+  return [...stripVTControlCharacters(cell)].reduce((sum, character) => sum + columnsOf(character), 0);
+}
+
+function columnsOf(character: string): number {
+  if (NONE.test(character)) return 0;
+  return WIDE.test(character) ? 2 : 1;
 }
 
 function padded(cell: string, width: number, align?: 'right'): string {
-  const length = lengthOf(cell);
-  if (length > width) return `${cell.slice(0, width - 1)}…`;
-  const blank = ' '.repeat(width - length);
-  return align === 'right' ? blank + cell : cell + blank;
+  const text = lengthOf(cell) > width ? cut(cell, width) : cell;
+  const blank = ' '.repeat(width - lengthOf(text));
+  return align === 'right' ? blank + text : text + blank;
+}
+
+/** The beginning of a text that has no colours, with an ellipsis at its end. */
+function cut(text: string, width: number): string {
+  let end = 0;
+  let left = width - 1;
+  for (const character of text) {
+    left -= columnsOf(character);
+    if (left < 0) break;
+    end += character.length;
+  }
+  return `${text.slice(0, end)}…`;
+}
+
+/** Breaks a text between words where the terminal ends, and not in a pipe. The lines after the first are indented. */
+export function wrapped(text: string, indent = 0, width = terminalWidth()): string {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1);
+    if (line !== undefined && lengthOf(line) + 1 + lengthOf(word) <= width) lines[lines.length - 1] = `${line} ${word}`;
+    else lines.push(line === undefined ? word : ' '.repeat(indent) + word);
+  }
+  return lines.join('\n');
 }

@@ -215,7 +215,7 @@ export function operating<T>(test: Test<T>, place: () => Place): void {
         .map((line) => JSON.parse(line))
         .filter(({ check }) => check === 'keys')
         .map(({ level, found }) => `${level} ${found}`);
-    assert.equal(await amiss(), ['ok Nothing is amiss with 0 conversations, 0 indexes, 0 inboxes.']);
+    assert.equal(await amiss(), ['ok Nothing is amiss with 0 conversations, 0 indexes, 0 inboxes, 0 watched jobs.']);
     for (let n = 1; n <= 6; n++) await store.claim({ ...STATE, channelId: `C${n}`, jobId: `j${n}`, claimId: `c${n}` });
     await redis.set('conversation:slack:C1', '{"secret"', 'PX', 60_000);
     await redis.persist('conversation:slack:C2');
@@ -232,10 +232,11 @@ export function operating<T>(test: Test<T>, place: () => Place): void {
     await redis.rpush('conversation:slack:list', 'x');
     const before = await dump(redis);
     const expected = [
-      'ok Looked at 5 conversations, 4 indexes, 1 inboxes.',
+      'ok Looked at 5 conversations, 4 indexes, 1 inbox, 6 watched jobs.',
       'warning Inboxes with messages whose channel no job has: 1 (conversation-inbox:slack:C6).',
       'warning Indexes that lead to no conversation of their job: 1 (job-index:j5).',
       'warning Watched jobs that are silent and that no sweep has looked at for ten minutes: 1 (j3).',
+      'warning Watched jobs that no longer hold their channel: 2 (j5, j6).',
       'wrong Conversations that cannot be read: 1 (conversation:slack:C1).',
       'wrong Conversations whose index expires at another time: 1 (conversation:slack:C3).',
       'wrong Conversations without a deadline: 1 (conversation:slack:C2).',

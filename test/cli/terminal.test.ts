@@ -32,7 +32,7 @@ interface Session {
   code: number;
 }
 
-/** Runs a command on a terminal of its own; `keys` are typed once each, as soon as the text before them has appeared. */
+/** Runs a command on a terminal of its own; `keys` are typed, or signals sent, once each, as soon as the text before them has appeared. */
 function onTerminal(
   args: string[],
   { columns = 80, rows = 24, keys = [] as [after: string, key: string][], env = {} as NodeJS.ProcessEnv } = {},
@@ -50,7 +50,10 @@ function onTerminal(
   child.onData((piece) => {
     text += piece;
     const [next] = waiting;
-    if (next && text.includes(next[0])) child.write((waiting.shift() as [string, string])[1]);
+    if (!next || !text.includes(next[0])) return;
+    waiting.shift();
+    if (next[1].startsWith('SIG')) child.kill(next[1]);
+    else child.write(next[1]);
   });
   const timer = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
   return new Promise((resolve) =>
@@ -79,6 +82,19 @@ test('list fits the terminal, cuts ids with an ellipsis and leaves out what matt
     assert.match(head, /UNREAD {2}SILENT {3}LEFT$/);
     assert.is(line.length, head.length);
   }
+});
+
+test('help and doctor break their lines between words where the terminal ends', async () => {
+  for (const args of [['help'], ['help', 'release'], ['doctor']]) {
+    const { text } = await onTerminal(args, { columns: 80, rows: 60 });
+    for (const line of linesOf(text)) assert.ok(line.length <= 80 || line.startsWith('  npx '), line);
+  }
+});
+
+test('watch gives the terminal back also where it is told to end', async () => {
+  await store.claim(STATE);
+  const { text } = await onTerminal(['watch'], { keys: [['slack', 'SIGTERM']] });
+  assert.ok(text.endsWith('\u001b[?25h\u001b[?1049l'), JSON.stringify(text.slice(-40)));
 });
 
 test('there are colours on a terminal, and none with NO_COLOR', async () => {

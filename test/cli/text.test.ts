@@ -2,7 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { nearest } from '../../src/cli/help.ts';
 import { readSentinels } from '../../src/cli/sentinel.ts';
-import { shown, shownJson, span, tableOf } from '../../src/cli/text.ts';
+import { lengthOf, shown, shownJson, span, tableOf, wrapped } from '../../src/cli/text.ts';
 
 const test = suite('how the command line writes and reads');
 
@@ -43,6 +43,34 @@ test('a table is cut at the columns that may be, then loses those that may go, a
   assert.equal(tableOf(columns, rows, 16), ['A       B      C', '01234…  bbbb   1', 'x             22']);
   assert.equal(tableOf(columns, rows, 13), ['A           C', '01234567…   1', 'x          22']);
   assert.ok(tableOf(columns, rows, 13).every((line) => line.length <= 13 && !line.includes('b')));
+});
+
+test('a character takes the columns that it has on a terminal, and none is cut in two', () => {
+  for (const [text, columns] of [
+    ['中文', 4],
+    ['한국어', 6],
+    ['ＡＢ', 4],
+    ['😀', 2],
+    ['🇩🇪', 2],
+    ['e\u0301', 1],
+    ['é', 1],
+  ] as const) {
+    assert.is(lengthOf(text), columns, text);
+  }
+  const rows = [
+    ['a中文频道', '1'],
+    ['😀😀😀', '2'],
+    ['plain', '3'],
+  ];
+  const columns = [{ head: 'A', min: 4 }, { head: 'B' }];
+  assert.equal(tableOf(columns, rows, 99).slice(1), ['a中文频道  1', '😀😀😀     2', 'plain      3']);
+  assert.equal(tableOf(columns, rows, 8).slice(1), ['a中…   1', '😀😀…  2', 'plain  3']);
+});
+
+test('a text is broken between words, and a word that is too long stands alone', () => {
+  assert.is(wrapped('  -h  shows this and that', 6, 16), '  -h  shows this\n      and that');
+  assert.is(wrapped('a 0123456789 b', 0, 5), 'a\n0123456789\nb');
+  assert.is(wrapped('one line', 0, Number.POSITIVE_INFINITY), 'one line');
 });
 
 test('a table of very many rows is one table', () => {

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { Redis } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { freePort } from '../../scripts/redis/free-port.ts';
@@ -65,6 +65,14 @@ async function outcomes(admin: Redis, user: string, commands: string[][]): Promi
   return found;
 }
 
+async function refusedTo(client: Redis, commands: [string, ...string[]][]): Promise<void> {
+  for (const [command, ...args] of commands) {
+    const error = await client.call(command, ...args).catch(String);
+    // A function says of what it was refused inside that it was the ACL's doing.
+    assert.match(String(error), /NOPERM|ACL/, `${command} ${args.join(' ')}`);
+  }
+}
+
 for (const [where, admin, prefix] of [
   ['a server', () => standalone, ''],
   ['a cluster', () => cluster, '{t}:'],
@@ -83,6 +91,88 @@ for (const [where, admin, prefix] of [
     assert.ok(await store.get(STATE), 'nobody has changed anything yet');
     assert.equal(await outcomes(admin(), 'releaser', [releasing, ['load']]), ['release yes', 'load no']);
     assert.is(await store.get(STATE), null);
+  });
+
+  test(`on ${where}, the app makes every call of the store, and that is all`, async () => {
+    const { host = '', port = 0 } = admin().options;
+    const user = { host, port, username: 'app', password: 'app-password' };
+    const node = new Redis(user);
+    const { host: _, port: __, ...redisOptions } = user;
+    const client = prefix === '' ? node : new Cluster([{ host, port }], { redisOptions });
+    const store = new ConversationStore(client, { prefix, load: 'never', silentAfterMs: 60_000 });
+    assert.is((await store.claim({ ...STATE, deliveryId: 'app-1' })).outcome, 'claimed');
+    const follow = { ...STATE, jobId: 'j2', claimId: 'c2', deliveryId: 'app-2' };
+    assert.is((await store.claim(follow, { queue: { text: 'more' } })).outcome, 'queued');
+    await store.set(STATE);
+    assert.is((await store.getByJobId('j1'))?.jobId, 'j1');
+    assert.is((await store.get(STATE))?.jobId, 'j1');
+    const stream = { stream: 'job:j1:in', fields: { type: 'x' } };
+    assert.is((await store.update(STATE, { project: 'other' }, stream)).outcome, 'updated');
+    await store.setPendingQuestion(STATE, 'q1');
+    assert.is((await store.answerQuestion(STATE, 'q1', stream)).outcome, 'accepted');
+    await store.clearPendingQuestion(STATE);
+    let lastSeen = '0';
+    for await (const { id } of store.inbox(STATE)) lastSeen = id;
+    for await (const { jobId } of store.due()) assert.unreachable(jobId);
+    const listed: string[] = [];
+    for await (const { jobId } of store.list()) listed.push(jobId);
+    assert.equal(listed, ['j1']);
+    assert.is((await store.remove(STATE, { lastSeen })).outcome, 'removed');
+    await refusedTo(node, [
+      ['GET', `${prefix}foreign`],
+      ['SET', `${prefix}foreign`, 'x'],
+      ['FUNCTION', 'FLUSH'],
+      ['FUNCTION', 'LOAD', 'x'],
+      ['EVAL', 'return 1', '0'],
+      ['KEYS', '*'],
+      ['CONFIG', 'GET', 'requirepass'],
+      ['ACL', 'LIST'],
+      ['FLUSHALL'],
+    ]);
+    node.disconnect();
+    client.disconnect();
+  });
+
+  test(`on ${where}, none of the others can do more than its work`, async () => {
+    const { host = '', port = 0 } = admin().options;
+    const key = `${prefix}conversation:slack:C1`;
+    const index = `${prefix}job-index:j1`;
+    const forEach: [string, ...string[]][] = [
+      ['GET', `${prefix}foreign`],
+      ['FLUSHALL'],
+      ['CONFIG', 'GET', '*'],
+      ['KEYS', '*'],
+    ];
+    const changes: [string, ...string[]][] = [
+      ['SET', key, 'x'],
+      ['DEL', key],
+      ['FCALL', 'conv_remove', '1', key],
+      ['FUNCTION', 'LOAD', 'x'],
+      ['FUNCTION', 'FLUSH'],
+      ['ZADD', `${prefix}conversation-watch`, '1', 'x'],
+    ];
+    const forbidden: Record<string, [string, ...string[]][]> = {
+      oncall: [...changes, ['ACL', 'SETUSER', 'x']],
+      deployer: [
+        ['GET', key],
+        ['GET', index],
+        ['SET', key, 'x'],
+        ['FCALL', 'conv_get', '1', key],
+        ['FUNCTION', 'FLUSH'],
+      ],
+      releaser: [
+        ['FUNCTION', 'LOAD', 'x'],
+        ['FUNCTION', 'FLUSH'],
+        ['SCAN', '0'],
+        ['SET', `${prefix}foreign`, 'x'],
+      ],
+    };
+    for (const [username, commands] of Object.entries(forbidden)) {
+      const client = new Redis({ host, port, username, password: `${username}-password` });
+      client.on('error', () => {});
+      await refusedTo(client, [...forEach, ...commands]);
+      client.disconnect();
+    }
   });
 
   test(`on ${where}, a worker reads its stream and its inbox, and that is all`, async () => {
@@ -109,10 +199,7 @@ for (const [where, admin, prefix] of [
       ['CONFIG', 'GET', 'requirepass'],
       ['FLUSHALL'],
     ];
-    for (const [command, ...args] of forbidden) {
-      const error = await worker.call(command, ...args).catch(String);
-      assert.match(String(error), 'NOPERM', `${command} ${args.join(' ')}`);
-    }
+    await refusedTo(worker, forbidden);
     worker.disconnect();
     await store.remove({ platform: 'slack', channelId: 'C1' });
   });

@@ -13,6 +13,7 @@ import { type Finding, ok, warning, wrong } from './finding.ts';
 const MOST = 100_000;
 const EXAMPLES = 3;
 const PARTITIONS_AT_ONCE = 64;
+const ENTRIES_AT_ONCE = 500;
 /** MIGRATE writes deadlines anew, relative to now. */
 const APART_MS = 100;
 /** A job that has been due for this long was looked at by no sweep. */
@@ -44,6 +45,10 @@ const PROBLEMS = {
     'Inboxes with messages whose channel no job has',
     'The next job of the channel reads them. A dispatcher whose removal is told `waiting` has it read on first.',
   ],
+  jobless: [
+    'Watched jobs that no longer hold their channel',
+    'The next sweep hears of them and takes them off the watch. Where they stay for longer, no sweep runs.',
+  ],
   unswept: [
     'Watched jobs that are silent and that no sweep has looked at for ten minutes',
     'Run the sweep. npx conversation-state due shows those jobs.',
@@ -58,14 +63,25 @@ const IS_WRONG: readonly Problem[] = ['unreadable', 'endless', 'apart', 'unindex
 export async function keyFindings(store: Store, hear: (looked: number) => void): Promise<Finding[]> {
   const found = new Map<Problem, string[]>();
   let looked = 0;
+  const now = await serverTime(store);
   const kinds = [
-    { name: 'conversations', batches: keysOf(store, CONVERSATION, 'string'), problemOf: problemOfConversation },
-    { name: 'indexes', batches: keysOf(store, JOB_INDEX, 'string'), problemOf: problemOfIndex },
-    { name: 'inboxes', batches: keysOf(store, INBOX, 'stream'), problemOf: problemOfInbox },
-    { name: 'watched jobs', batches: unswept(store), problemOf: async () => 'unswept' as const },
+    {
+      one: 'conversation',
+      all: 'conversations',
+      batches: keysOf(store, CONVERSATION, 'string'),
+      problemOf: problemOfConversation,
+    },
+    { one: 'index', all: 'indexes', batches: keysOf(store, JOB_INDEX, 'string'), problemOf: problemOfIndex },
+    { one: 'inbox', all: 'inboxes', batches: keysOf(store, INBOX, 'stream'), problemOf: problemOfInbox },
+    {
+      one: 'watched job',
+      all: 'watched jobs',
+      batches: watched(store),
+      problemOf: (_: Store, member: string) => problemOfWatched(store, member, now),
+    },
   ];
   const counts: string[] = [];
-  for (const { name, batches, problemOf } of kinds) {
+  for (const { one, all, batches, problemOf } of kinds) {
     let count = 0;
     let isWhole = true;
     for await (const keys of batches) {
@@ -73,7 +89,10 @@ export async function keyFindings(store: Store, hear: (looked: number) => void):
         keys.map(async (key) => {
           // What was written between two reads looks amiss once.
           const problem = (await problemOf(store, key)) && (await problemOf(store, key));
-          if (problem) found.set(problem, [...(found.get(problem) ?? []), key]);
+          if (!problem) return;
+          if (!found.has(problem)) found.set(problem, []);
+          // Of a watched job its id, of all others the key, which holds no line end.
+          found.get(problem)?.push(key.split('\n', 1)[0] ?? key);
         }),
       );
       count += keys.length;
@@ -82,7 +101,7 @@ export async function keyFindings(store: Store, hear: (looked: number) => void):
       isWhole = count < MOST;
       if (!isWhole) break;
     }
-    if (name !== 'watched jobs') counts.push(`${isWhole ? '' : 'the first '}${count.toLocaleString('en')} ${name}`);
+    counts.push(`${isWhole ? '' : 'the first '}${count.toLocaleString('en')} ${count === 1 ? one : all}`);
   }
   const problems = [...found].map(([problem, keys]) => told(problem, keys));
   return [
@@ -104,17 +123,18 @@ async function* keysOf({ connection, space }: Store, name: string, type: 'string
   yield* connection.scan(keyPattern(space, name), type);
 }
 
-/** The watched jobs that no sweep has looked at for long. */
-async function* unswept(store: Store): AsyncGenerator<string[]> {
-  const until = String((await serverTime(store)) - UNSWEPT_MS);
-  const prefixes = [...prefixesOf(store.space)];
+/** The members of the watch: each a job and, behind a line end, the key of its conversation. */
+async function* watched({ connection, space }: Store): AsyncGenerator<string[]> {
+  const prefixes = [...prefixesOf(space)];
   while (prefixes.length > 0) {
-    const some = prefixes.splice(0, PARTITIONS_AT_ONCE).map(async (prefix) => {
-      const range = ['-inf', until, 'BYSCORE', 'LIMIT', '0', String(MOST)];
-      const members = (await store.connection.read('zrange', watchKey(prefix), ...range)) as string[];
-      return members.map((member) => watchedIn(member).jobId);
-    });
-    yield (await Promise.all(some)).flat();
+    const some = prefixes.splice(0, PARTITIONS_AT_ONCE);
+    for (let from = 0; ; from += ENTRIES_AT_ONCE) {
+      const range = [String(from), String(from + ENTRIES_AT_ONCE - 1)];
+      const found = await Promise.all(some.map((prefix) => connection.read('zrange', watchKey(prefix), ...range)));
+      const members = (found as string[][]).flat();
+      if (members.length === 0) break;
+      yield members;
+    }
   }
 }
 
@@ -163,4 +183,17 @@ async function problemOfInbox(store: Store, key: string): Promise<Problem | unde
   const conversation = key.replace(INBOX, CONVERSATION);
   const [length, state] = await Promise.all([store.connection.read('xlen', key), stateAt(store, conversation)]);
   return Number(length) > 0 && state === undefined ? 'unread' : undefined;
+}
+
+async function problemOfWatched(store: Store, member: string, now: number): Promise<Problem | undefined> {
+  const { jobId, conversation } = watchedIn(member);
+  const prefix = conversation.slice(0, conversation.indexOf(CONVERSATION));
+  const [from, state] = await Promise.all([
+    store.connection.read('zscore', watchKey(prefix), member),
+    stateAt(store, conversation),
+  ]);
+  // It ended since it was read.
+  if (from === null) return undefined;
+  if (state !== null && state?.jobId !== jobId) return 'jobless';
+  return Number(from) < now - UNSWEPT_MS ? 'unswept' : undefined;
 }
