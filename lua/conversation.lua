@@ -878,7 +878,8 @@ local function get_by_job(ref, ttlMs, silentMs)
 end
 
 --- Puts members into the state, in one step with a message to the job. `updated`: the members are in the state and,
---- where a stream is named, the fields are in it. `duplicate`: the delivery was handled before, and nothing was changed.
+--- where a stream is named, the fields are in it. `duplicate`: the delivery was handled before or started the job, and
+--- nothing was changed.
 --- `gone`: there is no conversation, or another job holds it.
 ---@param ref UpdateReference
 ---@param patch Patch
@@ -894,7 +895,10 @@ local function update(ref, patch, ttlMs, deliveryId, ...)
   local found = find_to_change(ref)
   if not found then return 'gone', false end
   local handled, time = own_key(HANDLED, ref.prefix, found.key), now()
-  if delivery and is_handled(handled, delivery, time) then return 'duplicate', found.text end
+  -- The message that started the job has its outcome already.
+  if delivery and (delivery == found.state.deliveryId or is_handled(handled, delivery, time)) then
+    return 'duplicate', found.text
+  end
   local text, at = patched(found, changes), renewed(found, time + ttl)
   local writes = writing(found.key, found.index, text, at)
   if delivery then handle(writes, handled, time, delivery, '') end

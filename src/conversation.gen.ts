@@ -6,7 +6,7 @@ export const LIBRARY_NAME = 'conversation';
 export const LIBRARY_VERSION = '1.0.0';
 
 /** Of LIBRARY_SOURCE, in hexadecimal. */
-export const LIBRARY_SHA256 = '449698606766c2e5f79bed119ecda897c2bec40f8f4eb21219db20454be8b53b';
+export const LIBRARY_SHA256 = 'd119caf945f024f5a10cce495fdbd3f6d5fac012995da7d12020fff6304dcdcf';
 
 /**
  * The functions, their flags, the keys that they may touch, and the parts of their replies. A reply of one part is
@@ -322,7 +322,8 @@ export async function convGetByJob(
 
 /**
  * Puts members into the state, in one step with a message to the job. `updated`: the members are in the state and,
- * where a stream is named, the fields are in it. `duplicate`: the delivery was handled before, and nothing was changed.
+ * where a stream is named, the fields are in it. `duplicate`: the delivery was handled before or started the job, and
+ * nothing was changed.
  * `gone`: there is no conversation, or another job holds it.
  *
  * @param keys A reference and, behind it, the stream that the fields are added to. A stream needs the job named.
@@ -1412,7 +1413,8 @@ local function get_by_job(ref, ttlMs, silentMs)
 end
 
 --- Puts members into the state, in one step with a message to the job. \`updated\`: the members are in the state and,
---- where a stream is named, the fields are in it. \`duplicate\`: the delivery was handled before, and nothing was changed.
+--- where a stream is named, the fields are in it. \`duplicate\`: the delivery was handled before or started the job, and
+--- nothing was changed.
 --- \`gone\`: there is no conversation, or another job holds it.
 ---@param ref UpdateReference
 ---@param patch Patch
@@ -1428,7 +1430,10 @@ local function update(ref, patch, ttlMs, deliveryId, ...)
   local found = find_to_change(ref)
   if not found then return 'gone', false end
   local handled, time = own_key(HANDLED, ref.prefix, found.key), now()
-  if delivery and is_handled(handled, delivery, time) then return 'duplicate', found.text end
+  -- The message that started the job has its outcome already.
+  if delivery and (delivery == found.state.deliveryId or is_handled(handled, delivery, time)) then
+    return 'duplicate', found.text
+  end
   local text, at = patched(found, changes), renewed(found, time + ttl)
   local writes = writing(found.key, found.index, text, at)
   if delivery then handle(writes, handled, time, delivery, '') end

@@ -76,6 +76,15 @@ it('a delivery that an update handled starts no job afterwards', async (at) => {
   assert.equal(await at.call('conv_claim', [CHANNEL, 'job-index:j2'], claim), ['duplicate', null]);
 });
 
+it('the message that started the job is a duplicate, and its job can still be given back with retry', async (at) => {
+  const state = json({ claimId: 'c1', deliveryId: 'd1' });
+  await at.call('conv_claim', PAIR, state);
+  assert.equal(await at.unchanged(() => at.call('conv_update', PAIR, '{"x":1}', '', 'd1')), ['duplicate', state]);
+  assert.equal(await at.call('conv_claim', PAIR, state), ['claimed', state]);
+  await at.call('conv_remove', PAIR, '', '1');
+  assert.equal(await at.call('conv_claim', PAIR, state), ['claimed', state]);
+});
+
 it('without a delivery every call counts', async (at) => {
   await at.call('conv_set', PAIR, json());
   for (const deliveryId of ['', '']) {

@@ -104,7 +104,10 @@ export function step(world: World, call: Call): Step {
   if (call.name === 'get_by_job') return { ...wrote('', there, watch(world, call.job, channel, call.silentMs)), keeps };
   if (call.name === 'update') {
     const { patch, deliveryId } = call;
-    if (deliveryId !== undefined && world.handled.get(channel)?.has(deliveryId)) return same('duplicate', there.state);
+    const isHandled =
+      deliveryId !== undefined &&
+      (world.handled.get(channel)?.has(deliveryId) || memberOf(there.state, 'deliveryId') === deliveryId);
+    if (isHandled) return same('duplicate', there.state);
     const state = patch.reduce((state, [name, value]) => withMember(state, name, value), there.state);
     return { ...wrote('updated', { ...there, state }, handle(world, channel, deliveryId, '')), keeps, published: true };
   }

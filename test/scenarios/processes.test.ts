@@ -92,7 +92,10 @@ test('three sweeps at once, one killed in the middle: every silent job is report
   // What the killed one had settled it had settled alone; whatever it had only leased was left to the others. Of one
   // that it settled last it may not have told any more.
   const all = ended.length + settled.length;
-  assert.ok(all === 60 || all === 59, `${settled.length} were settled by the killed one, ${ended.length} by the others`);
+  assert.ok(
+    all === 60 || all === 59,
+    `${settled.length} were settled by the killed one, ${ended.length} by the others`,
+  );
   assert.ok(ended.length > 0, 'it was killed in the middle');
   assert.is(await redis.exists('conversation-watch'), 0);
   assert.equal(await redis.keys('conversation:*'), []);
