@@ -1,10 +1,13 @@
+import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Redis, type RedisOptions } from 'ioredis';
+import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { slotOf } from '../../scripts/redis/slot.ts';
 import { ConversationStore } from '../../src/index.ts';
-import { linesOf, pageOf } from '../docs/pages.ts';
+import * as cluster from '../cluster/nodes.ts';
+import { pageOf } from '../docs/pages.ts';
 import { kill, pause, restart, resume, type Server, startSentinels, startServer, stopAll } from './servers.ts';
 
 const test = suite('connections to servers that fail');
@@ -14,13 +17,16 @@ const WRITERS = 8;
 /** Who waits longer than this for an answer is said to wait for ever. */
 const PATIENCE_MS = 30_000;
 
-/** The settings of docs/connections.md, which are the ones that are measured. */
-const RECOMMENDED: RedisOptions = Object.fromEntries(
-  linesOf(pageOf('docs/connections.md'), 'ts').flatMap((line) => {
-    const [, name = '', value = ''] = /^ {2}(\w+): ([\d_]+),/.exec(line) ?? [];
-    return name === '' ? [] : [[name, Number(value.replaceAll('_', ''))]];
-  }),
-);
+const { blocks } = pageOf('docs/connections.md');
+
+/** The settings of the block of docs/connections.md that opens such a client, which are the ones that are measured. */
+function settingsOf(client: string): Record<string, number> {
+  const text = blocks.find((block) => block.text.includes(`new ${client}(`))?.text ?? '';
+  const named = [...text.matchAll(/(\w+): ([\d_]+)(?=[, ])/g)];
+  return Object.fromEntries(named.map(([, name, value]) => [name, Number(value?.replaceAll('_', ''))]));
+}
+
+const RECOMMENDED: RedisOptions = settingsOf('Redis');
 const SETTINGS: Record<string, RedisOptions> = { defaults: {}, recommended: RECOMMENDED };
 
 const rows: string[][] = [['', ...Object.keys(SETTINGS)]];
@@ -124,68 +130,117 @@ test('a blocking read delays every call of its client, so it takes a client of i
   reader.disconnect();
 });
 
+interface Found {
+  calls: number;
+  errors: number;
+  wrong: string[];
+  longestMs: number;
+  /** How long after the master's death the first call on it was answered that began after it; 0 where none was. */
+  servedMs: number;
+}
+
+/** Kills a master under the load of clients, and looks at what they are answered on the channels that are its. */
+async function killUnderLoad(
+  clients: (Redis | Cluster)[],
+  master: { process: ChildProcess },
+  channel: () => string,
+): Promise<Found> {
+  const found: Found = { calls: 0, errors: 0, wrong: [], longestMs: 0, servedMs: 0 };
+  let isOver = false;
+  let died = Number.POSITIVE_INFINITY;
+  const call = async <T>(run: () => Promise<T>): Promise<T | undefined> => {
+    const began = Date.now();
+    found.calls++;
+    try {
+      const reply = await run();
+      if (began > died) found.servedMs ||= Date.now() - died;
+      return reply;
+    } catch {
+      found.errors++;
+      return undefined;
+    } finally {
+      found.longestMs = Math.max(found.longestMs, Date.now() - began);
+    }
+  };
+  const writers = clients.map(async (client) => {
+    const store = new ConversationStore(client, { sharded: client instanceof Cluster });
+    while (!isOver) {
+      const place = { platform: 'slack', channelId: channel() };
+      const job = state(store.newJobId(place), place.channelId);
+      const claimed = await call(() => store.claim(job, { replicas: 1, timeoutMs: 200 }));
+      // What no replica had may be lost with the master.
+      if (claimed?.outcome !== 'claimed' || !claimed.replicas) continue;
+      const [read, other] = [
+        await call(() => store.get(job)),
+        await call(() => store.claim({ ...job, jobId: store.newJobId(place) })),
+      ];
+      if (read === null || (read && read.jobId !== job.jobId)) found.wrong.push('a replicated claim is not there');
+      if (other && other.outcome !== 'held') found.wrong.push(`a second job was told ${other.outcome}`);
+      const removed = await call(() => store.remove(job));
+      if (removed && !['removed', 'gone'].includes(removed.outcome)) found.wrong.push(`removal: ${removed.outcome}`);
+    }
+  });
+  await sleep(2_000);
+  await kill(master);
+  died = Date.now();
+  const limit = died + PATIENCE_MS;
+  while (!found.servedMs && Date.now() < limit) await sleep(50);
+  await sleep(3_000);
+  isOver = true;
+  await Promise.all(writers);
+  for (const client of clients) client.disconnect();
+  return found;
+}
+
+function report(what: string, { calls, errors, wrong, longestMs, servedMs }: Found): void {
+  rows.push([
+    what,
+    `${calls} calls, ${errors} errors, ${wrong.length} wrong`,
+    `served again after ${(servedMs / 1_000).toFixed(1)} s, longest call ${(longestMs / 1_000).toFixed(1)} s`,
+  ]);
+  assert.equal(wrong, []);
+  assert.ok(servedMs > 0, 'served again');
+}
+
 test('a master dies under load, Sentinel has its replica take over, and no answer is wrong', async () => {
   const watched = await startSentinels();
   for (const [name, options] of Object.entries(SETTINGS)) {
     const master = name === 'defaults' ? watched.master : watched.replica;
     const clients = Array.from({ length: WRITERS }, () => open({ ...watched.address, ...options }));
-    const found = { calls: 0, errors: 0, wrong: [] as string[], longestMs: 0, served: 0 };
-    let isOver = false;
-    let died = Number.POSITIVE_INFINITY;
-    const call = async <T>(run: () => Promise<T>): Promise<T | undefined> => {
-      const began = Date.now();
-      found.calls++;
-      try {
-        const reply = await run();
-        if (began > died) found.served ||= Date.now() - died;
-        return reply;
-      } catch {
-        found.errors++;
-        return undefined;
-      } finally {
-        found.longestMs = Math.max(found.longestMs, Date.now() - began);
-      }
-    };
-    const writers = clients.map(async (client) => {
-      const store = new ConversationStore(client);
-      while (!isOver) {
-        const [jobId, channelId] = [randomUUID(), randomUUID()];
-        const job = state(jobId, channelId);
-        const claimed = await call(() => store.claim(job, { replicas: 1, timeoutMs: 200 }));
-        // What no replica had may be lost with the master.
-        if (claimed?.outcome !== 'claimed' || !claimed.replicas) continue;
-        const [read, other] = [
-          await call(() => store.get(job)),
-          await call(() => store.claim({ ...job, jobId: randomUUID() })),
-        ];
-        if (read === null || (read && read.jobId !== jobId)) found.wrong.push('a replicated claim is not there');
-        if (other && other.outcome !== 'held') found.wrong.push(`a second job was told ${other.outcome}`);
-        const removed = await call(() => store.remove(job));
-        if (removed && !['removed', 'gone'].includes(removed.outcome)) found.wrong.push(`removal: ${removed.outcome}`);
-      }
-    });
-    await sleep(2_000);
-    await kill(master);
-    died = Date.now();
-    const limit = died + PATIENCE_MS;
-    while (!found.served && Date.now() < limit) await sleep(50);
-    await sleep(3_000);
-    isOver = true;
-    await Promise.all(writers);
-    for (const client of clients) client.disconnect();
-    const { calls, errors, wrong, longestMs, served } = found;
-    rows.push([
-      `failover by Sentinel, ${name}`,
-      `${calls} calls, ${errors} errors, ${wrong.length} wrong`,
-      `served again after ${(served / 1_000).toFixed(1)} s, longest call ${(longestMs / 1_000).toFixed(1)} s`,
-    ]);
-    assert.equal(wrong, []);
-    assert.ok(served > 0, 'served again');
+    report(`failover by Sentinel, ${name}`, await killUnderLoad(clients, master, randomUUID));
     // It comes back as the replica of the other, for the next round.
     await restart(master);
     const other = name === 'defaults' ? watched.replica : watched.master;
     const isInStep = async () => /^slave0:.*state=online/m.test(await other.admin.info('replication'));
     for (let n = 0; n < 600 && !(await isInStep()); n++) await sleep(100);
+  }
+});
+
+test('a master of a cluster dies under load, its replica takes over, and no answer is wrong', async () => {
+  const nodes = await cluster.startCluster();
+  try {
+    const { maxRedirections, retryDelayOnFailover, retryDelayOnClusterDown, ...redisOptions } = settingsOf('Cluster');
+    const ofCluster = { maxRedirections, retryDelayOnFailover, retryDelayOnClusterDown, redisOptions };
+    for (const [name, options] of Object.entries({ defaults: {}, recommended: ofCluster as ClusterOptions })) {
+      const [, victim] = (await cluster.masters(nodes)) as [cluster.Master, cluster.Master];
+      const clients = Array.from({ length: WRITERS }, () => {
+        const client = new Cluster([{ host: '127.0.0.1', port: nodes[0]?.port ?? 0 }], options);
+        client.on('error', () => {});
+        return client;
+      });
+      const place = new ConversationStore(clients[0] as Cluster, { sharded: true });
+      const channel = () => {
+        for (;;) {
+          const id = randomUUID();
+          if (cluster.holds(victim, slotOf(place.key({ platform: 'slack', channelId: id }, '')))) return id;
+        }
+      };
+      report(`failover in a cluster, ${name}`, await killUnderLoad(clients, victim.node, channel));
+      await cluster.restart(victim.node);
+      await cluster.settled(nodes);
+    }
+  } finally {
+    cluster.stopAll();
   }
 });
 

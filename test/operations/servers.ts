@@ -73,7 +73,7 @@ async function answers({ admin, port, process }: Server): Promise<void> {
 }
 
 /** Ends a server at once, as a crash does. */
-export async function kill(server: Server): Promise<void> {
+export async function kill(server: { process: ChildProcess }): Promise<void> {
   const gone = new Promise((resolve) => server.process.once('exit', resolve));
   server.process.kill('SIGKILL');
   await gone;
