@@ -23,8 +23,8 @@ export const doctor: Command = {
   examples: ['doctor --prefix staging:', 'doctor --user app --stream job:j1:in'],
   notes: [
     'Each line has a mark: ✓ as it should be, ! worth a look, ✗ wrong. It exits with 1 where something is wrong. It',
-    'changes nothing. Of a large store it looks at the first 100,000 conversations, indexes and inboxes. The user needs',
-    'the rights of somebody on call, and besides +info +acl|whoami +acl|dryrun; what it may not look at is said.',
+    'changes nothing. Of a large store it looks at the first 100,000 conversations, indexes, inboxes and watched jobs. The',
+    'user needs the rights of somebody on call, and besides +info +acl|whoami +acl|dryrun; what it may not look at is said.',
   ],
   async run(values) {
     let failures = 0;

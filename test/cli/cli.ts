@@ -13,15 +13,20 @@ export interface CliRun {
 
 const LIMIT_MS = 30_000;
 
-/** Runs `conversation-state` as a person would: a process of its own, without this one's REDIS_URL. */
-export async function cli(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<CliRun> {
-  const started = performance.now();
-  const child = spawn(process.execPath, ['--import', 'tsx', join('src', 'cli', 'main.ts'), ...args], {
+/** Starts it, to be ended by whoever asked for it, or after 30 s. */
+export function startCli(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  return spawn(process.execPath, ['--import', 'tsx', join('src', 'cli', 'main.ts'), ...args], {
     cwd: join(import.meta.dirname, '..', '..'),
     env: { ...process.env, REDIS_URL: '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: LIMIT_MS,
   });
+}
+
+/** Runs `conversation-state` as a person would: a process of its own, without this one's REDIS_URL. */
+export async function cli(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<CliRun> {
+  const started = performance.now();
+  const child = startCli(args, env);
   let [stdout, stderr] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text) => {
     stdout += text;

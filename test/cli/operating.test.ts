@@ -1,13 +1,10 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
 import type { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ConversationStore } from '../../src/index.ts';
 import { STATE } from '../support/library.ts';
 import { withRedis } from '../support/redis.ts';
-import { cli } from './cli.ts';
+import { cli, startCli } from './cli.ts';
 import { operating } from './operating.ts';
 
 const test = suite('the command line for whoever is on call');
@@ -20,30 +17,9 @@ test.before(async () => {
   url = await server.url();
 });
 
-operating(test, () => ({ redis, run: (...args) => cli(args, { REDIS_URL: url, NO_COLOR: '1' }) }));
-
-test('watch prints one list after the other in a pipe, and ends with it', async () => {
-  await redis.flushall();
-  const store = new ConversationStore(redis);
-  await store.claim(STATE);
-  const child = spawn(process.execPath, ['--import', 'tsx', join('src', 'cli', 'main.ts'), 'watch'], {
-    cwd: join(import.meta.dirname, '..', '..'),
-    env: { ...process.env, REDIS_URL: url },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let text = '';
-  await new Promise<void>((resolve) => {
-    child.stdout.setEncoding('utf8').on('data', (piece: string) => {
-      text += piece;
-      if ((text.match(/^PLATFORM/gm)?.length ?? 0) > 1) resolve();
-    });
-  });
-  assert.match(text, /^\d{4}-[\d-]+T[\d:.]+Z {2}1 conversation\nPLATFORM .*\nslack .*\n\n\d{4}-/);
-  assert.not(text.includes('\u001b'));
-  // The reader goes, and the next turn has nobody to write to.
-  child.stdout.destroy();
-  const [code] = await once(child, 'exit');
-  assert.is(code, 0);
+operating(test, () => {
+  const env = { REDIS_URL: url, NO_COLOR: '1' };
+  return { redis, run: (...args) => cli(args, env), start: (...args) => startCli(args, env) };
 });
 
 test('a user without rights is told which command is missing', async () => {

@@ -1,3 +1,5 @@
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import type { Redis } from 'ioredis';
 import type { Test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -10,6 +12,8 @@ import type { CliRun } from './cli.ts';
 export interface Place {
   redis: Redis;
   run(...args: string[]): Promise<Pick<CliRun, 'stdout' | 'stderr' | 'code'>>;
+  /** Starts it and leaves it to the test to end it. */
+  start(...args: string[]): ChildProcess;
 }
 
 const LONG_AGO = new Date(Date.now() - 2 * 3_600_000).toISOString();
@@ -295,6 +299,35 @@ export function operating<T>(test: Test<T>, place: () => Place): void {
     }
     assert.ok(await store.get(STATE));
   });
+
+  register('watch prints one list after the other in a pipe, and ends with it', async ({ start, store }) => {
+    await store.claim(STATE);
+    const child = start('watch');
+    let text = '';
+    await new Promise<void>((resolve) => {
+      child.stdout?.setEncoding('utf8').on('data', (piece: string) => {
+        text += piece;
+        if ((text.match(/^PLATFORM/gm)?.length ?? 0) > 1) resolve();
+      });
+    });
+    assert.match(text, /^\d{4}-[\d-]+T[\d:.]+Z {2}1 conversation\nPLATFORM .*\nslack .*\n\n\d{4}-/);
+    assert.not(text.includes('\u001b'));
+    // The reader goes, and the next turn has nobody to write to.
+    child.stdout?.destroy();
+    const [code] = await once(child, 'exit');
+    assert.is(code, 0);
+  });
+
+  register(
+    'keys prints the bare key, so that a shell can put it into another command',
+    async ({ run, redis, store }) => {
+      await store.claim(STATE);
+      const index = await run('keys', '--job', 'j1');
+      assert.equal([index.stdout, index.stderr, index.code], ['job-index:j1\n', '', 0]);
+      const { stdout } = await run('keys', '--platform', 'Slack', '--channel', 'C1');
+      assert.is(await redis.get(index.stdout.trimEnd()), stdout.trimEnd());
+    },
+  );
 
   register('a store with a prefix or with partitions is found by it', async ({ run, redis }) => {
     await new ConversationStore(redis, { prefix: 'tenant:' }).claim(STATE);

@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -24,6 +24,7 @@ const CONSUMERS = [
 let folder: string;
 let tarball: string;
 let client: Redis;
+let url: string;
 
 test.before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'conversation-state-package-'));
@@ -34,6 +35,7 @@ test.before(async () => {
 });
 test.before.each(async () => {
   client ??= await redis.connect();
+  url ??= await redis.url();
   await client.function('FLUSH');
   await client.flushall();
 });
@@ -218,13 +220,14 @@ for (const { ioredis, typescript } of CONSUMERS) {
   });
 }
 
-operating(test, () => ({
-  redis: client,
-  async run(...args) {
-    const program = join(folder, `ioredis-${CONSUMERS[0]?.ioredis}`, 'node_modules', '.bin', 'conversation-state');
-    return attempt(folder, program, ...args);
-  },
-}));
+operating(test, () => {
+  const program = join(folder, `ioredis-${CONSUMERS[0]?.ioredis}`, 'node_modules', '.bin', 'conversation-state');
+  return {
+    redis: client,
+    run: (...args) => attempt(folder, program, ...args),
+    start: (...args) => spawn(program, args, { env: { ...process.env, REDIS_URL: url }, timeout: 30_000 }),
+  };
+});
 
 async function readmeExample(): Promise<string> {
   const readme = await readFile(join(root, 'README.md'), 'utf8');
