@@ -45,7 +45,7 @@ export async function startBot(spawner: Spawner): Promise<() => Promise<void>> {
       return false;
     },
     customRoutes: [
-      { path: '/livez', method: 'GET', handler: (_, response) => response.writeHead(200).end() },
+      { path: '/healthz', method: 'GET', handler: (_, response) => response.writeHead(200).end() },
       {
         path: '/readyz',
         method: 'GET',

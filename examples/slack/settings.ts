@@ -25,7 +25,7 @@ export const settings = {
   /** After how long an entry whose bot died is shown by another one: longer than a bot takes to show one. */
   retryMs: milliseconds('RETRY_MS', 60_000),
   /** How long one step of the example's job takes. */
-  stepMs: milliseconds('STEP_MS', 2_000),
+  stepMs: milliseconds('STEP_MS', 5_000),
 };
 
 function milliseconds(name: string, usual: number): number {

@@ -48,8 +48,8 @@ export function processes(folder = join(tmpdir(), 'conversation-state-jobs')): S
         stdio: ['ignore', 'inherit', 'inherit'],
       });
       await new Promise((resolve, reject) => worker.once('spawn', resolve).once('error', reject));
-      worker.unref();
       await writeFile(pidFile(jobId), String(worker.pid));
+      worker.once('exit', () => void rm(pidFile(jobId), { force: true })).unref();
     },
   };
 }

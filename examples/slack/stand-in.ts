@@ -45,7 +45,8 @@ export class StandIn {
   readonly messages: Message[] = [];
   readonly #options: StandInOptions;
   readonly #server: Server;
-  #last = 1_700_000_000;
+  /** As in Slack, no two messages have the same id, also after a restart. */
+  #last = Math.floor(Date.now() / 1_000);
 
   constructor(options: StandInOptions) {
     this.#options = options;

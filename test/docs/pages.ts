@@ -24,7 +24,9 @@ const markdown = readdirSync(join(ROOT, 'docs')).filter((name) => name.endsWith(
 
 /** Every page that ships. */
 export const PAGES: readonly Page[] = [
-  ...['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', 'BENCHMARKS.md'].map(page),
+  ...['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', 'BENCHMARKS.md', 'examples/slack/README.md'].map(
+    page,
+  ),
   ...markdown.map((name) => page(join('docs', name))),
 ];
 
