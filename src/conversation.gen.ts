@@ -6,7 +6,7 @@ export const LIBRARY_NAME = 'conversation';
 export const LIBRARY_VERSION = '1.0.0';
 
 /** Of LIBRARY_SOURCE, in hexadecimal. */
-export const LIBRARY_SHA256 = 'd119caf945f024f5a10cce495fdbd3f6d5fac012995da7d12020fff6304dcdcf';
+export const LIBRARY_SHA256 = '75a293615d1064f849ff5a64e56eee5dd593906e8c10c3ece8e2001ac4c60dfc';
 
 /**
  * The functions, their flags, the keys that they may touch, and the parts of their replies. A reply of one part is
@@ -194,9 +194,9 @@ export interface Watch {
 /**
  * Claims a channel for a job: of any number of simultaneous claims, one is told `claimed`. `duplicate`: the message
  * that the state's deliveryId names was handled before, or is the one that started the job. `held`: another claim
- * holds the channel. `queued`: the same, and the fields were added to its inbox. `full`: 1000 entries are in the inbox,
- * and nothing was added. A call that is sent again, with the same claimId, is told the same again. Only `claimed`
- * changes deadlines.
+ * holds the channel. `queued`: the same, and the fields were added to its inbox. `full`: 1000 entries are in the
+ * inbox, and nothing was added. A call that is sent again, with the same claimId, is told the same again. Only
+ * `claimed` changes deadlines.
  *
  * @param keys Both keys of a conversation.
  * @param args.state JSON of one ConversationState, at most 262144 bytes.
@@ -622,13 +622,13 @@ local WATCH = 'conversation-watch'
 ---@field inbox? string \`{prefix}conversation-inbox:{platform, lower case}:{channelId}\`
 ---@field handled? string \`{prefix}conversation-handled:{platform, lower case}:{channelId}\`
 
----@class Reference A conversation key, a job-index key, or both. With a job-index key the call works only while that job
---- still holds the channel.
+---@class Reference A conversation key, a job-index key, or both. With a job-index key the call works only while that
+--- job still holds the channel.
 ---@field conversation? string \`{prefix}conversation:{platform, lower case}:{channelId}\`
 ---@field job? string \`{prefix}job-index:{jobId}\`
 
----@class RemoveReference: Reference A conversation key, a job-index key, or both. With a job-index key only what that job
---- still holds is removed.
+---@class RemoveReference: Reference A conversation key, a job-index key, or both. With a job-index key only what that
+--- job still holds is removed.
 ---@field inbox? string \`{prefix}conversation-inbox:{platform, lower case}:{channelId}\`
 ---@field handled? string \`{prefix}conversation-handled:{platform, lower case}:{channelId}\`
 ---@field watch? string \`{prefix}conversation-watch\`
@@ -1054,7 +1054,8 @@ local function read_given(ref, text)
   local ok, state = decode(text)
   if not ok then fail('CONVSTATE', 'the state must be JSON: ' .. state) end
   -- With the ids of the keys, the members that make the keys need no further look. That saves 6 to 8 % of a call.
-  local fits = type(state) == 'table' and state.jobId == ref.job_id and is_of_channel(state, ref.prefix, ref.conversation)
+  local fits = type(state) == 'table' and state.jobId == ref.job_id
+    and is_of_channel(state, ref.prefix, ref.conversation)
   if not fits and (type(state) ~= 'table' or text:find('^%s*%[')) then
     fail('CONVSTATE', 'the state must be a JSON object')
   end
@@ -1116,8 +1117,8 @@ local function readable(text, checked)
   return nil
 end
 
--- Whether a stored text can name no other job than this one. It saves conv_set a decode, 12 % of the call. With no letter
--- written as \\u0041 to \\u007a, a single "jobId" is the member, if the text is of a state at all.
+-- Whether a stored text can name no other job than this one. It saves conv_set a decode, 12 % of the call. With no
+-- letter written as \\u0041 to \\u007a, a single "jobId" is the member, if the text is of a state at all.
 local function names_only(text, job_id)
   local from, to = text:find('"jobId"', 1, true)
   return from and text:match('^:"([^"\\\\]*)"', to + 1) == job_id
@@ -1295,7 +1296,7 @@ end
 
 -- The commands ---------------------------------------------------------------------------------------------------
 
--- Answers a claim that has not won. Its message goes into the inbox of the job that holds the channel, if it has fields.
+-- Answers a claim that has not won. If it has fields, they go into the inbox of the job that holds the channel.
 local function refuse_claim(ref, holder, time, given, ...)
   if not given.deliveryId then return 'held', holder end
   local writes, outcome = {}, 'held'
@@ -1321,9 +1322,9 @@ end
 
 --- Claims a channel for a job: of any number of simultaneous claims, one is told \`claimed\`. \`duplicate\`: the message
 --- that the state's deliveryId names was handled before, or is the one that started the job. \`held\`: another claim
---- holds the channel. \`queued\`: the same, and the fields were added to its inbox. \`full\`: 1000 entries are in the inbox,
---- and nothing was added. A call that is sent again, with the same claimId, is told the same again. Only \`claimed\`
---- changes deadlines.
+--- holds the channel. \`queued\`: the same, and the fields were added to its inbox. \`full\`: 1000 entries are in the
+--- inbox, and nothing was added. A call that is sent again, with the same claimId, is told the same again. Only
+--- \`claimed\` changes deadlines.
 ---@param ref ClaimKeys
 ---@param state State
 ---@param ttlMs? Milliseconds
