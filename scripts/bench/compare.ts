@@ -1,74 +1,33 @@
-import { OPERATION_NAMES, OPERATIONS, type Operation } from './conversations.ts';
-import type { Turn } from './measure.ts';
-import type { Progress } from './progress.ts';
-import { type Place, type Runner, startRunner } from './runner.ts';
-import { median, quantile, spread } from './statistics.ts';
+import { OPERATIONS, type Operation } from './conversations.ts';
+import { DESIGNS, startRunner, type Turn } from './runner.ts';
 
-/** Calls per second and ratios: medians over the turns. Milliseconds: quantiles over all calls. */
-export interface Figures {
-  name: string;
-  operation: Operation;
-  callers: number;
-  perSecond: number;
-  p50: number;
-  p99: number;
-  /** Of calls per second, as a share. */
-  spread: number;
-  /** Calls per second against the first place's in the same turn. */
-  ratio: number;
-  /** p50 against the first place's in the same turn. */
-  p50Ratio: number;
-}
+export type Figures = ReturnType<typeof summarize>;
 
-export interface Plan {
-  /** How many calls are a turn, by how many callers make them. */
-  calls: ReadonlyMap<number, number>;
-  turns: number;
-  operations?: readonly Operation[];
-}
+/** Turns before those that count: what is done for the first time takes longer. */
+const WARM_UP = 6;
+const NAMES = DESIGNS.map(({ name }) => name);
+
+/** How many turns, and how many calls are one, by how many callers make them. */
+type Plan = { calls: ReadonlyMap<number, number>; turns: number; names?: readonly string[] };
 
 /**
- * Turns of everything before the first that counts, and again of each call before those of it that count: what is done
- * for the first time takes longer.
+ * Measures designs side by side: in turns of a fraction of a second, one directly after the other and in any order, so that
+ * whatever slows the machine down slows them all. Each has a process and a database of its own.
  */
-const WARM_UP = 2;
-
-/** How often a comparison says how far it is. */
-export function steps({ calls, turns, operations = OPERATIONS }: Plan): number {
-  return operations.length * calls.size * (WARM_UP + WARM_UP + turns);
-}
-
-/**
- * Measures places side by side: in turns of a fraction of a second, one place directly after the other and in any order,
- * so that whatever slows the machine down slows them all.
- */
-export async function compare(places: readonly Place[], plan: Plan, progress: Progress): Promise<Figures[]> {
-  const { calls, turns, operations = OPERATIONS } = plan;
-  const most = Math.max(...calls.keys());
-  const runners: Runner[] = [];
-  const take = async (operation: Operation, callers: number, count: number, turns: number) => {
-    const taken = places.map((): Turn[] => []);
-    for (let turn = 0; turn < turns; turn++) {
-      progress.step(`${OPERATION_NAMES[operation]}, ${callers} ${callers === 1 ? 'caller' : 'callers'}`);
-      for (const runner of runners) await runner.prepare(operation, count);
-      for (const [index, runner] of shuffled(runners.entries())) {
-        const took = await runner.run(operation, callers);
-        if (took) taken[index]?.push(took);
-      }
-    }
-    return taken;
-  };
-  const each = operations.flatMap((operation) => [...calls].map(([callers, count]) => ({ operation, callers, count })));
+export async function compare(url: string, { calls, turns, names = NAMES }: Plan): Promise<Figures[]> {
   const figures: Figures[] = [];
+  const runners = names.map((name, at) => startRunner(name, `${url}/${at}`, Math.max(...calls.keys())));
   try {
-    for (const place of places) runners.push(await startRunner(place, most));
-    for (const { operation, callers, count } of each) await take(operation, callers, count, WARM_UP);
-    for (const { operation, callers, count } of each) {
-      const taken = await take(operation, callers, count, WARM_UP + turns);
-      const [base = [], ...others] = taken.map((one) => one.slice(WARM_UP));
-      for (const [index, own] of [base, ...others].entries()) {
-        const name = places[index]?.name ?? '';
-        if (own.length > 0) figures.push({ name, operation, callers, ...summarize(own, base) });
+    for (const operation of OPERATIONS) {
+      for (const [callers, count] of calls) {
+        const taken = runners.map((): Turn[] => []);
+        for (let turn = 0; turn < WARM_UP + turns; turn++) {
+          for (const [at, runner] of shuffled(runners.entries())) {
+            const took = await runner.run(operation, callers, count);
+            if (turn >= WARM_UP) taken[at]?.push(took);
+          }
+        }
+        figures.push(...taken.map((own, at) => summarize(names[at] ?? '', operation, callers, own, taken[0] ?? [])));
       }
     }
   } finally {
@@ -77,30 +36,46 @@ export async function compare(places: readonly Place[], plan: Plan, progress: Pr
   return figures;
 }
 
-function summarize(own: readonly Turn[], base: readonly Turn[]): Omit<Figures, 'name' | 'operation' | 'callers'> {
-  const perSecond = own.map((turn) => turn.perSecond);
+/** Of calls per second medians over the turns and, as `low` and `high`, quartiles; p50 and p99, in milliseconds, of all calls. */
+function summarize(name: string, operation: Operation, callers: number, own: Turn[], base: Turn[]) {
+  const all = own.map((turn) => turn.perSecond);
   const latencies = own.flatMap((turn) => [...turn.latencies]);
-  const against = (figure: (turn: Turn) => number) =>
-    median(own.flatMap((turn, index) => (base[index] ? [figure(turn) / figure(base[index])] : [])));
+  const [low = 0, perSecond = 0, high = 0] = [0.25, 0.5, 0.75].map((share) => quantile(all, share));
+  const [p50 = 0, p99 = 0] = [0.5, 0.99].map((share) => quantile(latencies, share));
+  // Against the first design in the same turn.
+  const ratio = median(all.map((value, turn) => value / (base[turn]?.perSecond ?? Number.NaN)));
   return {
-    perSecond: median(perSecond),
-    p50: quantile(latencies, 0.5),
-    p99: quantile(latencies, 0.99),
-    spread: spread(perSecond),
-    ratio: against((turn) => turn.perSecond),
-    p50Ratio: against((turn) => median(turn.latencies)),
+    name,
+    operation,
+    callers,
+    perSecond,
+    low,
+    high,
+    p50,
+    p99,
+    ratio,
+    reads: median(own.map(({ reads }) => reads)),
   };
 }
 
 /** In any order, so that nobody always follows the same one and works in what that left behind. */
-function shuffled<T>(items: Iterable<T>): T[] {
-  return [...items]
-    .map((item) => ({ item, place: Math.random() }))
-    .sort((a, b) => a.place - b.place)
-    .map(({ item }) => item);
+export function shuffled<T>(items: Iterable<T>): T[] {
+  const keyed = [...items].map((item) => ({ item, place: Math.random() }));
+  return keyed.sort((a, b) => a.place - b.place).map(({ item }) => item);
 }
 
-/** The figures of one place, where it has them. */
-export function find(all: readonly Figures[], name: string, operation: Operation, callers: number) {
-  return all.find((each) => each.name === name && each.operation === operation && each.callers === callers);
+/** The figures of one design, of what was measured. */
+export function find(all: readonly Figures[], name: string, operation: Operation, callers: number): Figures {
+  return all.find((one) => one.name === name && one.operation === operation && one.callers === callers) as Figures;
 }
+
+/** The value at a share of the sorted values: 0.5 is the median. */
+export function quantile(values: Iterable<number>, share: number): number {
+  const sorted = Float64Array.from(values).sort();
+  const at = (sorted.length - 1) * share;
+  const low = sorted[Math.floor(at)] ?? Number.NaN;
+  const high = sorted[Math.ceil(at)] ?? Number.NaN;
+  return low + (high - low) * (at % 1);
+}
+
+export const median = (values: Iterable<number>) => quantile(values, 0.5);

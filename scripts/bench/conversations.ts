@@ -1,11 +1,8 @@
-import type { Redis } from 'ioredis';
+import { Redis } from 'ioredis';
 import type { ConversationState } from '../../src/index.ts';
 
 /** What is measured, in the order of a conversation's life. */
-export const OPERATIONS = ['claim', 'set', 'lookup', 'pending', 'answer', 'remove'] as const;
-export type Operation = (typeof OPERATIONS)[number];
-
-export const OPERATION_NAMES: Record<Operation, string> = {
+export const OPERATION_NAMES = {
   claim: 'claim a free channel',
   set: 'set over a state',
   lookup: 'look up by job',
@@ -13,32 +10,57 @@ export const OPERATION_NAMES: Record<Operation, string> = {
   answer: 'answer it',
   remove: 'remove',
 };
+export type Operation = keyof typeof OPERATION_NAMES;
+export const OPERATIONS = Object.keys(OPERATION_NAMES) as Operation[];
 
 export const TTL_MS = 7_200_000;
 export const QUESTION = 'q-5b0c7d';
 
 export type BenchState = ConversationState & { title: string; thread: string };
 
-/**
- * One conversation to work on, with the keys that the store and the plain design share. Whoever asks makes them, as a
- * program does that has a message in its hands.
- */
-export interface Conversation {
+/** What a caller has in its hands: a state, and the two keys that all designs share. */
+export interface Entry {
   readonly conversation: string;
   readonly job: string;
   state: BenchState;
+  /** Which answer this caller gives; without one the store makes its own. */
+  answerId?: string;
 }
 
-/** Conversations of as many bytes of JSON as asked for, or of the 0.3 KiB that a dispatcher's really have. */
-export function conversations(count: number, { bytes = 0 } = {}): Conversation[] {
-  return Array.from({ length: count }, (_, index) => conversation(index, bytes));
+/** What a caller is told: true where its call took effect; a look-up tells the id of the job in the state it found. */
+export type Told = boolean | string | null;
+export type Calls = Record<Operation, (entry: Entry, caller: number) => Promise<Told>>;
+export type Session = Calls & { close(): void };
+
+/** A way to keep conversations, as a program would. `what` says which, for a reader of the tables. */
+export type Design = { name: string; what: string; open(url: string, callers: number): Promise<Session> };
+
+export async function connect(url: string): Promise<Redis> {
+  const client = new Redis(url, { lazyConnect: true });
+  await client.connect();
+  return client;
 }
 
-/** The one of a number. */
-export function conversation(index: number, bytes = 0): Conversation {
+/** A design whose callers share one connection. */
+export function designOf(name: string, what: string, calls: (client: Redis) => Calls | Promise<Calls>): Design {
+  const open = async (url: string) => {
+    const client = await connect(url);
+    return { ...(await calls(client)), close: () => client.disconnect() };
+  };
+  return { name, what, open };
+}
+
+/** The calls of a design that makes all of them in one way. */
+export function callsOf(call: (operation: Operation, entry: Entry, caller: number) => Promise<Told>): Calls {
+  const one = (operation: Operation) => (entry: Entry, caller: number) => call(operation, entry, caller);
+  return Object.fromEntries(OPERATIONS.map((operation) => [operation, one(operation)])) as Calls;
+}
+
+/** A conversation of the 0.3 KiB of JSON that a dispatcher's really have. `player` makes another job on the same channel. */
+export function entryOf(index: number, player = 0): Entry {
   const id = String(index).padStart(7, '0');
   const state: BenchState = {
-    jobId: `agent-${id}`,
+    jobId: `agent-${player}-${id}`,
     channelId: `C0${id}`,
     userId: 'U042ABCDE',
     platform: 'slack',
@@ -49,7 +71,7 @@ export function conversation(index: number, bytes = 0): Conversation {
     title: 'Fix the login page that forgets its password field after a reload of the whole page',
     thread: '1700000000.123456',
   };
-  state.title = state.title.padEnd(state.title.length + bytes - JSON.stringify(state).length, ' and so on');
+  // Whoever asks makes the keys, as a program does that has a message in its hands.
   return {
     get conversation() {
       return `conversation:${state.platform}:${state.channelId}`;
@@ -61,48 +83,13 @@ export function conversation(index: number, bytes = 0): Conversation {
   };
 }
 
-/** The state as an operation finds it; null where it finds none. */
-export function stateBefore(operation: Operation, { state }: Conversation): BenchState | null {
-  if (operation === 'claim') return null;
-  return operation === 'answer' ? { ...state, pendingQuestionId: QUESTION } : state;
-}
-
-/** Puts a fresh database into the state that an operation starts from, in the keys that the store uses. */
-export async function prepareKeys(client: Redis, operation: Operation, all: readonly Conversation[]): Promise<void> {
-  await prepareWith(client, operation, all, (entry, state) => [
-    [entry.conversation, JSON.stringify(state)],
-    [entry.job, entry.conversation],
-  ]);
-}
-
-/** Puts some back to where an operation starts from; all others stay. */
-export async function putBack(client: Redis, operation: Operation, all: readonly Conversation[]): Promise<void> {
+/** Puts conversations where an operation starts from. What was there of them before is overwritten or deleted. */
+export async function prepare(client: Redis, operation: Operation, all: readonly Entry[]): Promise<void> {
   const pipeline = client.pipeline();
-  for (const entry of all) {
-    const state = stateBefore(operation, entry);
-    if (state === null) pipeline.del(entry.conversation, entry.job);
-    else {
-      pipeline.set(entry.conversation, JSON.stringify(state), 'PX', TTL_MS);
-      pipeline.set(entry.job, entry.conversation, 'PX', TTL_MS);
-    }
+  for (const { conversation, job, state } of all) {
+    const text = JSON.stringify({ ...state, pendingQuestionId: operation === 'answer' ? QUESTION : null });
+    if (operation === 'claim') pipeline.del(conversation, job);
+    else pipeline.set(conversation, text, 'PX', TTL_MS).set(job, conversation, 'PX', TTL_MS);
   }
   await pipeline.exec();
-}
-
-export async function prepareWith(
-  client: Redis,
-  operation: Operation,
-  all: readonly Conversation[],
-  entriesOf: (entry: Conversation, state: BenchState) => [key: string, value: string][],
-): Promise<void> {
-  await client.flushdb();
-  for (let from = 0; from < all.length; from += 1000) {
-    const pipeline = client.pipeline();
-    for (const entry of all.slice(from, from + 1000)) {
-      const state = stateBefore(operation, entry);
-      if (state === null) continue;
-      for (const [key, value] of entriesOf(entry, state)) pipeline.set(key, value, 'PX', TTL_MS);
-    }
-    await pipeline.exec();
-  }
 }

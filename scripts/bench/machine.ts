@@ -1,34 +1,47 @@
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { cpus, loadavg, totalmem, type } from 'node:os';
+import { cpus, totalmem, type } from 'node:os';
 import { join } from 'node:path';
 import type { Redis } from 'ioredis';
 import { LIBRARY_VERSION } from '../../src/index.ts';
 
-/** Where and with what it was measured, in lines for a reader. */
-export async function describeMachine(
-  admin: Redis,
-  { peers, busy, apart }: { peers: readonly string[]; busy: number; apart: boolean },
-): Promise<string[]> {
-  const [cpu] = cpus();
-  const server = await admin.info('server');
-  const of = (name: string) => new RegExp(`^${name}:(.+?)\r?$`, 'm').exec(server)?.[1];
-  const valkey = of('valkey_version');
-  const ioredis = readFileSync(
-    join(import.meta.dirname, '..', '..', 'node_modules', 'ioredis', 'package.json'),
-    'utf8',
-  );
-  return [
-    `${new Date().toISOString().slice(0, 10)}, ${type()} on ${cpus().length} cores of ${cpu?.model.trim() ?? 'unknown make'}, ` +
-      `${Math.round(totalmem() / 2 ** 30)} GiB of memory, over loopback; ${apart ? 'the server keeps to one core, the clients to the others' : 'client and server share them'}.`,
-    `${valkey ? `Valkey ${valkey}` : `Redis ${of('redis_version')}`}, nothing kept on disk; Node ${process.versions.node}, ` +
-      `ioredis ${JSON.parse(ioredis).version}, conversation-state ${LIBRARY_VERSION}${peers.length > 0 ? `; ${peers.join(', ')}` : ''}.`,
-    busy > cpus().length / 2
-      ? `**The machine was not idle (load average ${busy.toFixed(1)} in the minute before).** If that went on, absolute figures are low, and ` +
-        'figures whose spread is wide say little; ratios are of turns that ran side by side.'
-      : `The machine did little else (load average ${busy.toFixed(1)} in the minute before).`,
-  ];
+/**
+ * Keeps a process on the core where everything is measured, server and callers alike, or away from it.
+ *
+ * They share one core because a call's cost is then all that is done for it, in the client, the kernel and the server. On
+ * two cores the slower side decides, and that is the client: a quick server answers it call by call, a slow one by the
+ * dozen, and every batch of replies costs the client a turn of its event loop. So functions that do nothing came out
+ * slower than the library. Here the server, which may not interrupt whoever calls, always finds a full batch. False where
+ * the system can't do it.
+ */
+export function keepTo(side: 'measured' | 'server' | 'away', pid: number | undefined): boolean {
+  const last = cpus().length - 1;
+  if (last < 1 || pid === undefined) return false;
+  const run = (command: string, ...args: string[]) =>
+    spawnSync(command, [...args, String(pid)], { stdio: 'ignore' }).status === 0;
+  const kept = run('taskset', '-a', '-c', '-p', side === 'away' ? `0-${last - 1}` : String(last));
+  return side === 'server' ? run('chrt', '-a', '-b', '-p', '0') && kept : kept;
 }
 
-export function load(): number {
-  return loadavg()[0] ?? 0;
+export type Machine = Awaited<ReturnType<typeof describeMachine>>;
+
+/** Where and with what it was measured. `load` is the load average before, `shared` whether all was kept to one core. */
+export async function describeMachine(admin: Redis, load: number, shared: boolean) {
+  const cores = cpus().length;
+  const server = await admin.info('server');
+  const of = (name: string) => new RegExp(`^${name}:(.+?)\r?$`, 'm').exec(server)?.[1];
+  const engine = of('valkey_version') ? `Valkey ${of('valkey_version')}` : `Redis ${of('redis_version')}`;
+  const ioredis = join(import.meta.dirname, '..', '..', 'node_modules', 'ioredis', 'package.json');
+  const warning = `**Measured with fewer than four idle cores (${cores} cores, load average ${load.toFixed(1)} before the run): absolute figures may be low; ratios are of turns that ran one directly after the other.**`;
+  return {
+    warning: cores - load < 4 ? warning : '',
+    date: new Date().toISOString().slice(0, 10),
+    hardware: `${type()}, ${cores} cores of ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB of memory; ${shared ? 'server and callers share one core' : 'the system chose the cores'}`,
+    software: `${engine} without persistence, Node ${process.versions.node}, ioredis ${JSON.parse(readFileSync(ioredis, 'utf8')).version}, conversation-state ${LIBRARY_VERSION}`,
+  };
+}
+
+/** One number of INFO. */
+export async function infoOf(client: Redis, section: string, name: string): Promise<number> {
+  return Number(new RegExp(`^${name}:([\\d.]+)`, 'm').exec(await client.info(section))?.[1]);
 }

@@ -1,72 +1,18 @@
-import { setTimeout } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import type { Contender, Session } from './contender.ts';
-import { type Conversation, conversations, type Operation } from './conversations.ts';
-import type { Progress } from './progress.ts';
+import { type Design, entryOf } from './conversations.ts';
 
-/** Bytes of the server's memory for one conversation, both keys, their deadlines and all that Redis adds. */
-export interface Memory {
-  contender: string;
-  /** JSON of the state as it is claimed. */
-  json: number;
-  claimed: number;
-  answered: number;
-}
+/** Bytes of the server's memory for both keys of a conversation: as it is claimed, and once it is answered. */
+export type Memory = [name: string, claimed: number, answered: number];
 
-const CALLERS = 32;
-
-/** What a conversation takes, from claim to answer, on a server that holds nothing else. */
-export async function measureMemory(
-  url: string,
-  admin: Redis,
-  contenders: readonly Contender[],
-  { bytes = 0, total = 20_000 },
-  progress: Progress,
-): Promise<Memory[]> {
-  const all = conversations(total, { bytes });
-  const json = Buffer.byteLength(JSON.stringify(all[0]?.state));
-  const figures: Memory[] = [];
-  for (const contender of contenders) {
-    progress.step(`${contender.name}, ${json} bytes of JSON`);
-    const usedAfter = async (work: (session: Session) => Promise<void>) => {
-      const session = await contender.open(url, CALLERS);
-      await work(session);
-      await session.close();
-      return usedMemory(admin);
-    };
-    const life = async () => ({
-      empty: await usedAfter((session) => session.prepare('claim', all)),
-      claimed: await usedAfter((session) => callAll(session, ['claim'], all)),
-      answered: await usedAfter((session) => callAll(session, ['pending', 'answer'], all)),
-    });
-    // The first time, the server grows to a size that it then keeps.
-    await life();
-    const { empty, claimed, answered } = await life();
-    const each = (used: number) => (used - empty) / total;
-    figures.push({ contender: contender.name, json, claimed: each(claimed), answered: each(answered) });
-  }
-  await admin.flushdb();
-  return figures;
-}
-
-async function callAll(
-  session: Session,
-  operations: readonly Operation[],
-  all: readonly Conversation[],
-): Promise<void> {
-  for (const operation of operations) {
-    const left = all.values();
-    const work = async (caller: number) => {
-      for (const entry of left) await session.calls[operation]?.(entry, caller);
-    };
-    await Promise.all(Array.from({ length: CALLERS }, (_, caller) => work(caller)));
-  }
-}
-
-/** With nobody else connected, because what connections take comes and goes. */
-async function usedMemory(admin: Redis): Promise<number> {
-  const info = async (section: string, name: string) =>
-    Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(await admin.info(section))?.[1]);
-  for (let waits = 0; waits < 500 && (await info('clients', 'connected_clients')) > 1; waits++) await setTimeout(10);
-  return info('memory', 'used_memory');
+export async function measureMemory(url: string, admin: Redis, design: Design): Promise<Memory> {
+  await admin.flushall();
+  const [session, entry] = [await design.open(url, 1), entryOf(0)];
+  const used = async () =>
+    Number(await admin.memory('USAGE', entry.conversation)) + Number(await admin.memory('USAGE', entry.job));
+  await session.claim(entry, 0);
+  const claimed = await used();
+  await session.pending(entry, 0);
+  await session.answer(entry, 0);
+  session.close();
+  return [design.name, claimed, await used()];
 }

@@ -1,64 +1,60 @@
 import type { Redis } from 'ioredis';
-import type { ConversationState } from '../../src/index.ts';
-import { type Contender, connect, expect } from './contender.ts';
-import { type Conversation, type Operation, prepareKeys, QUESTION, TTL_MS } from './conversations.ts';
+import { type BenchState, type Calls, type Design, designOf, type Entry, QUESTION, TTL_MS } from './conversations.ts';
 
-type Calls = Record<Operation, (entry: Conversation, caller: number) => Promise<void>>;
+async function read(client: Redis, key: string | null): Promise<BenchState | null> {
+  const text = key === null ? null : await client.get(key);
+  return text === null ? null : JSON.parse(text);
+}
 
-const NAME = 'plain';
-
-/**
- * The read-modify-write design: each method reads, changes and writes by itself, one command after the other, and
- * whatever another program does in between is lost.
- */
-export function plainCalls(client: Pick<Redis, 'get' | 'set' | 'del'>, name = NAME): Calls {
-  const read = async (key: string): Promise<ConversationState | null> => {
-    const text = await client.get(key);
-    return text === null ? null : JSON.parse(text);
-  };
-  const write = (key: string, state: ConversationState) => client.set(key, JSON.stringify(state), 'PX', TTL_MS);
-  const writeBoth = async ({ conversation, job }: Conversation, state: ConversationState) => {
+function plainCalls(client: Redis): Calls {
+  const write = (key: string, state: BenchState) => client.set(key, JSON.stringify(state), 'PX', TTL_MS);
+  const writeBoth = async ({ conversation, job, state }: Entry) => {
     await write(conversation, state);
     await client.set(job, conversation, 'PX', TTL_MS);
+    return true;
   };
   return {
-    async claim(entry) {
-      expect((await read(entry.conversation)) === null, name, 'claim');
-      await writeBoth(entry, entry.state);
-    },
-    set: (entry) => writeBoth(entry, entry.state),
-    async lookup({ job, state }) {
-      const key = await client.get(job);
-      const found = key === null ? null : await read(key);
-      expect(found?.jobId === state.jobId, name, 'lookup');
-    },
+    claim: async (entry) => (await read(client, entry.conversation)) === null && writeBoth(entry),
+    set: writeBoth,
+    lookup: async ({ job }) => (await read(client, await client.get(job)))?.jobId ?? null,
     async pending({ conversation }) {
-      const state = await read(conversation);
-      expect(state !== null, name, 'pending');
+      const state = await read(client, conversation);
       if (state) await write(conversation, { ...state, pendingQuestionId: QUESTION });
+      return state !== null;
     },
     async answer({ conversation }) {
-      const state = await read(conversation);
-      expect(state?.pendingQuestionId === QUESTION, name, 'answer');
-      if (state) await write(conversation, { ...state, pendingQuestionId: null });
+      const state = await read(client, conversation);
+      if (state?.pendingQuestionId !== QUESTION) return false;
+      await write(conversation, { ...state, pendingQuestionId: null });
+      return true;
     },
     async remove({ conversation, job }) {
-      expect((await read(conversation)) !== null, name, 'remove');
+      if ((await read(client, conversation)) === null) return false;
       await client.del(conversation);
       await client.del(job);
+      return true;
     },
   };
 }
 
-export const plainContender: Contender = {
-  name: NAME,
-  what: 'GET and SET through ioredis, one after the other: the design that the store replaces, with its races',
-  async open(url) {
-    const client = await connect(url);
-    return {
-      prepare: (operation, all) => prepareKeys(client, operation, all),
-      calls: plainCalls(client),
-      close: async () => client.disconnect(),
-    };
-  },
-};
+function pipelineCalls(client: Redis): Calls {
+  const first = async (pipeline: ReturnType<Redis['pipeline']>) => (await pipeline.exec())?.[0]?.[1];
+  const writing = async ({ conversation, job, state }: Entry, ...options: string[]) => {
+    const pipeline = client.pipeline([['set', conversation, JSON.stringify(state), 'PX', TTL_MS, ...options]]);
+    return (await first(pipeline.set(job, conversation, 'PX', TTL_MS))) === 'OK';
+  };
+  return {
+    ...plainCalls(client),
+    claim: (entry) => writing(entry, 'NX'),
+    set: (entry) => writing(entry),
+    remove: async ({ conversation, job }) => (await first(client.pipeline().del(conversation).del(job))) === 1,
+  };
+}
+
+export const plainDesign: Design = designOf('plain', 'GET and SET, one after the other', plainCalls);
+
+export const pipelineDesign: Design = designOf(
+  'SET NX',
+  '`SET NX PX` and the index in one plain pipeline, without MULTI, as most people write it; it reads as the plain design does',
+  pipelineCalls,
+);
