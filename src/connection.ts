@@ -34,9 +34,10 @@ export function connect(client: Redis | Cluster, load: 'auto' | 'never', logger:
   if (load !== 'auto' && load !== 'never') throw invalidArgument("load must be 'auto' or 'never'");
   let preparing: Promise<void> | undefined;
   let isReady = false;
+  let missed = false;
 
   async function prepare(): Promise<void> {
-    const loaded = await prepareLibrary(client, load);
+    const loaded = await prepareLibrary(client, { load, missed });
     if (loaded > 0) logger?.debug(`library ${LIBRARY_NAME} ${LIBRARY_VERSION} loaded`);
     isReady = true;
   }
@@ -60,6 +61,7 @@ export function connect(client: Redis | Cluster, load: 'auto' | 'never', logger:
       // Of the calls that notice at once, the first has the library loaded; the others wait for that.
       if (isReady) {
         isReady = false;
+        missed = true;
         preparing = undefined;
       }
     }

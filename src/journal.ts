@@ -1,4 +1,5 @@
 import { checkChannel, checkJobId } from './arguments.ts';
+import { WATCH } from './conversation.gen.ts';
 import { isConversationError } from './errors.ts';
 import type { Logger } from './options.ts';
 import type { ChannelReference, ConversationReference, JobReference } from './state.ts';
@@ -22,6 +23,8 @@ export interface Journal {
   notThere(ref: ConversationReference): void;
   /** Warns of what cannot be read, by its key or reference. */
   unreadable(what: ConversationReference | string): void;
+  /** Warns of an entry of the watch that names no job of the store. */
+  oddEntry(entry: string): void;
   /** Runs a read and warns where what it finds cannot be read. */
   reading<T>(ref: ConversationReference, read: () => Promise<T>): Promise<T>;
   /** What was replaced or removed, which is gone whether it could be read or not: then it is null. */
@@ -33,6 +36,8 @@ export function journal(logger: Logger | undefined): Journal {
     logger?.warn(`unreadable conversation: ${typeof what === 'string' ? what : describe(what)}`);
   return {
     unreadable,
+    // Its control characters are escaped, so that it stays one line.
+    oddEntry: (entry) => logger?.warn(`unreadable entry of ${WATCH}: ${JSON.stringify(entry)}`),
     changed: (what, ref) => logger?.info(`${CHANGES[what]}: ${describe(ref)}`),
     notThere: (ref) => logger?.warn(`pending question for a conversation that is not there: ${describe(ref)}`),
     async reading(ref, read) {

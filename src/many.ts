@@ -3,7 +3,7 @@ import type { Connection } from './connection.ts';
 import { convDue, convGet, MAX_DUE } from './conversation.gen.ts';
 import { isConversationError } from './errors.ts';
 import type { Journal } from './journal.ts';
-import { channelOf, conversationKey, inboxKey, referenceKeys, watchKey } from './keys/keys.ts';
+import { conversationKey, inboxKey, referenceKeys, watchedJob, watchKey, watchMember } from './keys/keys.ts';
 import { conversationPattern, type Keyspace, prefixesOf, prefixOf } from './keys/prefix.ts';
 import type { DueOptions, InboxOptions } from './options.ts';
 import type { ChannelReference, ConversationReference, DueJob, InboxEntry, JobReference } from './state.ts';
@@ -57,23 +57,31 @@ function recordOf(fields: string[]): Record<string, string> {
 
 /** The silent jobs of every partition, each with its state. */
 export async function* silentJobs<State>(
-  { functions }: Connection,
+  { functions, keyPrefix }: Connection,
   space: Keyspace,
-  { reading }: Journal,
+  { oddEntry, unreadable }: Journal,
   { leaseMs = 60_000, limit }: DueOptions,
 ): AsyncGenerator<DueJob<State>> {
   const ask = async (prefix: string) => {
     const reply = await convDue(functions, { watch: watchKey(prefix) }, { leaseMs, limit });
     return reply.flatMap((jobId, at) => {
-      const channel = at % 2 === 0 ? channelOf(prefix, reply[at + 1] ?? '') : undefined;
-      return channel ? [{ jobId, ...channel }] : [];
+      if (at % 2 === 1) return [];
+      const conversation = reply[at + 1] ?? '';
+      const job = watchedJob(space, keyPrefix, prefix, { jobId, conversation });
+      if (!job) oddEntry(watchMember(jobId, conversation));
+      return job ?? [];
     });
   };
-  const stateOf = (job: ChannelReference & JobReference) =>
-    reading(job, async () => parseOrNull<State>(await convGet(functions, referenceKeys(space, job)))).catch((error) => {
-      if (isConversationError(error, 'CONVCORRUPT')) return null;
-      throw error;
-    });
+  const stateOf = async (job: ChannelReference & JobReference) => {
+    try {
+      return parseOrNull<State>(await convGet(functions, referenceKeys(space, job)));
+    } catch (error) {
+      // The jobs behind this one are put off already: whoever sweeps shall hear of them now.
+      if (!isConversationError(error, 'CONVCORRUPT', 'WRONGTYPE')) throw error;
+      unreadable(job);
+      return null;
+    }
+  };
   const prefixes = [...prefixesOf(space)];
   while (prefixes.length > 0) {
     const some = prefixes.splice(0, PARTITIONS_AT_ONCE);

@@ -88,7 +88,8 @@ async function lookAtKeys(store: Store): Promise<Finding[]> {
       }),
     );
   } catch (error) {
-    if (!isConversationError(error, 'LIBRARY_MISSING', 'LIBRARY_OUTDATED', 'LIBRARY_TOO_NEW')) throw error;
+    const codes = ['LIBRARY_MISSING', 'LIBRARY_OUTDATED', 'LIBRARY_TOO_NEW', 'LIBRARY_FOREIGN'] as const;
+    if (!isConversationError(error, ...codes)) throw error;
     return [warning('keys', 'Not looked at: that takes the library.', 'Load it, then look again.')];
   } finally {
     bar.end();

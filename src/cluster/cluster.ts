@@ -48,9 +48,11 @@ async function call(cluster: Cluster, name: string, keys: string[], args: string
   const given = named(keys);
   if (!given) return fcall(cluster, name, keys.length, ...keys, ...args);
   let before: string | undefined;
+  let lapsed: unknown;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const found = await completed(cluster, given);
-    if (found === null) return nothing(name);
+    // Of a job that lapsed and is off the watch now, nobody else will hear.
+    if (found === null) return lapsed ?? nothing(name);
     const { conversation } = found;
     const declared = declaredKeys(name, found);
     const reply = await fcall(cluster, name, declared.length, ...declared, ...args);
@@ -58,6 +60,7 @@ async function call(cluster: Cluster, name: string, keys: string[], args: string
     // An index that leads to the same conversation again is one that its job does not hold.
     if (isWhole || !hasMissed(reply, given) || (given.job && conversation === before)) return reply;
     before = conversation;
+    if (outcomeOf(reply) === 'lapsed') lapsed = reply;
   }
   throw new ConversationError(
     'CONVKEY',
@@ -90,8 +93,14 @@ function nothing(name: string): unknown {
 
 /** Whether a call may have missed its conversation, because it changed hands after its keys were read. */
 function hasMissed(reply: unknown, given: Named): boolean {
-  const outcome: unknown = Array.isArray(reply) ? reply[0] : reply;
-  return outcome === null || outcome === 'gone' || (outcome === 'held' && given.job === undefined);
+  const outcome = outcomeOf(reply);
+  if (outcome === null || outcome === 'gone') return true;
+  // Where the caller named no job, these are of the one that was read.
+  return given.job === undefined && (outcome === 'held' || outcome === 'lapsed');
+}
+
+function outcomeOf(reply: unknown): unknown {
+  return Array.isArray(reply) ? reply[0] : reply;
 }
 
 /** A reference with both its keys, as far as they can be found; null where there is no conversation. */

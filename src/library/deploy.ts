@@ -79,15 +79,22 @@ function succeeded(reports: (NodeReport | NodeFailure)[]): NodeReport[] {
   );
 }
 
+/** How a store prepares the library. */
+export interface Preparation {
+  load: 'auto' | 'never';
+  /** Whether a call found a function missing, so that a server that names a version may still not have this library. */
+  missed: boolean;
+}
+
 /**
  * Makes sure that the library can serve this client, on the server or on every master that answers.
  * @returns how many servers it was loaded on
- * @throws ConversationError LIBRARY_MISSING, LIBRARY_OUTDATED, LIBRARY_TOO_NEW
+ * @throws ConversationError LIBRARY_MISSING, LIBRARY_OUTDATED, LIBRARY_TOO_NEW, LIBRARY_FOREIGN
  */
-export async function prepareLibrary(client: Redis | Cluster, load: 'auto' | 'never'): Promise<number> {
-  if (!isCluster(client)) return (await prepareOn(client, load, 'the server')) ? 1 : 0;
+export async function prepareLibrary(client: Redis | Cluster, how: Preparation): Promise<number> {
+  if (!isCluster(client)) return (await prepareOn(client, how, 'the server')) ? 1 : 0;
   const results = await onMasters(client, async (master, address) => ({
-    loaded: await prepareOn(master, load, address),
+    loaded: await prepareOn(master, how, address),
   }));
   const failures = results.filter((result) => 'error' in result);
   // A master that is down has calls of its own that fail; those of the others shall not.
@@ -97,12 +104,18 @@ export async function prepareLibrary(client: Redis | Cluster, load: 'auto' | 'ne
   return results.filter((result) => 'loaded' in result && result.loaded).length;
 }
 
-async function prepareOn(server: Redis, load: 'auto' | 'never', name: string): Promise<boolean> {
+async function prepareOn(server: Redis, { load, missed }: Preparation, name: string): Promise<boolean> {
+  let failure: unknown;
   const found = await convVersion(server).catch((error: unknown) => {
-    if (isFunctionMissing(error)) return null;
-    throw error;
+    if (!isOdd(error)) throw error;
+    failure = error;
+    return null;
   });
   const state = standing(found);
+  // One call tells a good server. Only where something is odd are the names of its functions looked at.
+  if (state === 'serving' && !missed) return false;
+  await refuseStranger(server, name);
+  if (failure !== undefined && !isFunctionMissing(failure)) throw failure;
   if (state === 'too new') {
     throw new ConversationError(
       'LIBRARY_TOO_NEW',
@@ -119,4 +132,16 @@ async function prepareOn(server: Redis, load: 'auto' | 'never', name: string): P
   }
   await loadOn(server);
   return true;
+}
+
+/** Whether conv_version may be a stranger's: it is not there, the server refuses to run it, or it answers no text. */
+function isOdd(error: unknown): boolean {
+  return error instanceof TypeError || (error as Error).message.startsWith('ERR ');
+}
+
+/** @throws ConversationError LIBRARY_FOREIGN */
+async function refuseStranger(server: Redis, name: string): Promise<void> {
+  // An app that does not load needs no right to list libraries. Without it, what conv_version answered has to do.
+  const report = await checkOn(server).catch(() => undefined);
+  if (report) refuseForeign(report, false, name);
 }

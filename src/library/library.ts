@@ -91,9 +91,15 @@ export async function checkOn(client: Redis): Promise<LibraryReport> {
 /** Function names are one list for the whole server, and case does not count there. */
 const OURS: ReadonlySet<string> = new Set(FUNCTIONS.map(({ name }) => name));
 
-/** Every version of this library has some of these functions; a stranger's of the same name does not. */
+/**
+ * What every version of this library has. An older or a newer one may have fewer or more of the other functions than
+ * this client knows, and a stranger's of the same name may happen to have one of these, but not all.
+ */
+const CORE = ['conv_version', 'conv_claim', 'conv_get', 'conv_set', 'conv_remove'];
+
 function isOurs({ functions }: Listed): boolean {
-  return functions.some((name) => OURS.has(name));
+  const names = new Set(functions.map((name) => name.toLowerCase()));
+  return CORE.every((name) => names.has(name));
 }
 
 /** Below zero where `a` is the older version, above where it is the newer one. */

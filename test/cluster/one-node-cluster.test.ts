@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Cluster, Redis } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { freePort } from '../../scripts/redis/free-port.ts';
 import { slotOf } from '../../scripts/redis/slot.ts';
 import type { RunningRedis } from '../../scripts/redis/start.ts';
 import { ConversationStore, checkLibrary, LIBRARY_VERSION, loadLibrary } from '../../src/index.ts';
@@ -10,15 +9,10 @@ import { PARTITIONS, partitionName } from '../../src/keys/prefix.ts';
 import { cli } from '../cli/cli.ts';
 import { libraryOf } from '../deploy/versions.ts';
 import { STATE } from '../support/library.ts';
-import { withRedis } from '../support/redis.ts';
+import { rejection, withNodes } from './one-node.ts';
 
 const test = suite('a cluster of one node, and one without slots');
-const clients: { disconnect(): void }[] = [];
-// Before the servers end, or clients complain that they are gone.
-test.after(() => {
-  for (const client of clients) client.disconnect();
-});
-const redis = withRedis(test);
+const nodes = withNodes(test);
 const C1 = { platform: 'slack', channelId: 'C1' };
 const TAGGED = { prefix: '{t}:' };
 
@@ -29,7 +23,7 @@ let cluster: Cluster;
 let store: ConversationStore;
 
 test.before(async () => {
-  [{ client: node }, { client: idle, server: idleServer }] = await Promise.all([startNode(), startNode()]);
+  [{ client: node }, { client: idle, server: idleServer }] = await Promise.all([nodes.startNode(), nodes.startNode()]);
   await node.cluster('ADDSLOTSRANGE', 0, 16_383);
   cluster = connect();
   await cluster.ping();
@@ -40,27 +34,7 @@ test.before.each(async () => {
   await Promise.all([node.function('FLUSH'), idle.function('FLUSH')]);
 });
 
-async function startNode(): Promise<{ server: RunningRedis; client: Redis }> {
-  // The usual bus port, 10000 above, is beyond the last one where the port is high.
-  const options = [
-    '--cluster-enabled',
-    'yes',
-    '--cluster-announce-ip',
-    '127.0.0.1',
-    '--cluster-port',
-    String(await freePort()),
-  ];
-  const server = await redis.server(...options);
-  const client = new Redis(server.url);
-  clients.push(client);
-  return { server, client };
-}
-
-function connect(options: ConstructorParameters<typeof Cluster>[1] = {}): Cluster {
-  const client = new Cluster([{ host: '127.0.0.1', port: node.options.port ?? 0 }], options);
-  clients.push(client);
-  return client;
-}
+const connect = (options?: ConstructorParameters<typeof Cluster>[1]) => nodes.connect(node, options);
 
 /** The commands with functions that a task sends to the node, as words. */
 async function sent(task: () => Promise<unknown>): Promise<string[][]> {
@@ -74,15 +48,6 @@ async function sent(task: () => Promise<unknown>): Promise<string[][]> {
   while (!seen.some(([command]) => command === 'echo')) await sleep(5);
   monitor.disconnect();
   return seen.filter(([command = '']) => /^(fcall|fcall_ro|get|getex)$/.test(command));
-}
-
-async function rejection(run: () => unknown): Promise<Error & { code?: string }> {
-  try {
-    await run();
-  } catch (error) {
-    return error as Error;
-  }
-  return assert.unreachable('nothing was refused') as never;
 }
 
 test('the command line finds the whole cluster from one node, and what runs on it', async () => {
@@ -108,7 +73,7 @@ test('the command line finds the whole cluster from one node, and what runs on i
   );
   assert.is(foundBy('rights')[0]?.level, 'ok');
   assert.is(foundBy('library').length, foundBy('server').length);
-  assert.match(foundBy('keys')[0]?.found, 'Nothing is amiss with 1 conversations, 1 indexes, 0 inboxes.');
+  assert.match(foundBy('keys')[0]?.found, 'Nothing is amiss with 1 conversations, 1 indexes, 0 inboxes, 1 watched jobs.');
   const untagged = await run('list');
   assert.is(untagged.code, 2);
   assert.match(untagged.stderr, 'give a prefix with a hash tag, such as "{agentsmith}:"');
@@ -234,72 +199,6 @@ test('where there is no conversation, every reference says so', async () => {
   }
   assert.is(await store.getByJobId('j1'), null);
   assert.is(await node.dbsize(), 0);
-});
-
-/** A store whose client does something else right after each of its first reads of one key. */
-function interrupted(times: number, between: (time: number) => Promise<unknown>): ConversationStore {
-  const client = connect();
-  const call = client.call.bind(client) as (...args: unknown[]) => Promise<unknown>;
-  let time = 0;
-  client.call = async (...args: unknown[]) => {
-    const reply = await call(...args);
-    if ((args[0] === 'getex' || args[1] === 'conv_get') && time < times) await between(time++);
-    return reply;
-  };
-  return new ConversationStore(client, TAGGED);
-}
-
-test('a channel that changes hands under a call is followed', async () => {
-  const calls: [(store: ConversationStore) => Promise<unknown>, (reply: never) => unknown][] = [
-    [(store) => store.setPendingQuestion(C1, 'q'), (state: { jobId: string }) => state.jobId],
-    [(store) => store.answerQuestion(C1, 'q0'), (reply: { state: { jobId: string } }) => reply.state.jobId],
-    [(store) => store.remove(C1), (reply: { state: { jobId: string } }) => reply.state.jobId],
-  ];
-  for (const [call, holder] of calls) {
-    await store.set({ ...STATE, jobId: 'taken-over' });
-    const racing = interrupted(3, (time) => store.set({ ...STATE, jobId: `taker-${time}`, pendingQuestionId: 'q0' }));
-    assert.is(holder((await call(racing)) as never), 'taker-2');
-  }
-});
-
-test('a channel that is freed under a call is gone', async () => {
-  await store.set({ ...STATE });
-  const racing = interrupted(1, () => store.remove(C1));
-  assert.is(await racing.setPendingQuestion(C1, 'q'), null);
-  assert.is(await node.dbsize(), 0, 'and not brought back');
-});
-
-test('a job that moves to another channel under a call is followed', async () => {
-  await store.set({ ...STATE });
-  const racing = interrupted(1, async () => {
-    await store.remove(C1);
-    await store.set({ ...STATE, channelId: 'C2' });
-  });
-  assert.is((await racing.setPendingQuestion({ jobId: 'j1' }, 'q'))?.channelId, 'C2');
-});
-
-test('a job that loses its channel under a call reaches nothing', async () => {
-  const taken = JSON.stringify({ ...STATE, jobId: 'j2' });
-  const calls: [(store: ConversationStore) => Promise<unknown>, unknown][] = [
-    [(store) => store.setPendingQuestion({ jobId: 'j1' }, 'q'), null],
-    [(store) => store.answerQuestion({ jobId: 'j1' }, 'q'), { outcome: 'gone', state: null }],
-    [(store) => store.getByJobId('j1'), null],
-    [(store) => store.remove({ jobId: 'j1' }), { outcome: 'held', state: { ...STATE, jobId: 'j2' } }],
-  ];
-  for (const [call, reply] of calls) {
-    await node.flushall();
-    await store.set({ ...STATE });
-    assert.equal(await call(interrupted(1, () => store.set({ ...STATE, jobId: 'j2' }))), reply);
-    assert.is(await node.get('{t}:conversation:slack:C1'), taken);
-  }
-});
-
-test('a channel that changes hands without end makes the call end in an error', async () => {
-  await store.set({ ...STATE });
-  const racing = interrupted(99, (time) => store.set({ ...STATE, jobId: `taker-${time}` }));
-  const error = await rejection(() => racing.setPendingQuestion(C1, 'q'));
-  assert.is(error.code, 'CONVKEY');
-  assert.match(error.message, /^the conversation changed hands 16 times .*; name channel and job$/);
 });
 
 test('an index that its job does not hold ends in nothing, not in an error', async () => {

@@ -103,8 +103,8 @@ for (const protocol of [2, 3] as const) {
   });
 }
 
-test('one of that name without a version is replaced', async () => {
-  await client.function('LOAD', "#!lua name=conversation\nredis.register_function('conv_get', function() end)");
+test('one with the functions of this library and a version that cannot be read is replaced', async () => {
+  await client.function('LOAD', libraryOf('soon'));
   assert.equal(await loadLibrary(client), {
     present: true,
     found: null,
@@ -277,20 +277,84 @@ test('a server that loses its library and gets a newer major version is LIBRARY_
   const store = new ConversationStore(client);
   await store.claim(state);
   await client.function('FLUSH');
-  await client.function('LOAD', libraryOf('2.0.0').replaceAll("'conv_get'", "'conv_read'"));
+  await client.function('LOAD', libraryOf('2.0.0').replaceAll("'conv_get_by_job'", "'conv_read'"));
   const message = `the server has conversation 2.0.0, this client is of ${LIBRARY_VERSION}; update the client`;
-  await rejects(store.get(ref), 'LIBRARY_TOO_NEW', message);
-  await rejects(store.remove(ref), 'LIBRARY_TOO_NEW', message);
+  await rejects(store.getByJobId('j1'), 'LIBRARY_TOO_NEW', message);
+  await rejects(store.claim(state), 'LIBRARY_TOO_NEW', message);
 });
 
-test('a newer library that no longer tells its version to this client is left there', async () => {
-  await client.function('LOAD', libraryOf('2.0.0').replaceAll("'conv_version'", "'conv_release'"));
-  await rejects(
-    new ConversationStore(client).claim(state),
-    'LIBRARY_TOO_NEW',
-    `the server has conversation 2.0.0, which is newer than this ${LIBRARY_VERSION}; nothing was changed`,
+/** The source of a library that answers so to conv_version. */
+function strangerOf(name: string, answer: string, flags = "'no-writes'"): string {
+  return (
+    `#!lua name=${name}\nredis.register_function{ function_name = 'conv_version', flags = { ${flags} }, ` +
+    `callback = function() return ${answer} end }`
   );
-  assert.is(await client.fcall_ro('conv_release', 0), '2.0.0');
+}
+
+const STRANGERS: [what: string, name: string, source: string][] = [
+  [
+    'one function of ours',
+    'conversation',
+    "#!lua name=conversation\nredis.register_function('conv_get', function() return 'hello' end)",
+  ],
+  ['one function of ours', 'other', "#!lua name=other\nredis.register_function('CONV_GET', function() end)"],
+  ...['conversation', 'other'].flatMap((name): [string, string, string][] => [
+    [`the version ${LIBRARY_VERSION}`, name, strangerOf(name, `'${LIBRARY_VERSION}'`)],
+    [`the version ${LIBRARY_VERSION} without a flag`, name, strangerOf(name, `'${LIBRARY_VERSION}'`, '')],
+    ['an older version', name, strangerOf(name, "'0.9.0'")],
+    ['a newer version', name, strangerOf(name, "'2.0.0'")],
+    ['a version that is none', name, strangerOf(name, "'hello'")],
+    ['a number for a version', name, strangerOf(name, '7')],
+    ['an error for a version', name, strangerOf(name, 'error("no")')],
+  ]),
+  ['all of ours but the version', 'conversation', libraryOf('2.0.0').replaceAll("'conv_version'", "'conv_release'")],
+];
+
+for (const [what, name, source] of STRANGERS) {
+  test(`a stranger's library ${name} with ${what} is LIBRARY_FOREIGN, and is left there`, async () => {
+    await client.function('LOAD', source);
+    const before = await client.function('LIST', 'WITHCODE');
+    const named = new RegExp(`^the server has a library ${name} .*; nothing was changed`);
+    for (const call of [
+      () => loadLibrary(client),
+      () => new ConversationStore(client).claim(state),
+      () => new ConversationStore(client, { load: 'never' }).claim(state),
+    ]) {
+      const error = await call().then(
+        () => assert.unreachable('LIBRARY_FOREIGN was expected'),
+        (error: unknown) => error,
+      );
+      assert.is((error as ConversationError).code, 'LIBRARY_FOREIGN', String(error));
+      assert.match((error as ConversationError).message, named);
+    }
+    assert.equal(await client.function('LIST', 'WITHCODE'), before);
+  });
+}
+
+test('versions of this library with fewer or more functions than this client knows are no strangers', async () => {
+  const fewer = libraryOf('0.9.0').replaceAll("'conv_due'", "'conv_silent'");
+  const more = `${libraryOf('2.0.0')}redis.register_function('conv_more', function() end)\n`;
+  await client.function('LOAD', fewer);
+  assert.is((await checkLibrary(client)).foreign, null);
+  await new ConversationStore(client).ready();
+  assert.is(await version(), LIBRARY_VERSION);
+  await client.function('LOAD', 'REPLACE', more);
+  assert.is((await checkLibrary(client)).foreign, null);
+  const codes = [loadLibrary(client), new ConversationStore(client).ready()].map((call) =>
+    call.catch(({ code }) => code),
+  );
+  assert.equal(await Promise.all(codes), ['LIBRARY_TOO_NEW', 'LIBRARY_TOO_NEW']);
+});
+
+test('a user who may not list libraries is told what conv_version answers', async () => {
+  const app = await redis.connect();
+  await client.acl('SETUSER', 'app', 'reset', 'on', '>secret', '~*', '+@all', '-function|list');
+  await app.auth('app', 'secret');
+  const store = new ConversationStore(app, { load: 'never' });
+  assert.is(await store.ready().catch(({ code }) => code), 'LIBRARY_MISSING');
+  await client.function('LOAD', libraryOf('2.0.0'));
+  assert.is(await store.ready().catch(({ code }) => code), 'LIBRARY_TOO_NEW');
+  await client.acl('DELUSER', 'app');
 });
 
 test('apps go on while newer libraries are loaded under them', async () => {
