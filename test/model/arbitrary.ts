@@ -177,18 +177,47 @@ export function plays(lines: number, longest: number): fc.Arbitrary<Play> {
   return fc
     .record({ prefix, platform, channelIds: ids(2), jobIds: ids(3), questionIds: ids(2), answerIds: ids(2) })
     .chain((names) => {
-      const move: fc.Arbitrary<Move> = fc.record({
-        call: calls(names),
-        pauseMs: fc.oneof(
-          { weight: 12, arbitrary: fc.constant(0) },
-          { weight: 1, arbitrary: fc.integer({ min: 1, max: 25 }) },
-        ),
-        line: fc.nat({ max: lines - 1 }),
-      });
+      const line = fc.nat({ max: lines - 1 });
+      const pauseMs = fc.oneof(
+        { weight: 12, arbitrary: fc.constant(0) },
+        { weight: 1, arbitrary: fc.integer({ min: 1, max: 25 }) },
+      );
+      const moves = fc.oneof(
+        { weight: 30, arbitrary: fc.record({ call: calls(names), pauseMs, line }).map((move) => [move]) },
+        { weight: 1, arbitrary: lapses(names, line) },
+        { weight: 1, arbitrary: waits(names, line) },
+      );
       return fc
-        .array(move, { minLength: 1, maxLength: longest, size: 'max' })
-        .map((moves) => ({ prefix: names.prefix, moves }));
+        .array(moves, { minLength: 1, maxLength: longest, size: 'max' })
+        .map((moves) => ({ prefix: names.prefix, moves: moves.flat() }));
     });
+}
+
+/** A job that is watched and whose state ends, and a removal in its name; what happens in between may be anything. */
+function lapses(cast: Cast, line: fc.Arbitrary<number>): fc.Arbitrary<Move[]> {
+  const between = fc.array(fc.record({ call: calls(cast), pauseMs: fc.constant(0), line }), { maxLength: 2 });
+  return fc
+    .tuple(given(cast, 'set'), fc.constantFrom(SOON, FOR_EVER), between, removal, line, line)
+    .map(([set, silentMs, between, options, first, last]) => {
+      const { channel, job } = set;
+      return [
+        { call: { ...set, ttlMs: 1, silentMs }, pauseMs: 0, line: first },
+        ...between,
+        { call: { name: 'remove', channel, job, ...options }, pauseMs: 8, line: last },
+      ];
+    });
+}
+
+/** A message for a job that holds the channel, and a removal of this job by who has read nothing yet. */
+function waits(cast: Cast, line: fc.Arbitrary<number>): fc.Arbitrary<Move[]> {
+  return fc.constantFrom(...cast.channelIds).chain((channelId) => {
+    const here = { ...cast, channelIds: [channelId] };
+    return fc.tuple(given(here, 'set'), given(here, 'claim'), line, line).map(([set, claim, first, second]): Move[] => [
+      { call: { ...set, ttlMs: 60_000 }, pauseMs: 0, line: first },
+      { call: claim, pauseMs: 0, line: second },
+      { call: { name: 'remove', channel: set.channel, lastSeen: 'nothing' }, pauseMs: 0, line: first },
+    ]);
+  });
 }
 
 export interface Cast {
@@ -199,17 +228,48 @@ export interface Cast {
   answerIds: string[];
 }
 
+const FOR_EVER = 999_999_999_999;
+const ttlMs = fc.oneof(
+  { weight: 6, arbitrary: fc.constantFrom(60_000, 7_200_000, FOR_EVER) },
+  { weight: 1, arbitrary: fc.integer({ min: 1, max: 40 }) },
+);
+const silentMs = fc.constantFrom({}, { silentMs: SOON }, { silentMs: FOR_EVER });
+const queue = fc.constantFrom({}, { queue: 'more' }, { queue: 'and more' });
+const removal = fc
+  .tuple(
+    fc.constantFrom({}, { lastSeen: 'nothing' as const }, { lastSeen: 'everything' as const }),
+    fc.constantFrom({}, { retry: true }, { retry: false }),
+  )
+  .map(([seen, retry]) => ({ ...seen, ...retry }));
+
+type Given = Extract<Call, { name: 'claim' | 'set' }>;
+
+/** A call that gives a state. */
+function given(
+  { platform, channelIds, jobIds, questionIds, answerIds }: Cast,
+  name: 'claim' | 'set',
+): fc.Arbitrary<Given> {
+  const job = fc.constantFrom(...jobIds);
+  const callId = fc.constantFrom(...answerIds, 'k1');
+  return fc.tuple(fc.constantFrom(...channelIds), job, ttlMs).chain(([channelId, jobId, ttlMs]) =>
+    fc
+      .tuple(document({ jobId, channelId, platform }, fc.constantFrom(...questionIds), callId, job), silentMs, queue)
+      .map(([state, silentMs, queue]) => {
+        const call = { name, state, channel: `${platform}:${channelId}`, job: jobId, ttlMs, ...silentMs };
+        const has = (member: string) => state.some(({ name }) => name === member);
+        return name === 'claim' && has('claimId') && has('deliveryId') ? { ...call, ...queue } : call;
+      }),
+  );
+}
+
 /** Any call with these names. */
-export function calls({ platform, channelIds, jobIds, questionIds, answerIds }: Cast): fc.Arbitrary<Call> {
+export function calls(cast: Cast): fc.Arbitrary<Call> {
+  const { platform, channelIds, jobIds, questionIds, answerIds } = cast;
   const channelId = fc.constantFrom(...channelIds);
   const channel = channelId.map((value) => `${platform}:${value}`);
   const job = fc.constantFrom(...jobIds);
   const questionId = fc.constantFrom(...questionIds);
   const answerId = fc.constantFrom(...answerIds, '');
-  const ttlMs = fc.oneof(
-    { weight: 6, arbitrary: fc.constantFrom(60_000, 7_200_000, 999_999_999_999) },
-    { weight: 1, arbitrary: fc.integer({ min: 1, max: 40 }) },
-  );
   const jobReference = fc.oneof(
     job.map((value) => ({ job: value })),
     fc.record({ channel, job }),
@@ -220,25 +280,13 @@ export function calls({ platform, channelIds, jobIds, questionIds, answerIds }: 
   );
   const stream = fc.option(fc.constantFrom('heard', 'heard too'), { nil: undefined });
   const callId = fc.constantFrom(...answerIds, 'k1');
-  const silentMs = fc.constantFrom({}, { silentMs: SOON }, { silentMs: 999_999_999_999 });
-  const queue = fc.constantFrom({}, { queue: 'more' }, { queue: 'and more' });
   const patch = fc.uniqueArray(
     fc.tuple(fc.constantFrom('x', 'transcript', 'a"b', 'é', '0a', 'userId'), fc.constantFrom('v', '}","', 'é')),
     { maxLength: 3, selector: ([name]) => name },
   );
-  const given = (name: 'claim' | 'set') =>
-    fc.tuple(channelId, job, ttlMs).chain(([channelId, jobId, ttlMs]) =>
-      fc
-        .tuple(document({ jobId, channelId, platform }, questionId, callId, job), silentMs, queue)
-        .map(([state, silentMs, queue]) => {
-          const call = { name, state, channel: `${platform}:${channelId}`, job: jobId, ttlMs, ...silentMs };
-          const has = (member: string) => state.some(({ name }) => name === member);
-          return name === 'claim' && has('claimId') && has('deliveryId') ? { ...call, ...queue } : call;
-        }),
-    );
   return fc.oneof(
-    { weight: 5, arbitrary: given('claim') },
-    { weight: 2, arbitrary: given('set') },
+    { weight: 5, arbitrary: given(cast, 'claim') },
+    { weight: 2, arbitrary: given(cast, 'set') },
     { weight: 1, arbitrary: reference.map((ref) => ({ name: 'get' as const, ...ref })) },
     {
       weight: 2,
@@ -293,12 +341,8 @@ export function calls({ platform, channelIds, jobIds, questionIds, answerIds }: 
     {
       weight: 3,
       arbitrary: fc
-        .tuple(
-          reference,
-          fc.constantFrom({}, { lastSeen: 'nothing' as const }, { lastSeen: 'everything' as const }),
-          fc.constantFrom({}, { retry: true }, { retry: false }),
-        )
-        .map(([ref, seen, retry]) => ({ name: 'remove' as const, ...ref, ...seen, ...retry })),
+        .tuple(reference, removal)
+        .map(([ref, options]) => ({ name: 'remove' as const, ...ref, ...options })),
     },
     { weight: 1, arbitrary: fc.constant({ name: 'due' as const }) },
   );

@@ -7,6 +7,7 @@ import { withRedis } from '../support/redis.ts';
 import { documentOf } from './document.ts';
 import { histories } from './histories.ts';
 import { type Happened, isLinearizable } from './linearizable.ts';
+import { EMPTY, watched } from './model.ts';
 
 const test = suite('linearizability');
 const redis = withRedis(test);
@@ -79,6 +80,34 @@ test('the checker refuses two reads that see the same change in another order', 
 
 test('the checker refuses a held claim without a holder', () => {
   assert.not.ok(isLinearizable([claim('j1', [0, 1], 'held', json({ jobId: 'j2' }))]));
+});
+
+function send(text: string, [from, to]: [number, number], state = json({ note: text })): Happened {
+  const call = { channel, job: 'j1', patch: [['note', text] as [string, unknown]], stream: 'heard', text };
+  return { call: { name: 'update', ...call }, found: ['updated', state], from, to };
+}
+
+test('the checker refuses messages that a stream heard twice, not at all or in an order that no calls explain', () => {
+  const history = [claim('j1', [0, 1], 'claimed', json()), send('a', [2, 5]), send('b', [3, 4])];
+  assert.ok(isLinearizable(history, EMPTY, ['a', 'b']));
+  assert.ok(isLinearizable(history, EMPTY, ['b', 'a']));
+  for (const heard of [[], ['a'], ['b'], ['a', 'a', 'b'], ['a', 'b', 'b']]) {
+    assert.not.ok(isLinearizable(history, EMPTY, heard), heard.join());
+  }
+  const inTurn = [...history.slice(0, 2), send('b', [6, 7])];
+  assert.ok(isLinearizable(inTurn, EMPTY, ['a', 'b']));
+  assert.not.ok(isLinearizable(inTurn, EMPTY, ['b', 'a']));
+});
+
+test('the checker refuses two removals that are told that a job lapsed', () => {
+  const before = { ...EMPTY, watch: new Map([[watched('j1', channel), true]]) };
+  const remove = (from: number, to: number, outcome: string): Happened => {
+    return { call: { name: 'remove', channel, job: 'j1' }, found: [outcome, null], from, to };
+  };
+  assert.ok(isLinearizable([remove(0, 3, 'gone'), remove(1, 2, 'lapsed')], before));
+  assert.not.ok(isLinearizable([remove(0, 3, 'lapsed'), remove(1, 2, 'lapsed')], before));
+  assert.not.ok(isLinearizable([remove(0, 1, 'gone'), remove(2, 3, 'lapsed')], before));
+  assert.not.ok(isLinearizable([remove(0, 1, 'lapsed')]), 'nobody was watched');
 });
 
 test('calls of eight connections on one conversation reply as if they were made one after the other', async () => {

@@ -25,6 +25,15 @@ for _, key in ipairs(redis.call('KEYS', '*')) do
 end
 return { now[1] * 1000 + math.floor(now[2] / 1000), found }`;
 
+/** What every run of this program must have met; a claim that is told full takes more calls than a run has. */
+const OUTCOMES = {
+  claim: ['claimed', 'held', 'queued', 'duplicate', 'CONVJOB'],
+  update: ['updated', 'duplicate', 'gone'],
+  answer: ['accepted', 'answered', 'stale', 'gone'],
+  remove: ['removed', 'waiting', 'lapsed', 'held', 'gone'],
+  due: ['named'],
+};
+
 interface Line {
   redis: Redis;
   perform: Performer;
@@ -64,6 +73,10 @@ export async function modelRun(url: string, seed: number, runs: number, longest:
       }
     }),
   );
+  const missed = Object.entries(OUTCOMES).flatMap(([name, outcomes]) =>
+    outcomes.map((outcome) => `${name} ${outcome}`).filter((label) => !figures.outcomes.has(label)),
+  );
+  if (missed.length > 0) throw new Error(`seed ${seed}: no call was told ${missed.join(', ')}`);
   const outcomes = [...figures.outcomes]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, count]) => `${name} ${count}`);

@@ -40,6 +40,9 @@ export const EMPTY: World = { conversations: new Map(), inboxes: new Map(), hand
 /** The silentMs after which a job is silent by the time that anybody asks. */
 export const SOON = 1;
 
+/** The messages that an inbox takes. */
+export const INBOX_LENGTH = 1_000;
+
 export interface Step {
   reply: Reply;
   world: World;
@@ -149,9 +152,11 @@ function claim(world: World, call: Call & { name: 'claim' }, there: Conversation
     return same('claimed');
   if (delivery === undefined) return same('held');
   if (memberOf(there.state, 'deliveryId') === delivery) return same('duplicate');
+  const waiting = world.inboxes.get(channel) ?? [];
+  if (queue !== undefined && waiting.length >= INBOX_LENGTH) return same('full');
   const told = handle(world, channel, delivery, claimId);
   if (queue === undefined) return { reply: ['held', there.state], world: told };
-  const inboxes = with_(world.inboxes, channel, [...(world.inboxes.get(channel) ?? []), queue]);
+  const inboxes = with_(world.inboxes, channel, [...waiting, queue]);
   return { reply: ['queued', there.state], world: { ...told, inboxes } };
 }
 
