@@ -43,7 +43,7 @@ export function chart(figures: readonly Figures[], outcomes: readonly Outcome[],
   const key = (kind: string, at: number, label: string) =>
     `<rect class="${kind}" x="${at}" y="34" width="12" height="12"/>${text(at + 17, 45, label)}`;
   const own = [key('store', 0, 'this package'), key('right', 112, 'fewer than two wrong outcomes')];
-  const legend = [...own, key('wrong', 316, 'wrong outcomes'), key('floor', 440, 'the same commands and nothing else')];
+  const legend = [...own, key('wrong', 336, 'wrong outcomes'), key('floor', 462, 'the same commands and nothing else')];
   const height = y + 76;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-label="Calls per second with ${callers} callers">
 <style>
