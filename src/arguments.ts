@@ -1,4 +1,14 @@
-import { MAX_ID, MAX_MILLISECONDS } from './conversation.gen.ts';
+import {
+  CONVERSATION,
+  HANDLED,
+  INBOX,
+  JOB_INDEX,
+  MAX_FIELDS,
+  MAX_ID,
+  MAX_MILLISECONDS,
+  MAX_QUESTION_ID,
+  WATCH,
+} from './conversation.gen.ts';
 import { invalidArgument } from './errors.ts';
 import type { Fields, Logger } from './options.ts';
 
@@ -6,7 +16,9 @@ import type { Fields, Logger } from './options.ts';
 
 const PLATFORM = /^[a-z0-9][a-z0-9._-]*$/i;
 /** No control character, and no half of a surrogate pair, which UTF-8 cannot write. */
-const ID = /^[^\p{Cc}\p{Cs}]+$/u;
+const CLEAN = /^[^\p{Cc}\p{Cs}]*$/u;
+/** What tells the kinds of keys apart, and so stands in no prefix and in no name of a stream. */
+const KINDS = [CONVERSATION, JOB_INDEX, INBOX, HANDLED, WATCH];
 
 /** Whether this names a platform. */
 export function isPlatform(platform: unknown): platform is string {
@@ -31,11 +43,29 @@ export function checkJobId(jobId: string): string {
   return id('jobId', jobId);
 }
 
-function id(name: string, value: string): string {
-  if (typeof value !== 'string' || !ID.test(value) || Buffer.byteLength(value) > MAX_ID) {
-    throw invalidArgument(`${name} must be a non-empty string of at most ${MAX_ID} bytes without control characters`);
+/** @throws ConversationError INVALID_ARGUMENT where this is no id of a question, an answer or a delivery. */
+export function checkMessageId(name: string, value: string): string {
+  return id(name, value, MAX_QUESTION_ID);
+}
+
+function id(name: string, value: string, most = MAX_ID): string {
+  if (typeof value !== 'string' || value === '' || !CLEAN.test(value) || Buffer.byteLength(value) > most) {
+    throw invalidArgument(`${name} must be a non-empty string of at most ${most} bytes without control characters`);
   }
   return value;
+}
+
+/** @throws ConversationError INVALID_ARGUMENT where this cannot be a prefix. */
+export function checkPrefix(name: string, value: string): string {
+  if (typeof value === 'string' && CLEAN.test(value) && KINDS.every((kind) => !value.includes(kind))) return value;
+  const kinds = KINDS.map((kind) => `"${kind}"`).join(', ');
+  throw invalidArgument(`${name} must be a string without control characters that holds none of ${kinds}`);
+}
+
+/** @throws ConversationError INVALID_ARGUMENT where this cannot be the name of a stream. */
+export function checkStream(name: string, value: string): string {
+  if (value === '') throw invalidArgument(`${name} must not be empty`);
+  return checkPrefix(name, value);
 }
 
 /** Returns a time in milliseconds, or undefined where none is given. @throws ConversationError INVALID_ARGUMENT */
@@ -44,16 +74,10 @@ export function checkMilliseconds(name: string, value: number | undefined): numb
   throw invalidArgument(`${name} must be whole milliseconds from 1 to ${MAX_MILLISECONDS}`);
 }
 
-/** @throws ConversationError INVALID_ARGUMENT where this is no text. */
-export function checkText(name: string, value: string): string {
-  if (typeof value !== 'string') throw invalidArgument(`${name} must be a string`);
-  return value;
-}
-
 /** @throws ConversationError INVALID_ARGUMENT where this is no object. */
 export function checkObject<T extends object>(name: string, value: T): T {
-  if (typeof value !== 'object' || value === null) throw invalidArgument(`${name} must be an object`);
-  return value;
+  if (typeof value === 'object' && value !== null) return value;
+  throw invalidArgument(`${name} must be an object`);
 }
 
 /** @throws ConversationError INVALID_ARGUMENT where this is neither true nor false. */
@@ -70,7 +94,7 @@ export function checkCount(name: string, value: number | undefined, most: number
 
 /** @throws ConversationError INVALID_ARGUMENT where this is neither the id of a stream's entry nor `0`. */
 export function checkEntryId(name: string, value: string): string {
-  if (typeof value === 'string' && /^\d{1,20}(-\d{1,20})?$/.test(value)) return value;
+  if (typeof value === 'string' && /^\d{1,15}(-\d{1,15})?$/.test(value)) return value;
   throw invalidArgument(`${name} must be the id of an inbox entry, or 0`);
 }
 
@@ -83,9 +107,14 @@ export function checkLogger(logger: Logger | undefined): Logger | undefined {
 
 /** Returns fields and values in turn, as the server takes them. @throws ConversationError INVALID_ARGUMENT */
 export function flat(name: string, fields: Fields): string[] {
-  if (typeof fields !== 'object' || fields === null) throw invalidArgument(`${name} must be an object of fields`);
-  const entries = Object.entries(fields);
-  if (entries.length === 0) throw invalidArgument(`${name} must have at least one field`);
-  for (const [field, value] of entries) if (typeof value !== 'number') checkText(`${name}.${field}`, value);
+  if (Array.isArray(fields)) throw invalidArgument(`${name} must be an object of fields and values`);
+  const entries = Object.entries(checkObject(name, fields));
+  if (entries.length === 0 || entries.length > MAX_FIELDS) {
+    throw invalidArgument(`${name} must have from 1 to ${MAX_FIELDS} fields`);
+  }
+  for (const [field, value] of entries) {
+    if (typeof value === 'string' || Number.isFinite(value)) continue;
+    throw invalidArgument(`${name}.${field} must be a string or a finite number`);
+  }
   return entries.flat().map(String);
 }

@@ -93,8 +93,12 @@ export function connect(client: Redis | Cluster, load: 'auto' | 'never', logger:
 
 /** @throws ConversationError INVALID_ARGUMENT where this is no client of ioredis. */
 function checkClient(client: Redis | Cluster): void {
-  if (typeof client?.fcall === 'function' && typeof client.options === 'object') return;
+  // A pipeline has the commands and the options of its client.
+  const isPipeline = typeof client === 'object' && client !== null && 'isPipeline' in client;
+  if (typeof client?.fcall === 'function' && typeof client.options === 'object' && !isPipeline) return;
   const isNodeRedis = typeof client === 'object' && client !== null && 'fCall' in client;
-  const what = isNodeRedis ? 'this is a client of the package redis (node-redis)' : 'this is none';
+  const what = isNodeRedis
+    ? 'this is a client of the package redis (node-redis)'
+    : `this is ${isPipeline ? 'a pipeline' : 'none'}`;
   throw invalidArgument(`client must be a Redis or Cluster of ioredis 5.11 or later, new Redis(url); ${what}`);
 }

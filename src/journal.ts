@@ -1,4 +1,4 @@
-import { checkChannel, checkJobId } from './arguments.ts';
+import { checkChannel, checkJobId, checkLogger } from './arguments.ts';
 import { WATCH } from './conversation.gen.ts';
 import { isConversationError } from './errors.ts';
 import type { Logger } from './options.ts';
@@ -31,7 +31,9 @@ export interface Journal {
   ended<State extends ChannelReference & JobReference>(text: string, ref: ConversationReference): State | null;
 }
 
-export function journal(logger: Logger | undefined): Journal {
+/** @throws ConversationError INVALID_ARGUMENT */
+export function journal(given: Logger | undefined): Journal {
+  const logger = checkLogger(given);
   const unreadable = (what: ConversationReference | string) =>
     logger?.warn(`unreadable conversation: ${typeof what === 'string' ? what : describe(what)}`);
   return {

@@ -1,4 +1,4 @@
-import { checkCount, checkEntryId, checkMilliseconds } from './arguments.ts';
+import { checkCount, checkEntryId, checkMilliseconds, checkObject } from './arguments.ts';
 import type { Connection } from './connection.ts';
 import { convDue, convGet, MAX_DUE } from './conversation.gen.ts';
 import { isConversationError } from './errors.ts';
@@ -21,14 +21,16 @@ const INBOX_PAGE = 100;
 export async function* inboxEntries(
   { functions, read }: Connection,
   space: Keyspace,
+  { reading }: Journal,
   ref: ConversationReference,
-  { after = '0' }: InboxOptions,
+  options: InboxOptions,
 ): AsyncGenerator<InboxEntry> {
   let key: string | undefined;
-  for (let from = after; ; ) {
+  for (let from: string | undefined; ; ) {
     const page = await traced('inbox', ref, async () => {
-      checkEntryId('after', after);
-      key ??= await inboxOf(functions, space, ref);
+      const { after = '0' } = checkObject('the options', options);
+      from ??= checkEntryId('after', after);
+      key ??= await reading(ref, () => inboxOf(functions, space, ref));
       if (key === undefined) return [];
       return (await read('xrange', key, `(${from}`, '+', 'COUNT', String(INBOX_PAGE))) as [string, string[]][];
     });
@@ -60,9 +62,9 @@ export async function* silentJobs<State>(
   { functions, keyPrefix }: Connection,
   space: Keyspace,
   { oddEntry, unreadable }: Journal,
-  { leaseMs = 60_000, limit }: DueOptions,
+  options: DueOptions,
 ): AsyncGenerator<DueJob<State>> {
-  const ask = async (prefix: string) => {
+  const ask = async (prefix: string, leaseMs: number, limit: number | undefined) => {
     const reply = await convDue(functions, { watch: watchKey(prefix) }, { leaseMs, limit });
     return reply.flatMap((jobId, at) => {
       if (at % 2 === 1) return [];
@@ -86,9 +88,10 @@ export async function* silentJobs<State>(
   while (prefixes.length > 0) {
     const some = prefixes.splice(0, PARTITIONS_AT_ONCE);
     const found = await traced('due', undefined, async () => {
+      const { leaseMs = 60_000, limit } = checkObject('the options', options);
       checkMilliseconds('leaseMs', leaseMs);
       checkCount('limit', limit, MAX_DUE);
-      return (await Promise.all(some.map(ask))).flat();
+      return (await Promise.all(some.map((prefix) => ask(prefix, leaseMs, limit)))).flat();
     });
     for (const job of found) yield { ...job, state: await stateOf(job) };
   }
@@ -99,7 +102,7 @@ export async function* conversations<State extends ChannelReference>(
   connection: Connection,
   space: Keyspace,
   { unreadable }: Journal,
-  platform: string | undefined,
+  options: { platform?: string },
 ): AsyncGenerator<State> {
   const look = async (conversation: string): Promise<State[]> => {
     try {
@@ -118,10 +121,11 @@ export async function* conversations<State extends ChannelReference>(
       return [];
     }
   };
-  const batches = conversationKeys(connection, space, platform);
+  let batches: AsyncGenerator<string[], undefined> | undefined;
   try {
     for (let isDone = false; !isDone; ) {
-      const states = await traced('list', { platform }, async () => {
+      const states = await traced('list', options, async () => {
+        batches ??= conversationKeys(connection, space, checkObject('the options', options).platform);
         const batch = await batches.next();
         isDone = batch.done === true;
         return (await Promise.all((batch.value ?? []).map(look))).flat();
@@ -129,7 +133,7 @@ export async function* conversations<State extends ChannelReference>(
       yield* states;
     }
   } finally {
-    await batches.return(undefined);
+    await batches?.return(undefined);
   }
 }
 

@@ -84,7 +84,7 @@ export interface UpdateOptions extends WriteOptions {
 
 /** Options of `answerQuestion`. */
 export interface AnswerOptions extends WriteOptions {
-  /** Names this one answer, so that a resend is recognised; at most 1024 bytes. A fresh UUID by default. */
+  /** Names this one answer, so that a resend is recognised, unless it is empty; at most 1024 bytes. A fresh UUID by default. */
   answerId?: string;
 }
 

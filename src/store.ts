@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
-import { checkBoolean, checkEntryId, checkLogger, checkMilliseconds, checkText, flat } from './arguments.ts';
+import { checkBoolean, checkEntryId, checkMessageId, checkMilliseconds, checkObject, flat } from './arguments.ts';
 import { type Connection, connect } from './connection.ts';
 import {
   convAnswer,
@@ -14,7 +14,7 @@ import {
 } from './conversation.gen.ts';
 import { invalidArgument } from './errors.ts';
 import { type Journal, journal } from './journal.ts';
-import { inboxKey, pairKeys, referenceKeys, streamKeys } from './keys/keys.ts';
+import { inboxKey, pairKeys, referenceKeys, streamKey, streamKeys } from './keys/keys.ts';
 import { checkKeyspace, type Keyspace, newJobId } from './keys/prefix.ts';
 import { conversations, inboxEntries, silentJobs } from './many.ts';
 import type {
@@ -68,33 +68,28 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
    * @param client stays the caller's: the store never closes it.
    * @throws ConversationError INVALID_ARGUMENT
    */
-  constructor(
-    client: Redis | Cluster,
-    { prefix = '', sharded = false, ttlMs, silentAfterMs, logger, load = 'auto' }: ConversationStoreOptions = {},
-  ) {
-    this.#journal = journal(checkLogger(logger));
+  constructor(client: Redis | Cluster, options: ConversationStoreOptions = {}) {
+    const { prefix = '', sharded = false, logger, load = 'auto' } = checkObject('the options', options);
+    this.#journal = journal(logger);
     this.#connection = connect(client, load, logger);
     this.#space = checkKeyspace({ prefix, sharded }, this.#connection.isCluster, this.#connection.keyPrefix);
-    this.#ttlMs = checkMilliseconds('ttlMs', ttlMs);
-    this.#silentMs = checkMilliseconds('silentAfterMs', silentAfterMs);
+    this.#ttlMs = checkMilliseconds('ttlMs', options.ttlMs);
+    this.#silentMs = checkMilliseconds('silentAfterMs', options.silentAfterMs);
   }
 
   /**
    * Claims a channel for a job: of any number of claims, one is told `claimed`. With `queue`, a claim that comes while
    * another job holds the channel adds those fields to that job's inbox. Only `claimed` changes a deadline.
    */
-  async claim(
-    state: NewConversationState<Extra>,
-    { ttlMs, queue, replicas, timeoutMs = 1000 }: ClaimOptions = {},
-  ): Promise<ClaimResult<Stored<Extra>>> {
-    return traced('claim', state, async () => {
+  async claim(state: NewConversationState<Extra>, options: ClaimOptions = {}): Promise<ClaimResult<Stored<Extra>>> {
+    return this.#call('claim', state, options, async ({ ttlMs, queue, replicas, timeoutMs = 1000 }) => {
       const keys = pairKeys(this.#space, state);
       const ids = queue === undefined ? ['claimId'] : ['claimId', 'deliveryId'];
       const args = {
         state: withIds(serialize('the state', state), state, ids),
         ttlMs: this.#ttl(ttlMs),
         silentMs: this.#silentMs,
-        rest: queue && flat('queue', queue),
+        rest: queue === undefined ? undefined : flat('queue', queue),
       };
       const waiting = replicas === undefined ? undefined : this.#connection.waiting(keys, { replicas, timeoutMs });
       const { outcome, state: text } = await convClaim(waiting?.functions ?? this.#connection.functions, keys, args);
@@ -108,8 +103,8 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
   }
 
   /** Stores a state whatever stood there: the last write wins. Returns the state it replaced, or null. */
-  async set(state: NewConversationState<Extra>, { ttlMs }: WriteOptions = {}): Promise<Stored<Extra> | null> {
-    return traced('set', state, async () => {
+  async set(state: NewConversationState<Extra>, options: WriteOptions = {}): Promise<Stored<Extra> | null> {
+    return this.#call('set', state, options, async ({ ttlMs }) => {
       const keys = pairKeys(this.#space, state);
       const args = { state: serialize('the state', state), ttlMs: this.#ttl(ttlMs), silentMs: this.#silentMs };
       const replaced = await convSet(this.#connection.functions, keys, args);
@@ -120,16 +115,19 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
 
   /** Reads a conversation and changes nothing. A cluster's client that scales its reads asks a replica. */
   async get(ref: ConversationReference): Promise<Stored<Extra> | null> {
-    return this.#read('get', ref, () => convGet(this.#connection.functions, referenceKeys(this.#space, ref)));
+    return this.#call('get', ref, {}, async () =>
+      parseOrNull(await convGet(this.#connection.functions, referenceKeys(this.#space, ref))),
+    );
   }
 
   /** Reads the conversation that a job holds and renews its deadlines: a message from a job is a sign of life. */
-  async getByJobId(jobId: string, { ttlMs, renew = true }: GetByJobIdOptions = {}): Promise<Stored<Extra> | null> {
-    return this.#read('getByJobId', { jobId }, () => {
+  async getByJobId(jobId: string, options: GetByJobIdOptions = {}): Promise<Stored<Extra> | null> {
+    return this.#call('getByJobId', { jobId }, options, async ({ ttlMs, renew = true }) => {
       const { job = '' } = referenceKeys(this.#space, { jobId });
       const args = { ttlMs: this.#ttl(ttlMs), silentMs: this.#silentMs };
       const { functions } = this.#connection;
-      return checkBoolean('renew', renew) ? convGetByJob(functions, { job }, args) : convGet(functions, { job });
+      const isSign = checkBoolean('renew', renew);
+      return parseOrNull(await (isSign ? convGetByJob(functions, { job }, args) : convGet(functions, { job })));
     });
   }
 
@@ -150,10 +148,10 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
   async update(
     ref: ConversationReference,
     patch: ConversationPatch<Extra>,
-    { deliveryId, ttlMs, ...publish }: UpdateOptions & (PublishOptions | NoStream) = {},
+    options: UpdateOptions & (PublishOptions | NoStream) = {},
   ): Promise<UpdateResult<Stored<Extra>>> {
-    return traced('update', ref, async () => {
-      if (deliveryId !== undefined) checkText('deliveryId', deliveryId);
+    return this.#call('update', ref, options, async ({ deliveryId, ttlMs, ...publish }) => {
+      if (deliveryId !== undefined) checkMessageId('deliveryId', deliveryId);
       const { keys, rest } = streamKeys(this.#space, ref, publish);
       const args = { patch: serialize('the patch', patch), ttlMs: this.#ttl(ttlMs), deliveryId, rest };
       const { outcome, state } = await convUpdate(this.#connection.functions, keys, args);
@@ -167,17 +165,17 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
   async setPendingQuestion(
     ref: ConversationReference,
     questionId: string,
-    { ttlMs }: WriteOptions = {},
+    options: WriteOptions = {},
   ): Promise<Stored<Extra> | null> {
-    return traced('setPendingQuestion', ref, () => {
+    return this.#call('setPendingQuestion', ref, options, ({ ttlMs }) => {
       if (questionId === '') throw invalidArgument('questionId must not be empty: clearPendingQuestion clears');
-      return this.#setPending(ref, checkText('questionId', questionId), ttlMs);
+      return this.#setPending(ref, checkMessageId('questionId', questionId), ttlMs);
     });
   }
 
   /** Forgets which question waited. Returns the new state, or null where there is no conversation. */
-  async clearPendingQuestion(ref: ConversationReference, { ttlMs }: WriteOptions = {}): Promise<Stored<Extra> | null> {
-    return traced('clearPendingQuestion', ref, () => this.#setPending(ref, '', ttlMs));
+  async clearPendingQuestion(ref: ConversationReference, options: WriteOptions = {}): Promise<Stored<Extra> | null> {
+    return this.#call('clearPendingQuestion', ref, options, ({ ttlMs }) => this.#setPending(ref, '', ttlMs));
   }
 
   /**
@@ -198,11 +196,11 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
   async answerQuestion(
     ref: ConversationReference,
     questionId: string,
-    { answerId = randomUUID(), ttlMs, ...publish }: AnswerOptions & (PublishOptions | NoStream) = {},
+    options: AnswerOptions & (PublishOptions | NoStream) = {},
   ): Promise<AnswerResult<Stored<Extra>>> {
-    return traced('answerQuestion', ref, async () => {
-      checkText('questionId', questionId);
-      checkText('answerId', answerId);
+    return this.#call('answerQuestion', ref, options, async ({ answerId = randomUUID(), ttlMs, ...publish }) => {
+      checkMessageId('questionId', questionId);
+      if (answerId !== '') checkMessageId('answerId', answerId);
       const { keys, rest } = streamKeys(this.#space, ref, publish);
       const args = { questionId, answerId, ttlMs: this.#ttl(ttlMs), rest };
       const { outcome, state } = await convAnswer(this.#connection.functions, keys, args);
@@ -217,11 +215,8 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
    * Removes a conversation, so that its channel is free. A reference with `jobId` removes only what that job still
    * holds. With `lastSeen`, nothing is removed while the inbox has an entry that the job has not read.
    */
-  async remove(
-    ref: ConversationReference,
-    { lastSeen, retry = false }: RemoveOptions = {},
-  ): Promise<RemoveResult<Stored<Extra>>> {
-    return traced('remove', ref, async () => {
+  async remove(ref: ConversationReference, options: RemoveOptions = {}): Promise<RemoveResult<Stored<Extra>>> {
+    return this.#call('remove', ref, options, async ({ lastSeen, retry = false }) => {
       const keys = referenceKeys(this.#space, ref);
       if (lastSeen !== undefined) checkEntryId('lastSeen', lastSeen);
       const args = { lastSeen, retry: checkBoolean('retry', retry) ? ('1' as const) : undefined };
@@ -240,7 +235,7 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
    * XREAD BLOCK on `inboxKey`, through a client of its own.
    */
   inbox(ref: ConversationReference, options: InboxOptions = {}): AsyncGenerator<InboxEntry> {
-    return inboxEntries(this.#connection, this.#space, ref, options);
+    return inboxEntries(this.#connection, this.#space, this.#journal, ref, options);
   }
 
   /** Returns the key of a conversation's inbox, for a client that waits for entries. The client's `keyPrefix` is not in it. */
@@ -261,8 +256,8 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
    * Returns every readable conversation, in no order, each once. One that starts or ends meanwhile may be missing. It
    * scans all keys, on a cluster of every master: use it for people and clean-ups, not for every message.
    */
-  list({ platform }: { platform?: string } = {}): AsyncGenerator<Stored<Extra>> {
-    return conversations(this.#connection, this.#space, this.#journal, platform);
+  list(options: { platform?: string } = {}): AsyncGenerator<Stored<Extra>> {
+    return conversations(this.#connection, this.#space, this.#journal, options);
   }
 
   /** Returns a new job id for a channel, fit for the name of a Kubernetes job. With `sharded`, it leads to the channel's keys. */
@@ -272,7 +267,7 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
 
   /** Returns the whole key of a `stream` that `update` or `answerQuestion` writes to, for the client that reads it. */
   key(ref: ConversationReference, name: string): string {
-    return referenceKeys(this.#space, ref).prefix + checkText('name', name);
+    return streamKey(this.#space, ref, name);
   }
 
   /**
@@ -287,8 +282,9 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
     return ttlMs === undefined ? this.#ttlMs : checkMilliseconds('ttlMs', ttlMs);
   }
 
-  #read(method: string, ref: ConversationReference, call: () => Promise<string | null>): Promise<Stored<Extra> | null> {
-    return traced(method, ref, () => this.#journal.reading(ref, async () => parseOrNull(await call())));
+  /** Runs a call in the tracing channel, with its options. What it cannot read is warned of. */
+  #call<O extends object, T>(method: string, ref: ConversationReference, options: O, run: (options: O) => Promise<T>) {
+    return traced(method, ref, () => this.#journal.reading(ref, () => run(checkObject('the options', options))));
   }
 
   async #setPending(ref: ConversationReference, questionId: string, ttlMs?: number): Promise<Stored<Extra> | null> {

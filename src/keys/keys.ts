@@ -1,4 +1,4 @@
-import { checkChannel, checkJobId, checkObject, checkText, flat } from '../arguments.ts';
+import { checkChannel, checkJobId, checkObject, checkStream, flat } from '../arguments.ts';
 import { CONVERSATION, HANDLED, INBOX, JOB_INDEX, WATCH } from '../conversation.gen.ts';
 import { invalidArgument } from '../errors.ts';
 import type { Fields } from '../options.ts';
@@ -91,6 +91,11 @@ export function referenceKeys(space: Keyspace, ref: ConversationReference): Refe
   return keys;
 }
 
+/** The whole key of a stream that is named under the prefix of a conversation. */
+export function streamKey(space: Keyspace, ref: ConversationReference, name: string): string {
+  return referenceKeys(space, ref).prefix + checkStream('name', name);
+}
+
 /** The keys of a call that may write to a stream, and the fields for that stream. */
 export function streamKeys(
   space: Keyspace,
@@ -101,7 +106,7 @@ export function streamKeys(
   if (stream === undefined && fields === undefined) return { keys, rest: undefined };
   if (stream === undefined || fields === undefined) throw invalidArgument('stream and fields go together');
   if (keys.job === undefined) throw invalidArgument('a call with a stream must name the job: a reference with jobId');
-  return { keys: { ...keys, stream: prefix + checkText('stream', stream) }, rest: flat('fields', fields) };
+  return { keys: { ...keys, stream: prefix + checkStream('stream', stream) }, rest: flat('fields', fields) };
 }
 
 /**

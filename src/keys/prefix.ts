@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { checkChannel, checkJobId, checkObject, checkPlatform } from '../arguments.ts';
-import { CONVERSATION, HANDLED, INBOX, JOB_INDEX, WATCH } from '../conversation.gen.ts';
+import { checkChannel, checkJobId, checkObject, checkPlatform, checkPrefix } from '../arguments.ts';
+import { CONVERSATION } from '../conversation.gen.ts';
 import { invalidArgument } from '../errors.ts';
 import type { ChannelReference, JobReference } from '../state.ts';
 
@@ -17,10 +17,7 @@ export interface Keyspace {
  * one slot. `outer` is what the client puts before every key.
  */
 export function checkKeyspace({ prefix, sharded }: Keyspace, cluster: boolean, outer: string): Keyspace {
-  const names = [CONVERSATION, JOB_INDEX, INBOX, HANDLED, WATCH];
-  if (typeof prefix !== 'string' || names.some((name) => prefix.includes(name))) {
-    throw invalidArgument(`prefix must be a string that holds none of ${names.map((name) => `"${name}"`).join(', ')}`);
-  }
+  checkPrefix('prefix', prefix);
   if (typeof sharded !== 'boolean') throw invalidArgument('sharded must be true or false');
   if (sharded && (outer + prefix).includes('{')) {
     throw invalidArgument(

@@ -24,6 +24,21 @@ test.before(async () => {
 
 test.after(() => wire.stop());
 
+/** What is no id of an inbox entry; the last is the first number with more digits than the library takes. */
+const NO_ENTRY: unknown[] = [
+  null,
+  7,
+  '',
+  '$',
+  '-',
+  '5-',
+  '(5',
+  '5-0-0',
+  ' 5',
+  `1${'0'.repeat(15)}`,
+  `5-1${'0'.repeat(15)}`,
+];
+
 type Ref = { jobId: string };
 
 /** Ids that are none. */
@@ -151,23 +166,115 @@ for (const method of ['claim', 'set'] as const) {
   });
 }
 
-test('questions, answers and streams that are no text are refused, and nothing is sent', async () => {
-  const calls: ((bad: unknown) => Promise<unknown>)[] = [
-    (bad) => store.setPendingQuestion(STATE, bad as string),
-    (bad) => store.answerQuestion(STATE, bad as string),
-    (bad) => store.answerQuestion(STATE, 'q1', { answerId: bad as string }),
-    (bad) => store.answerQuestion(STATE, 'q1', { stream: bad as string, fields: { f: 'v' } }),
-  ];
-  const sent = await wire.during(async () => {
-    for (const call of calls) {
-      for (const bad of [null, 7, true, [], {}]) {
-        const { message } = await refusal(call(bad), 'INVALID_ARGUMENT');
-        assert.match(message, /^(questionId|answerId|stream) must be a /);
+/** Ids of questions, answers and deliveries that are none, but for the empty one. */
+const NO_MESSAGE_ID: unknown[] = [...NO_ID.slice(1, -2).filter((id) => id !== ''), 'x'.repeat(1025), 'é'.repeat(513)];
+const NO_STREAM: unknown[] = [
+  null,
+  7,
+  true,
+  [],
+  {},
+  '',
+  'job\n',
+  'half \ud83d of a pair',
+  'conversation:slack:C1',
+  'a:job-index:j1',
+  'conversation-inbox:x',
+  'conversation-handled:x',
+  'the-conversation-watch',
+];
+const NO_FIELDS: unknown[] = [
+  null,
+  'text',
+  {},
+  [],
+  ['a', 'b'],
+  [['a', 'b']],
+  { f: null },
+  { f: undefined },
+  { f: {} },
+  { f: true },
+  { f: Number.NaN },
+  { f: Number.POSITIVE_INFINITY },
+  Object.fromEntries(Array.from({ length: 1025 }, (_, n) => [`f${n}`, n])),
+];
+
+/** What can be wrong besides references and states: what the message names, the values, and the calls that take them. */
+const WRONG: [name: string, values: unknown[], calls: ((bad: never) => Promise<unknown>)[]][] = [
+  [
+    'questionId',
+    ['', ...NO_MESSAGE_ID],
+    [(bad) => store.setPendingQuestion(STATE, bad), (bad) => store.answerQuestion(STATE, bad)],
+  ],
+  ['answerId', NO_MESSAGE_ID, [(answerId) => store.answerQuestion(STATE, 'q1', { answerId })]],
+  ['deliveryId', ['', ...NO_MESSAGE_ID], [(deliveryId) => store.update(STATE, {}, { deliveryId })]],
+  [
+    'stream',
+    NO_STREAM,
+    [
+      (stream) => store.answerQuestion(STATE, 'q1', { stream, fields: { f: 'v' } }),
+      (stream) => store.update(STATE, {}, { stream, fields: { f: 'v' } }),
+    ],
+  ],
+  ['name', NO_STREAM, [async (name) => store.key(STATE, name)]],
+  [
+    'fields',
+    NO_FIELDS,
+    [
+      (fields) => store.answerQuestion(STATE, 'q1', { stream: 's', fields }),
+      (fields) => store.update(STATE, {}, { stream: 's', fields }),
+    ],
+  ],
+  ['queue', NO_FIELDS, [(queue) => store.claim(STATE, { queue })]],
+  ['lastSeen', NO_ENTRY, [(lastSeen) => store.remove(STATE, { lastSeen })]],
+  ['after', NO_ENTRY, [(after) => store.inbox(STATE, { after }).next()]],
+  [
+    'the options',
+    [null, 7, 'ttlMs', true],
+    [
+      (options) => store.claim(STATE, options),
+      (options) => store.set(STATE, options),
+      (options) => store.getByJobId('j1', options),
+      (options) => store.update(STATE, {}, options),
+      (options) => store.setPendingQuestion(STATE, 'q1', options),
+      (options) => store.clearPendingQuestion(STATE, options),
+      (options) => store.answerQuestion(STATE, 'q1', options),
+      (options) => store.remove(STATE, options),
+      (options) => store.inbox(STATE, options).next(),
+      (options) => store.due(options).next(),
+      (options) => store.list(options).next(),
+      async (options) => new ConversationStore(redis, options),
+    ],
+  ],
+];
+
+for (const [name, values, calls] of WRONG) {
+  test(`${name}: what is none is refused, and nothing is sent`, async () => {
+    const sent = await wire.during(async () => {
+      for (const call of calls) {
+        for (const bad of values) {
+          const { message } = await refusal(call(bad as never), 'INVALID_ARGUMENT');
+          assert.match(message, new RegExp(`^${name}[^ ]* must `), `${call} ${JSON.stringify(bad)}`);
+        }
       }
-    }
-    await refusal(store.setPendingQuestion(STATE, ''), 'INVALID_ARGUMENT');
+    });
+    assert.equal(sent, []);
   });
-  assert.equal(sent, []);
+}
+
+test('ids of exactly 1024 bytes, 1024 fields and entry ids of 15 digits are taken', async () => {
+  const [id, other] = ['x'.repeat(1024), 'é'.repeat(512)];
+  const fields = Object.fromEntries(Array.from({ length: 1024 }, (_, n) => [`f${n}`, n]));
+  await store.set(STATE);
+  assert.is((await store.setPendingQuestion(STATE, id))?.pendingQuestionId, id);
+  const answer = { answerId: other, stream: 's', fields };
+  assert.is((await store.answerQuestion(STATE, id, answer)).outcome, 'accepted');
+  assert.is((await store.update(STATE, {}, { deliveryId: other })).outcome, 'updated');
+  assert.is((await store.claim({ ...STATE, jobId: 'j2', claimId: other }, { queue: fields })).outcome, 'queued');
+  assert.is((await store.inbox(STATE).next()).value?.fields['f1023'], '1023');
+  const last = `${'9'.repeat(15)}-${'9'.repeat(15)}`;
+  assert.is((await store.inbox(STATE, { after: last }).next()).done, true);
+  assert.is((await store.remove(STATE, { lastSeen: last })).outcome, 'removed');
 });
 
 test('list: a platform that is none is refused, and nothing is sent', async () => {
@@ -186,6 +293,9 @@ test('options that are none are refused by the constructor', async () => {
     { prefix: 'job-index:' },
     { prefix: 7 },
     { prefix: null },
+    { prefix: 'a\n' },
+    { prefix: 'half \ud83d of a pair' },
+    { prefix: 'conversation-watch' },
     { load: 'always' },
     { load: true },
     { ttlMs: -1 },
@@ -197,6 +307,14 @@ test('options that are none are refused by the constructor', async () => {
     const construct = async () => new ConversationStore(redis, options as ConversationStoreOptions);
     const { message } = await refusal(construct(), 'INVALID_ARGUMENT');
     assert.match(message, /^(prefix|load|ttlMs|silentAfterMs|logger) must (be|have) /);
+  }
+});
+
+test('a client that is none is refused by the constructor, a pipeline too', async () => {
+  for (const client of [undefined, null, 'redis://localhost', {}, { fcall() {} }, redis.pipeline(), redis.multi()]) {
+    const construct = async () => new ConversationStore(client as unknown as Redis);
+    const { message } = await refusal(construct(), 'INVALID_ARGUMENT');
+    assert.match(message, /^client must be a Redis or Cluster of ioredis /);
   }
 });
 

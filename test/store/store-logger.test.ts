@@ -58,12 +58,9 @@ test('nothing: what is read, held, asked, cleared, late or gone', async () => {
   assert.equal(logger.heard, []);
 });
 
-test('nothing of a call that failed', async () => {
-  await redis.set(CHANNEL, 'rubbish');
-  await refusal(store.claim(STATE), 'CONVCORRUPT');
+test('nothing of a call that was refused', async () => {
   await refusal(store.set({ ...STATE, userId: '' }), 'CONVSTATE');
-  await refusal(store.answerQuestion(BY_CHANNEL, 'q1'), 'CONVCORRUPT');
-  await refusal(store.remove(STATE), 'CONVCORRUPT');
+  await refusal(store.setPendingQuestion(STATE, ''), 'INVALID_ARGUMENT');
   assert.equal(logger.heard, []);
 });
 
@@ -157,6 +154,25 @@ for (const [name, text] of Object.entries(UNREADABLE)) {
     ]);
   });
 }
+
+test('every call that cannot do its work because of it warns', async () => {
+  await redis.mset(CHANNEL, 'sesame', JOB, CHANNEL);
+  const calls: [call: () => Promise<unknown>, what: string][] = [
+    [() => store.claim({ ...STATE, jobId: 'j2' }), 'slack C1, job j2'],
+    [() => store.setPendingQuestion(BY_CHANNEL, 'q1'), 'slack C1'],
+    [() => store.clearPendingQuestion({ jobId: 'j1' }), 'job j1'],
+    [() => store.answerQuestion(BY_CHANNEL, 'q1'), 'slack C1'],
+    [() => store.update(STATE, { userId: 'U2' }), 'slack C1, job j1'],
+    [() => store.remove(STATE), 'slack C1, job j1'],
+    [() => store.remove({ jobId: 'j1' }), 'job j1'],
+    [() => store.inbox({ jobId: 'j1' }).next(), 'job j1'],
+  ];
+  for (const [call, what] of calls) {
+    logger.heard.length = 0;
+    await refusal(call(), 'CONVCORRUPT');
+    assert.equal(logger.heard, [`warn: unreadable conversation: ${what}`], call.toString());
+  }
+});
 
 test('an index that can not be read is refused, and warns', async () => {
   await redis.set(JOB, 'rubbish');

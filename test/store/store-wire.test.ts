@@ -154,11 +154,11 @@ test('with autopipelining on, calls at once share a round trip and answer as the
   const [found, missing, refused] = await Promise.allSettled([
     store.get({ jobId: 'j0' }),
     store.get({ jobId: 'j99' }),
-    store.setPendingQuestion({ jobId: 'j1' }, '\n'),
+    store.set({ ...STATE, userId: '' }),
   ]);
   assert.equal(found, { status: 'fulfilled', value: states[0] });
   assert.equal(missing, { status: 'fulfilled', value: null });
-  assert.is(refused.status === 'rejected' && refused.reason.code, 'CONVARG');
+  assert.is(refused.status === 'rejected' && refused.reason.code, 'CONVSTATE');
   const listed: string[] = [];
   for await (const { jobId } of store.list()) listed.push(jobId);
   assert.is(listed.length, 10);

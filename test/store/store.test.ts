@@ -218,8 +218,6 @@ test("what is Redis's own error stays it, without the arguments", async () => {
 test('a value that breaks the rules is told by its code', async () => {
   await refusal(store.set({ ...STATE, userId: '' }), 'CONVSTATE');
   await refusal(store.claim({ ...STATE, startedAt: new Date(Number.NaN) }), 'CONVSTATE');
-  await refusal(store.setPendingQuestion(STATE, 'q\n'), 'CONVARG');
-  await refusal(store.answerQuestion(STATE, 'q1', { stream: 'job-index:j1', fields: { f: 'v' } }), 'CONVKEY');
   assert.equal(await dump(redis), {});
 });
 
