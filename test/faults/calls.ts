@@ -17,6 +17,8 @@ export interface StoreCall {
   call(store: ConversationStore): Promise<unknown>;
   /** What the call answers where it has been executed before, given what that execution answered; by default the same. */
   again?(first: unknown, command: string): unknown;
+  /** The outcome that the call is told where nothing goes wrong. */
+  told?: string;
   /** Whether it reads after it has written, so that one that fails may have done its work. */
   readsLater?: true;
 }
@@ -85,24 +87,75 @@ const lapsed = async (store: ConversationStore) => {
   await store.set(STATE, { ttlMs: 1 });
   await sleep(5);
 };
+const lapsedBehind = async (store: ConversationStore) => {
+  await lapsed(store);
+  await store.set(OTHER, SHORT);
+};
 const duplicate = (first: unknown) => ({ ...(first as object), outcome: 'duplicate' });
+const held = (first: unknown) => ({ ...(first as object), outcome: 'held' });
 const gone = () => ({ outcome: 'gone', state: null });
 
 /** Every call of the store, by every form of reference, with every outcome. */
 export const CALLS: StoreCall[] = [
   { name: 'ready', before: nothing, call: (store) => store.ready() },
-  { name: 'claim of a free channel', before: nothing, call: (store) => store.claim(STATE) },
-  { name: 'claim by the holder', before: asked, call: (store) => store.claim(STATE) },
-  { name: "claim of another's channel", before: stored, call: (store) => store.claim(OTHER) },
-  { name: 'claim with a message', before: stored, call: (store) => store.claim(OTHER, MESSAGE) },
-  { name: 'claim for the message that runs', before: stored, call: (s) => s.claim({ ...OTHER, deliveryId: 'd1' }) },
-  { name: 'claim for a message that was queued', before: queued, call: (s) => s.claim({ ...OTHER, claimId: 'c3' }) },
-  { name: 'update with a stream', before: asked, call: (store) => store.update(JOB, PATCH, STOP), again: duplicate },
-  { name: 'update of nothing', before: nothing, call: (store) => store.update(JOB, PATCH, STOP) },
-  { name: 'remove with nothing read', before: queued, call: (store) => store.remove(JOB, { lastSeen: '0' }) },
-  { name: 'remove with all read', before: queued, call: (s) => s.remove(JOB, { lastSeen: ALL }), again: gone },
-  { name: 'remove for a retry', before: stored, call: (store) => store.remove(JOB, { retry: true }), again: gone },
-  { name: 'remove of a lapsed job', before: lapsed, call: (s) => s.remove({ ...CHANNEL, ...JOB }), again: gone },
+  { name: 'claim of a free channel', told: 'claimed', before: nothing, call: (store) => store.claim(STATE) },
+  { name: 'claim by the holder', told: 'claimed', before: asked, call: (store) => store.claim(STATE) },
+  { name: "claim of another's channel", told: 'held', before: stored, call: (store) => store.claim(OTHER) },
+  { name: 'claim with a message', told: 'queued', before: stored, call: (store) => store.claim(OTHER, MESSAGE) },
+  {
+    name: 'claim for the message that runs',
+    told: 'duplicate',
+    before: stored,
+    call: (s) => s.claim({ ...OTHER, deliveryId: 'd1' }),
+  },
+  {
+    name: 'claim for a message that was queued',
+    told: 'duplicate',
+    before: queued,
+    call: (s) => s.claim({ ...OTHER, claimId: 'c3' }),
+  },
+  {
+    name: 'update with a stream',
+    told: 'updated',
+    before: asked,
+    call: (store) => store.update(JOB, PATCH, STOP),
+    again: duplicate,
+  },
+  { name: 'update of nothing', told: 'gone', before: nothing, call: (store) => store.update(JOB, PATCH, STOP) },
+  {
+    name: 'remove with nothing read',
+    told: 'waiting',
+    before: queued,
+    call: (store) => store.remove(JOB, { lastSeen: '0' }),
+  },
+  {
+    name: 'remove with all read',
+    told: 'removed',
+    before: queued,
+    call: (s) => s.remove(JOB, { lastSeen: ALL }),
+    again: gone,
+  },
+  {
+    name: 'remove for a retry',
+    told: 'removed',
+    before: stored,
+    call: (store) => store.remove(JOB, { retry: true }),
+    again: gone,
+  },
+  {
+    name: 'remove of a lapsed job',
+    told: 'lapsed',
+    before: lapsed,
+    call: (s) => s.remove({ ...CHANNEL, ...JOB }),
+    again: gone,
+  },
+  {
+    name: 'remove of a lapsed job whose channel another one holds',
+    told: 'lapsed',
+    before: lapsedBehind,
+    call: (store) => store.remove({ ...CHANNEL, ...JOB }),
+    again: held,
+  },
   {
     name: 'due',
     readsLater: true,
@@ -125,22 +178,48 @@ export const CALLS: StoreCall[] = [
     { name: `get by ${by}`, before: asked, call: (store) => store.get(ref) },
     { name: `setPendingQuestion by ${by}`, before: stored, call: (store) => store.setPendingQuestion(ref, 'q"1') },
     { name: `clearPendingQuestion by ${by}`, before: asked, call: (store) => store.clearPendingQuestion(ref) },
-    { name: `answerQuestion by ${by}`, before: asked, call: (s) => s.answerQuestion(ref, 'q1', { answerId: 'a2' }) },
-    { name: `update by ${by}`, before: asked, call: (store) => store.update(ref, PATCH) },
-    { name: `remove by ${by}`, before: asked, call: (store) => store.remove(ref), again: gone },
+    {
+      name: `answerQuestion by ${by}`,
+      told: 'accepted',
+      before: asked,
+      call: (s) => s.answerQuestion(ref, 'q1', { answerId: 'a2' }),
+    },
+    { name: `update by ${by}`, told: 'updated', before: asked, call: (store) => store.update(ref, PATCH) },
+    { name: `remove by ${by}`, told: 'removed', before: asked, call: (store) => store.remove(ref), again: gone },
   ]),
   { name: 'setPendingQuestion of nothing', before: nothing, call: (store) => store.setPendingQuestion(JOB, 'q1') },
   {
     name: 'answerQuestion without an answerId',
+    told: 'accepted',
     before: asked,
     call: (store) => store.answerQuestion(JOB, 'q1', { stream: 'heard', fields: { answer: 'no' } }),
   },
-  { name: 'answerQuestion without a stream', before: asked, call: (s) => s.answerQuestion(JOB, 'q1') },
-  { name: 'answerQuestion, second', before: answered, call: (store) => store.answerQuestion(JOB, 'q1', CLICK) },
-  { name: 'answerQuestion of another question', before: asked, call: (s) => s.answerQuestion(JOB, 'q2', CLICK) },
-  { name: 'answerQuestion of nothing', before: nothing, call: (store) => store.answerQuestion(JOB, 'q1', CLICK) },
-  { name: 'remove by a displaced job', before: takenOver, call: (s) => s.remove({ ...CHANNEL, ...JOB }) },
-  { name: 'remove of nothing', before: nothing, call: (store) => store.remove(CHANNEL) },
+  {
+    name: 'answerQuestion without a stream',
+    told: 'accepted',
+    before: asked,
+    call: (s) => s.answerQuestion(JOB, 'q1'),
+  },
+  {
+    name: 'answerQuestion, second',
+    told: 'answered',
+    before: answered,
+    call: (store) => store.answerQuestion(JOB, 'q1', CLICK),
+  },
+  {
+    name: 'answerQuestion of another question',
+    told: 'stale',
+    before: asked,
+    call: (s) => s.answerQuestion(JOB, 'q2', CLICK),
+  },
+  {
+    name: 'answerQuestion of nothing',
+    told: 'gone',
+    before: nothing,
+    call: (store) => store.answerQuestion(JOB, 'q1', CLICK),
+  },
+  { name: 'remove by a displaced job', told: 'held', before: takenOver, call: (s) => s.remove({ ...CHANNEL, ...JOB }) },
+  { name: 'remove of nothing', told: 'gone', before: nothing, call: (store) => store.remove(CHANNEL) },
   {
     name: 'list',
     before: asked,

@@ -6,7 +6,7 @@ import { ConversationStore } from '../../src/index.ts';
 import { random, seed } from '../support/random.ts';
 import { dump } from '../support/redis.ts';
 import { CrashingServer } from './crashing.ts';
-import { Caller } from './load.ts';
+import { Caller, SILENT_AFTER_MS } from './load.ts';
 
 const test = suite('crashes');
 
@@ -29,11 +29,16 @@ test(`a server with AOF that is killed ${KILLS} times under load keeps every ack
     // These hear of an error where a default client would send again, so that it shows what was under way.
     const strict = { maxRetriesPerRequest: 0, autoResendUnfulfilledCommands: false };
     const callers = Array.from({ length: CALLERS }, (_, index) => {
-      const store = new ConversationStore(connect(index % 2 ? strict : { ...strict, protocol: 2 }), { load: 'never' });
+      const store = new ConversationStore(connect(index % 2 ? strict : { ...strict, protocol: 2 }), {
+        load: 'never',
+        silentAfterMs: SILENT_AFTER_MS,
+      });
       return new Caller(`C${index}`, store, below);
     });
     // And these send again until they are answered, as the default is.
-    const patient = ['P0', 'P1'].map((name) => new Caller(name, new ConversationStore(connect({})), below));
+    const patient = ['P0', 'P1'].map(
+      (name) => new Caller(name, new ConversationStore(connect({}), { silentAfterMs: SILENT_AFTER_MS }), below),
+    );
     let ended = false;
     const patience = Promise.allSettled(
       patient.map(async (caller) => {
@@ -42,6 +47,7 @@ test(`a server with AOF that is killed ${KILLS} times under load keeps every ack
     );
 
     const seen = { with: 0, without: 0, lost: 0 };
+    const effects: Record<string, number> = {};
     for (let kill = 0; kill < KILLS; kill++) {
       let down = false;
       const outcomes = Promise.allSettled(
@@ -58,7 +64,11 @@ test(`a server with AOF that is killed ${KILLS} times under load keeps every ack
       }
       await server.restart();
       const keys = await dump(direct);
-      for (const caller of callers) seen[caller.recover(keys)]++;
+      for (const caller of callers) {
+        const found = caller.recover(keys);
+        seen[found]++;
+        if (found === 'with') effects[caller.doing] = (effects[caller.doing] ?? 0) + 1;
+      }
     }
     ended = true;
     for (const outcome of await patience) if (outcome.status === 'rejected') throw outcome.reason;
@@ -67,7 +77,7 @@ test(`a server with AOF that is killed ${KILLS} times under load keeps every ack
     const acknowledged = [...callers, ...patient].reduce((sum, caller) => sum + caller.acknowledged, 0);
     console.log(
       `seed ${seed}: ${KILLS} kills, ${acknowledged} calls acknowledged, ${seen.lost} lost; of the calls under way at a ` +
-        `kill ${seen.with} took effect`,
+        `kill ${seen.with} took effect: ${JSON.stringify(effects)}`,
     );
     assert.is(seen.lost, 0, `SEED=${seed}`);
     assert.ok(seen.with > 0, 'no kill met a call that was executed and not acknowledged');

@@ -69,6 +69,21 @@ test('calls that were under way together on one connection are all answered when
   assert.is(Object.keys(await dump(direct)).length, 100);
 });
 
+test('a known limit: an update without a deliveryId that is sent again publishes its message twice; with one, once', async () => {
+  const { client, proxy } = await line();
+  await client.flushall();
+  const store = new ConversationStore(client);
+  await store.set(STATE);
+  const send = async (options: { stream: string; deliveryId?: string }) => {
+    proxy.arm('fcall conv_update', { kind: 'cut reply', bytes: 0 });
+    const { outcome } = await store.update({ jobId: 'j1' }, {}, { ...options, fields: { type: 'stop' } });
+    await proxy.settled();
+    return [outcome, await client.xlen(options.stream)];
+  };
+  assert.equal(await send({ stream: 'without' }), ['updated', 2]);
+  assert.equal(await send({ stream: 'with', deliveryId: 'd2' }), ['duplicate', 1]);
+});
+
 test('a call that ran into the time limit of its client is made again as if it had not been made', async () => {
   const { client, proxy } = await line({ commandTimeout: 500 });
   await client.flushall();

@@ -133,7 +133,7 @@ test('a replica serves what reads, with the library or without, and refuses what
   while (!/^master_link_status:up/m.test(await client.info('replication'))) await sleep(20);
   const endings = await makeCalls(client);
   // A function that may write is refused even where it would not.
-  assert.is(judge(endings, right, /^ReplyError: READONLY/), 41);
+  assert.is(judge(endings, right, /^ReplyError: READONLY/), 42);
   assertUnchanged(endings, before, await dump(direct));
   await direct.function('FLUSH');
   await direct.wait(1, 2_000);
