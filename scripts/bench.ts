@@ -1,4 +1,4 @@
-// npm run bench: how fast the store is, and how often it is wrong, side by side with what people write. Seven minutes on an idle machine.
+// npm run bench: how fast the store is, and how often it is wrong, side by side with what people write. It takes minutes and wants an idle machine.
 // npm run bench -- --write: writes BENCHMARKS.md and benchmarks.svg too.
 // npm run bench -- --quick: a look in a minute, whose figures are worth little.
 import { writeFileSync } from 'node:fs';
