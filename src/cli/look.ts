@@ -6,6 +6,7 @@ import {
   type ReferenceKeys,
   referenceKeys,
   watchedIn,
+  watchedJob,
   watchKey,
   watchMember,
 } from '../keys/keys.ts';
@@ -131,7 +132,7 @@ async function silentIn(store: Store, prefix: string, now: number): Promise<Sile
     try {
       return (await readState(store, referenceKeys(store.space, job))) !== null;
     } catch (error) {
-      if (isConversationError(error, 'CONVCORRUPT')) return null;
+      if (isConversationError(error, 'CONVCORRUPT', 'WRONGTYPE')) return null;
       throw error;
     }
   };
@@ -140,9 +141,8 @@ async function silentIn(store: Store, prefix: string, now: number): Promise<Sile
     const range = ['-inf', String(now), 'BYSCORE', ...limit, 'WITHSCORES'];
     const reply = (await store.connection.read('zrange', watchKey(prefix), ...range)) as string[];
     const found = reply.flatMap((member, at) => {
-      const { jobId, conversation } = watchedIn(member);
-      const channel = at % 2 === 0 ? channelOf(prefix, conversation) : undefined;
-      return channel ? [{ jobId, ...channel, silentMs: now - Number(reply[at + 1]) }] : [];
+      const job = at % 2 === 0 ? watchedJob(store.space, '', prefix, watchedIn(member)) : undefined;
+      return job ? [{ ...job, silentMs: now - Number(reply[at + 1]) }] : [];
     });
     jobs.push(...(await Promise.all(found.map(async (job) => ({ ...job, holds: await holds(job) })))));
     if (reply.length < 2 * ENTRIES_AT_ONCE) return jobs;

@@ -194,6 +194,8 @@ export function operating<T>(test: Test<T>, place: () => Place): void {
     await store.claim(STATE);
     await store.claim({ ...STATE, channelId: 'C2', jobId: 'j2', claimId: 'c2' });
     await redis.zadd(WATCH, Date.now() - 60_000, `j1\n${CHANNEL}`, Date.now() - 90_000, 'j9\nconversation:slack:C9');
+    // No call can name what these entries name, so nobody is shown them.
+    for (const odd of ['entry', `\n${CHANNEL}`, 'j1\nconversation:Bad Platform:C1']) await redis.zadd(WATCH, 1, odd);
     const before = await dump(redis);
     const { stdout } = await run('due');
     const lines = stdout.trim().split('\n');
