@@ -46,7 +46,7 @@ export class Ledger {
   /** Two jobs claim a channel; who got it asks a question and has it answered. */
   async write(): Promise<void> {
     let channel = { platform: 'slack', channelId: `L${count++}` };
-    while (!this.#isHere(slotOf(this.#store.key(channel, '')))) channel = { ...channel, channelId: `L${count++}` };
+    while (!this.#isHere(slotOf(this.#store.inboxKey(channel)))) channel = { ...channel, channelId: `L${count++}` };
     const claims = [this.#store.newJobId(channel), this.#store.newJobId(channel)].map(async (jobId) => {
       const state = {
         ...channel,

@@ -185,7 +185,7 @@ export class Load {
   #newChannel(store: ConversationStore): { platform: string; channelId: string } {
     for (;;) {
       const channel = { platform: 'slack', channelId: `C${this.#channels++}` };
-      if (!this.avoid(slotOf(store.key(channel, '')))) return channel;
+      if (!this.avoid(slotOf(store.inboxKey(channel)))) return channel;
     }
   }
 

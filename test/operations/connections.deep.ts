@@ -232,7 +232,7 @@ test('a master of a cluster dies under load, its replica takes over, and no answ
       const channel = () => {
         for (;;) {
           const id = randomUUID();
-          if (cluster.holds(victim, slotOf(place.key({ platform: 'slack', channelId: id }, '')))) return id;
+          if (cluster.holds(victim, slotOf(place.inboxKey({ platform: 'slack', channelId: id })))) return id;
         }
       };
       report(`failover in a cluster, ${name}`, await killUnderLoad(clients, victim.node, channel));
