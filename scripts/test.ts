@@ -1,5 +1,6 @@
 // npm test: the quick tests. npm run test:deep, test:cluster and test:package: the other kinds.
 // npm test -- claim pending: only the files whose path holds one of these words.
+import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -33,6 +34,7 @@ const KINDS: Record<string, Kind> = {
     // Much of what they do is to wait.
     atOnce: CORES + 1,
     first: [
+      'cli/operating.test.ts',
       'cli/cli.test.ts',
       'library/redis-errors.test.ts',
       'demo/start.test.ts',
@@ -92,6 +94,14 @@ function end(passed: number, failed: number, sentences: string[]): never {
   process.exit(failed > 0 || passed === 0 ? 1 : 0);
 }
 
+/** Builds the command line for the tests that run it many times. Returns its main file. */
+function buildCli(): string {
+  const [root, folder] = [join(import.meta.dirname, '..'), join('.cache', 'cli')];
+  const tsc = join('node_modules', '.bin', 'tsc');
+  execFileSync(tsc, ['-p', 'tsconfig.build.json', '--outDir', folder], { cwd: root, stdio: 'inherit' });
+  return join(folder, 'cli', 'main.js');
+}
+
 /** One line at the bottom of a terminal. */
 function progress(running: string[], ended: number, all: number): void {
   if (!process.stderr.isTTY) return;
@@ -116,6 +126,7 @@ try {
   await redis?.stop();
   console.log(`Tests run on ${(redis ?? (await findRedisBinary())).origin}\n`);
   Object.assign(process.env, kind.env);
+  if (name === 'quick' && !process.env['NODE_V8_COVERAGE']) process.env['BUILT_CLI'] = buildCli();
   const verdict = await guard({
     directory: DIRECTORY,
     files,

@@ -7,6 +7,7 @@ import * as assert from 'uvu/assert';
 import { ConversationStore } from '../../src/index.ts';
 import { CHANNEL, STATE, WATCH } from '../support/library.ts';
 import { withRedis } from '../support/redis.ts';
+import { COMMAND_LINE } from './cli.ts';
 
 const test = suite('the command line on a terminal');
 const server = withRedis(test);
@@ -39,7 +40,7 @@ function onTerminal(
 ): Promise<Session> {
   // Each of them decides over colours by itself.
   const { NO_COLOR: _, FORCE_COLOR: __, CI: ___, ...inherited } = process.env;
-  const child = spawn(process.execPath, ['--import', 'tsx', join('src', 'cli', 'main.ts'), ...args], {
+  const child = spawn(process.execPath, [...COMMAND_LINE, ...args], {
     cwd: join(import.meta.dirname, '..', '..'),
     env: { ...inherited, TERM: 'xterm-256color', REDIS_URL: url, ...env },
     cols: columns,

@@ -39,6 +39,11 @@ test('every command has a help of its own, with its options and an example', asy
   );
 });
 
+test('options without a command, and an empty one, are mistakes', async () => {
+  failed(await cli(['--json']), /^There is no such option here: --json\./, { exit: 2 });
+  failed(await cli(['']), /^No command is given\. Wanted is /, { exit: 2 });
+});
+
 test('keys prints the bare key where one is asked for', async () => {
   succeeded(await cli(['keys', '--job', 'j1', '--prefix', 't:']), 't:job-index:j1');
   succeeded(await cli(['keys', '--platform', 'Slack', '--channel', 'C1']), 'conversation:slack:C1');

@@ -105,6 +105,19 @@ test("with the client's own keyPrefix, only what is under it", async () => {
   assert.equal(await jobs(store), ['outside']);
 });
 
+test('what lies in the partition of another channel is left out, because no call looks for it there', async () => {
+  const store = new ConversationStore(redis, { sharded: true });
+  const here = store.newJobId(STATE);
+  await store.set({ ...STATE, jobId: here });
+  const other = '{0000-0}:';
+  const keys = [`${other}conversation:slack:C9`, `${other}job-index:j9`];
+  await redis.fcall('conv_set', 2, ...keys, JSON.stringify({ ...STATE, channelId: 'C9', jobId: 'j9' }));
+  assert.is(await redis.exists(...keys), 2);
+  const found: string[] = [];
+  for await (const { jobId } of store.list()) found.push(jobId);
+  assert.equal(found, [here]);
+});
+
 test('what is removed while it is listed does no harm', async () => {
   for (let n = 0; n < 100; n++) await store.set({ ...STATE, jobId: `j${n}`, channelId: `C${n}` });
   let seen = 0;

@@ -1,8 +1,9 @@
 import { tracingChannel } from 'node:diagnostics_channel';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Redis } from 'ioredis';
+import { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { freePort } from '../../scripts/redis/free-port.ts';
 import { type CallTrace, ConversationStore } from '../../src/index.ts';
 import { CHANNEL, INBOX, STATE, WATCH } from '../support/library.ts';
 import { withRedis } from '../support/redis.ts';
@@ -113,6 +114,19 @@ test('what is made of several commands is one call of its own name', async () =>
     heard.map(({ method, count }) => [method, count ?? '-'].join(' ')),
     ['ready -', 'inbox 1', 'due 1', 'list 1'],
   );
+});
+
+test("where the client failed, its error's name is heard", async () => {
+  const client = new Redis({ port: await freePort(), maxRetriesPerRequest: 0, retryStrategy: () => null });
+  client.on('error', () => {});
+  heard.length = 0;
+  const failure = await new ConversationStore(client).get(STATE).then(
+    () => assert.unreachable(),
+    (error: Error) => error,
+  );
+  assert.is(heard.at(-1)?.code, failure?.name);
+  assert.is(heard.at(-1)?.outcome, undefined);
+  client.disconnect();
 });
 
 test('without a subscriber a call is run and nothing else is done', async () => {
