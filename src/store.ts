@@ -14,7 +14,7 @@ import {
 } from './conversation.gen.ts';
 import { invalidArgument } from './errors.ts';
 import { type Journal, journal } from './journal.ts';
-import { inboxKey, pairKeys, referenceKeys, streamKey, streamKeys } from './keys/keys.ts';
+import { inboxKey, keyBeside, pairKeys, referenceKeys, streamKeys } from './keys/keys.ts';
 import { checkKeyspace, type Keyspace, newJobId } from './keys/prefix.ts';
 import { conversations, inboxEntries, silentJobs } from './many.ts';
 import type {
@@ -265,9 +265,12 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
     return newJobId(channel);
   }
 
-  /** Returns the whole key of a `stream` that `update` or `answerQuestion` writes to, for the client that reads it. */
+  /**
+   * Returns a key of the application beside those of a conversation, on a cluster in the same slot: the `stream` that
+   * `update` or `answerQuestion` writes to, for the client that reads it.
+   */
   key(ref: ConversationReference, name: string): string {
-    return streamKey(this.#space, ref, name);
+    return keyBeside(this.#space, ref, name);
   }
 
   /**

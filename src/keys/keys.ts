@@ -91,9 +91,10 @@ export function referenceKeys(space: Keyspace, ref: ConversationReference): Refe
   return keys;
 }
 
-/** The whole key of a stream that is named under the prefix of a conversation. */
-export function streamKey(space: Keyspace, ref: ConversationReference, name: string): string {
-  return referenceKeys(space, ref).prefix + checkStream('name', name);
+/** A key of any name under the prefix of a conversation. */
+export function keyBeside(space: Keyspace, ref: ConversationReference, name: string): string {
+  if (typeof name !== 'string') throw invalidArgument('name must be a string');
+  return referenceKeys(space, ref).prefix + name;
 }
 
 /** The keys of a call that may write to a stream, and the fields for that stream. */

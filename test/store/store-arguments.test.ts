@@ -216,7 +216,7 @@ const WRONG: [name: string, values: unknown[], calls: ((bad: never) => Promise<u
       (stream) => store.update(STATE, {}, { stream, fields: { f: 'v' } }),
     ],
   ],
-  ['name', NO_STREAM, [async (name) => store.key(STATE, name)]],
+  ['name', [undefined, null, 1, {}], [async (name) => store.key(STATE, name)]],
   [
     'fields',
     NO_FIELDS,
