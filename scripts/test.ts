@@ -1,13 +1,13 @@
 // npm test: the quick tests. npm run test:deep, test:cluster and test:package: the other kinds.
 // npm test -- claim pending: only the files whose path holds one of these words.
-import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { startTestRedis } from '../test/support/redis.ts';
 import { findRedisBinary } from './redis/binary.ts';
 import { guard } from './test/guard.ts';
-import type { Limits } from './test/run-file.ts';
+import type { Limits } from './test/run-files.ts';
+import { compile } from './test/typescript.ts';
 
 interface Kind extends Limits {
   /** How the names of its files end. */
@@ -16,8 +16,10 @@ interface Kind extends Limits {
   takes?(name: string, source: string): boolean;
   limitMs: number;
   atOnce: number;
-  /** What takes longest, and so has to begin first. */
+  /** What takes longest, and so begins first. */
   first?: string[];
+  /** How many of the other files, whose tests take less time than to start their process, share one. */
+  together?: number;
   env?: NodeJS.ProcessEnv;
 }
 
@@ -32,19 +34,33 @@ const KINDS: Record<string, Kind> = {
     silenceMs: 60 * SECOND,
     lingerMs: 10 * SECOND,
     // Much of what they do is to wait.
-    atOnce: CORES + 1,
+    atOnce: CORES + 3,
     first: [
-      'cli/operating.test.ts',
       'cli/cli.test.ts',
-      'library/redis-errors.test.ts',
-      'demo/start.test.ts',
+      'cli/operating.test.ts',
       'tools/redis.test.ts',
+      'demo/start.test.ts',
+      'cli/doctor.test.ts',
+      'generator/generate.test.ts',
       'faults/outages.test.ts',
-      'tools/guard.test.ts',
+      'operations/acl.test.ts',
       'faults/lost-replies.test.ts',
+      'tools/guard.test.ts',
+      'docs/programs.test.ts',
+      'cli/terminal.test.ts',
+      'cli/usage.test.ts',
       'cluster/one-node-cluster.test.ts',
       'scenarios/processes.test.ts',
+      'library/redis-errors.test.ts',
+      'model/model.test.ts',
+      'examples/kubernetes.test.ts',
+      'model/linearizability.test.ts',
+      'cli/doctor-cluster.test.ts',
+      'bench/bench.test.ts',
+      'cluster/replicas.test.ts',
+      'cli/sentinel.test.ts',
     ],
+    together: 6,
   },
   deep: {
     suffix: '.deep.ts',
@@ -87,19 +103,20 @@ function filesOf({ suffix, takes, first = [] }: Kind): string[] {
   return own.sort((a, b) => rank(a) - rank(b));
 }
 
+function groupsOf(files: string[], { first = [], together = 1 }: Kind): string[][] {
+  const groups = files.filter((file) => first.includes(file)).map((file) => [file]);
+  const others = files.filter((file) => !first.includes(file));
+  // Neighbours are much alike, and so in different groups.
+  const count = Math.ceil(others.length / together);
+  const shared = Array.from({ length: count }, (_, at) => others.filter((_, index) => index % count === at));
+  return [...groups, ...shared];
+}
+
 /** The last line is for whoever counts; what is wrong stands above it. */
 function end(passed: number, failed: number, sentences: string[]): never {
   if (sentences.length > 0) console.log(sentences.join('\n'));
   console.log(`\n${passed} passed, ${failed} failed`);
   process.exit(failed > 0 || passed === 0 ? 1 : 0);
-}
-
-/** Builds the command line for the tests that run it many times. Returns its main file. */
-function buildCli(): string {
-  const [root, folder] = [join(import.meta.dirname, '..'), join('.cache', 'cli')];
-  const tsc = join('node_modules', '.bin', 'tsc');
-  execFileSync(tsc, ['-p', 'tsconfig.build.json', '--outDir', folder], { cwd: root, stdio: 'inherit' });
-  return join(folder, 'cli', 'main.js');
 }
 
 /** One line at the bottom of a terminal. */
@@ -126,10 +143,11 @@ try {
   await redis?.stop();
   console.log(`Tests run on ${(redis ?? (await findRedisBinary())).origin}\n`);
   Object.assign(process.env, kind.env);
-  if (name === 'quick' && !process.env['NODE_V8_COVERAGE']) process.env['BUILT_CLI'] = buildCli();
+  // Coverage counts the lines of the sources.
+  if (name === 'quick' && !process.env['NODE_V8_COVERAGE']) compile();
   const verdict = await guard({
     directory: DIRECTORY,
-    files,
+    groups: groupsOf(files, kind),
     ...kind,
     // What one test leaves on a server that all of them use, another one would find.
     atOnce: redis?.shared ? 1 : kind.atOnce,

@@ -1,5 +1,5 @@
-// Runs one test file: node --import tsx child.ts FILE. What happens goes to descriptor 3 as events, what is for a person to
-// stdout and stderr.
+// Runs test files, one after the other: node --import tsx child.ts FILE … What happens goes to descriptor 3 as events, what
+// is for a person to stdout and stderr.
 import { register } from 'node:module';
 import { pathToFileURL } from 'node:url';
 
@@ -22,21 +22,24 @@ register(`data:text/javascript,${encodeURIComponent(resolver)}`);
 // uvu then leaves it to this file to run the suites.
 globalThis.UVU_DEFER = 1;
 globalThis.UVU_QUEUE = [[null]];
-const { neverRun, tell } = await import('./watched-uvu.ts');
+const { forgetRuns, neverRun, tell } = await import('./watched-uvu.ts');
 
-const [file = ''] = process.argv.slice(2);
-await import(pathToFileURL(file).href);
-tell({ kind: 'loaded' });
-
-const [, ...runs] = globalThis.UVU_QUEUE[0] ?? [null];
-for (const run of runs) {
-  try {
-    const [errors, passed, skipped, total] = await run();
-    if (errors !== true) process.stdout.write(`\n${errors}\n`);
-    tell({ kind: 'suite', passed, skipped, total });
-  } catch {
-    // A hook after the tests threw, which was told.
+for (const file of process.argv.slice(2)) {
+  globalThis.UVU_QUEUE = [[null]];
+  forgetRuns();
+  tell({ kind: 'file' });
+  await import(pathToFileURL(file).href);
+  tell({ kind: 'loaded' });
+  const [, ...runs] = globalThis.UVU_QUEUE[0] ?? [null];
+  for (const run of runs) {
+    try {
+      const [errors, passed, skipped, total] = await run();
+      if (errors !== true) process.stdout.write(`\n${errors}\n`);
+      tell({ kind: 'suite', passed, skipped, total });
+    } catch {
+      // A hook after the tests threw, which was told.
+    }
   }
+  for (const text of neverRun()) tell({ kind: 'problem', text });
+  tell({ kind: 'done' });
 }
-for (const text of neverRun()) tell({ kind: 'problem', text });
-tell({ kind: 'done' });

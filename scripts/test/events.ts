@@ -1,5 +1,7 @@
-/** What the process of a test file tells whoever started it, one line of JSON each on descriptor {@link CHANNEL}. */
+/** What a process with test files tells whoever started it, one line of JSON each on descriptor {@link CHANNEL}. */
 export type Event =
+  /** The next of its files begins. */
+  | { kind: 'file' }
   /** test(), test.skip() or test.only() was called. */
   | { kind: 'registered' }
   /** The file was loaded: everything that it registers by itself is registered. */
@@ -12,7 +14,7 @@ export type Event =
   | { kind: 'suite'; passed: number; skipped: number; total: number }
   /** Something that uvu lets pass: a sentence for a person. */
   | { kind: 'problem'; text: string }
-  /** All suites have ended. */
+  /** All suites of the file have ended. */
   | { kind: 'done' };
 
 export const CHANNEL = 3;

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { compiledFolder, typescript } from '../../scripts/test/typescript.ts';
 
 /** How a run of the command line ended. */
 export interface CliRun {
@@ -13,13 +14,12 @@ export interface CliRun {
 
 const LIMIT_MS = 30_000;
 
-/**
- * What Node runs as the command line. npm test has built it, because the sources take three times as long to start; they
- * run where coverage is counted.
- */
-export const COMMAND_LINE = process.env['BUILT_CLI']
-  ? [process.env['BUILT_CLI']]
-  : ['--import', 'tsx', join('src', 'cli', 'main.ts')];
+const COMPILED = compiledFolder();
+
+/** What Node runs as the command line. Compiled, it needs nothing that lies beside its sources. */
+export const COMMAND_LINE = COMPILED
+  ? [join(COMPILED, 'src', 'cli', 'main.js')]
+  : [...typescript(), join('src', 'cli', 'main.ts')];
 
 /** Starts it, to be ended by whoever asked for it, or after 30 s. */
 export function startCli(args: readonly string[], env: NodeJS.ProcessEnv = {}) {

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { typescript } from '../../scripts/test/typescript.ts';
 import { dump, withRedis } from '../support/redis.ts';
 
 const SCRIPT = join(import.meta.dirname, '..', '..', 'scripts', 'start.ts');
@@ -33,7 +34,7 @@ interface Row {
 
 function begin(args: string[], env: Record<string, string | undefined>): ChildProcess {
   const { FORCE_COLOR, NO_COLOR, INIT_CWD, REDIS_URL, ...rest } = process.env;
-  return spawn(process.execPath, ['--import', 'tsx', SCRIPT, ...args], { env: { ...rest, ...env } });
+  return spawn(process.execPath, [...typescript(), SCRIPT, ...args], { env: { ...rest, ...env } });
 }
 
 async function ending(child: ChildProcess): Promise<Ended> {

@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
+import { typescript } from '../../scripts/test/typescript.ts';
 
 export const CHANNEL = { platform: 'slack', channelId: 'C1' };
 
@@ -35,7 +36,7 @@ export async function actors(count: number): Promise<Actor[]> {
 }
 
 async function actor(): Promise<Actor> {
-  const child = fork(join(import.meta.dirname, 'actor.ts'), { execArgv: ['--import', 'tsx'] });
+  const child = fork(join(import.meta.dirname, 'actor.ts'), { execArgv: typescript() });
   await new Promise((resolve) => child.once('message', resolve));
   return {
     process: child,

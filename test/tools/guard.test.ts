@@ -5,11 +5,11 @@ import { guard } from '../../scripts/test/guard.ts';
 
 const directory = join(import.meta.dirname, 'guard');
 
-async function run(fixtures: string[], limits: { limitMs?: number; silenceMs?: number } = {}) {
+async function run(fixtures: (string | string[])[], limits: { limitMs?: number; silenceMs?: number } = {}) {
   let printed = '';
   const verdict = await guard({
     directory,
-    files: fixtures.map((fixture) => `${fixture}.fixture.ts`),
+    groups: fixtures.map((group) => [group].flat().map((fixture) => `${fixture}.fixture.ts`)),
     atOnce: 2,
     limitMs: 60_000,
     silenceMs: 30_000,

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { installLine } from '../../scripts/redis/binary.ts';
+import { typescript } from '../../scripts/test/typescript.ts';
 import { withRedis } from '../support/redis.ts';
 
 const starting = suite('starting a Redis');
@@ -40,7 +41,7 @@ function start(
 ): Promise<Ended> {
   const script = join(import.meta.dirname, 'redis', 'start.ts');
   const { REDIS_URL: _, ...inherited } = process.env;
-  const child = spawn(process.execPath, ['--import', 'tsx', script, way], {
+  const child = spawn(process.execPath, [...typescript(), script, way], {
     env: { ...inherited, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { typescript } from '../../scripts/test/typescript.ts';
 import { dump, withRedis } from '../support/redis.ts';
 
 const support = suite('what the tests stand on');
@@ -9,7 +10,7 @@ const redis = withRedis(support);
 
 /** Runs `npm test -- words`; stdout in lines. */
 function npmTest(words: string[], env: Record<string, string> = {}): Promise<{ code: number; lines: string[] }> {
-  const args = ['--import', 'tsx', join(import.meta.dirname, '..', '..', 'scripts', 'test.ts'), ...words];
+  const args = [...typescript(), join(import.meta.dirname, '..', '..', 'scripts', 'test.ts'), ...words];
   return new Promise((resolve) => {
     execFile(process.execPath, args, { env: { ...process.env, ...env } }, (error, stdout) => {
       resolve({ code: error ? Number(error.code) : 0, lines: stdout.trimEnd().split('\n') });

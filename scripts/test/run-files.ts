@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { CHANNEL, type Event } from './events.ts';
+import { typescript } from './typescript.ts';
 
-/** How long the process of one test file may take, in milliseconds. */
+/** How long a process with test files may take, in milliseconds. */
 export interface Limits {
   /** For this long nothing may happen: no test begin or end, nothing be printed. */
   silenceMs: number;
@@ -12,7 +13,7 @@ export interface Limits {
   lingerMs: number;
 }
 
-/** What happened in the process of a test file. */
+/** What happened in a process with test files. */
 export interface Course {
   events: Event[];
   /** What it printed, stdout and stderr as they came. */
@@ -27,19 +28,19 @@ export interface Course {
 const KILL_AFTER_MS = 2_000;
 
 /**
- * Runs a test file in a process of its own.
+ * Runs test files, one after the other, in a process of their own.
  *
  * @param signal ends it; the reason is a sentence that says why
  * @param hear takes what it prints, piece by piece
  */
-export function runFile(
-  file: string,
+export function runFiles(
+  files: readonly string[],
   { silenceMs, lingerMs }: Limits,
   signal: AbortSignal,
   hear: (text: string) => void = () => {},
 ): Promise<Course> {
   const begin = Date.now();
-  const child = spawn(process.execPath, ['--import', 'tsx', join(import.meta.dirname, 'child.ts'), file], {
+  const child = spawn(process.execPath, [...typescript(), join(import.meta.dirname, 'child.ts'), ...files], {
     // A process group of its own, so that servers and whatever else the tests started end with it.
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
@@ -65,7 +66,8 @@ export function runFile(
   if (signal.aborted) abort();
   signal.addEventListener('abort', abort);
 
-  const isDone = () => events.at(-1)?.kind === 'done';
+  let ended = 0;
+  const isDone = () => ended === files.length;
   const awaitMore = () =>
     isDone()
       ? setTimeout(
@@ -91,7 +93,9 @@ export function runFile(
   const told = child.stdio[CHANNEL];
   if (!(told instanceof Readable)) throw new Error(`descriptor ${CHANNEL} can't be read`);
   createInterface({ input: told }).on('line', (line) => {
-    events.push(JSON.parse(line));
+    const event: Event = JSON.parse(line);
+    events.push(event);
+    if (event.kind === 'done') ended++;
     heard();
   });
   return new Promise((resolve, reject) => {
