@@ -22,11 +22,11 @@ register(`data:text/javascript,${encodeURIComponent(resolver)}`);
 // uvu then leaves it to this file to run the suites.
 globalThis.UVU_DEFER = 1;
 globalThis.UVU_QUEUE = [[null]];
-const { forgetRuns, neverRun, tell } = await import('./watched-uvu.ts');
+const { forget, neverRun, tell } = await import('./watched-uvu.ts');
 
 for (const file of process.argv.slice(2)) {
+  forget();
   globalThis.UVU_QUEUE = [[null]];
-  forgetRuns();
   tell({ kind: 'file' });
   await import(pathToFileURL(file).href);
   tell({ kind: 'loaded' });

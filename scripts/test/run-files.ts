@@ -40,7 +40,9 @@ export function runFiles(
   hear: (text: string) => void = () => {},
 ): Promise<Course> {
   const begin = Date.now();
-  const child = spawn(process.execPath, [...typescript(), join(import.meta.dirname, 'child.ts'), ...files], {
+  // Stack traces name the lines of the sources.
+  const args = ['--enable-source-maps', ...typescript(), join(import.meta.dirname, 'child.ts'), ...files];
+  const child = spawn(process.execPath, args, {
     // A process group of its own, so that servers and whatever else the tests started end with it.
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],

@@ -27,6 +27,5 @@ export function typescript(): string[] {
   if (!folder) return ['--import', 'tsx'];
   const hooks = pathToFileURL(join(folder, 'scripts', 'test', 'compiled-hooks.js'));
   const loader = `import { register } from 'node:module'; register('${hooks}');`;
-  // Stack traces name the lines of the sources.
-  return ['--enable-source-maps', '--import', `data:text/javascript,${encodeURIComponent(loader)}`];
+  return ['--import', `data:text/javascript,${encodeURIComponent(loader)}`];
 }

@@ -13,7 +13,6 @@ import { release } from './release.ts';
 import { show } from './show.ts';
 
 const COMMANDS: Readonly<Record<string, Command>> = { list, show, watch, release, due, doctor, load, check, keys };
-const NAMES = new Intl.ListFormat('en', { type: 'disjunction' }).format(Object.keys(COMMANDS));
 const GENERAL = ['help', 'version'] as const;
 
 /** Something is still open: a name being looked up, a server that does not hang up. Nobody waits for that. */
@@ -44,7 +43,7 @@ async function main(args: string[]): Promise<void> {
   if (values.help) console.log(command ? helpFor(name, command) : overview(COMMANDS));
   else if (values.version) console.log(LIBRARY_VERSION);
   else if (command) await command.run(values);
-  else throw mistake(`No command is given. Wanted is ${NAMES}.`);
+  else throw mistake(`No command is given. Wanted is ${names()}.`);
 }
 
 function helpOn([name, ...others]: string[]): string {
@@ -55,10 +54,15 @@ function helpOn([name, ...others]: string[]): string {
   return helpFor(name, command);
 }
 
+function names(): string {
+  // Made where it is wanted: Intl takes 10 ms to begin.
+  return new Intl.ListFormat('en', { type: 'disjunction' }).format(Object.keys(COMMANDS));
+}
+
 /** The word is not repeated: it may be an address with its password. */
 function unknownCommand(word: string): Failure {
   const meant = nearest(word, Object.keys(COMMANDS));
-  return mistake(`There is no such command. ${meant ? `Did you mean ${meant}?` : `Wanted is ${NAMES}.`}`);
+  return mistake(`There is no such command. ${meant ? `Did you mean ${meant}?` : `Wanted is ${names()}.`}`);
 }
 
 function parse(args: string[], command: Command | undefined): Values {

@@ -144,6 +144,41 @@ test('a process that crashes after its last test fails the run', async () => {
   assert.is(await judge('late-crash'), '2 passed, 1 failed\nthe process ended with exit code 1 after its last test.');
 });
 
+test('files that share a process are judged each by itself', async () => {
+  const { printed, ...verdict } = await run([['no-run', 'failing', 'good', 'skipped']]);
+  assert.equal(verdict, {
+    passed: 4,
+    failed: 3,
+    failedFiles: ['no-run.fixture.ts', 'failing.fixture.ts', 'skipped.fixture.ts'],
+    problems: [
+      'no-run.fixture.ts: run() is missing: 1 test never ran.',
+      'skipped.fixture.ts: 1 test skipped, by skip() or by an only() elsewhere in the suite.',
+    ],
+  });
+});
+
+test('a file that ends its process fails, and so do those after it', async () => {
+  const { passed, failed, problems } = await run([['good', 'exiting', 'good', 'failing']]);
+  assert.equal([passed, failed], [3, 3]);
+  assert.equal(problems, [
+    'exiting.fixture.ts: the process ended with exit code 0 in the test "exits".',
+    'good.fixture.ts: not run, because the process ended before it.',
+    'failing.fixture.ts: not run, because the process ended before it.',
+  ]);
+});
+
+test('what keeps a process of several files alive, or crashes it in the end, is no secret', async () => {
+  const { problems } = await run([
+    ['open-handle', 'good'],
+    ['late-crash', 'good'],
+  ]);
+  const other = 'Another file of this process may be the cause.';
+  assert.equal(problems.sort(), [
+    `good.fixture.ts: All tests ended, but something keeps the process alive: a client, server or timer. ${other}`,
+    `good.fixture.ts: the process ended with exit code 1 after its last test. ${other}`,
+  ]);
+});
+
 test('a test that prints a summary of its own deceives nobody', async () => {
   assert.is(await judge('noisy'), '1 passed, 1 failed');
 });
