@@ -157,6 +157,13 @@ it('a name that an update has added with signs in it is found again', async (at)
   }
 });
 
+it('a name that is written with escapes is told from a value that reads like it', async (at) => {
+  const stored = json({ said: 'a-b', escaped: 1 }).replace('"escaped"', '"a\\u002db"');
+  await at.call('conv_set', PAIR, stored);
+  const wanted = stored.replace('"a\\u002db":1', '"a\\u002db":2');
+  assert.equal(await at.call('conv_update', PAIR, '{"a-b":2}'), ['updated', wanted]);
+});
+
 it('the members of a state that are its own can be patched while they stay valid', async (at) => {
   await at.call('conv_set', PAIR, json());
   const patch = { userId: 'U2', project: 'p', ticketId: 'WEB-1', startedAt: '2026-02-01T00:00:00Z' };
