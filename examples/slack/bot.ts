@@ -9,16 +9,19 @@ import { sweep } from './sweep.ts';
 
 const platform = 'slack';
 
-/** A message that a person wrote. */
+/** A message that a person wrote, in either of the two events that tell of it. */
 interface Written {
-  app: string;
-  team: string;
   channel: string;
   thread_ts?: string | undefined;
   ts: string;
-  user: string;
-  text: string;
-  mention: boolean;
+  user?: string | undefined;
+  text?: string | undefined;
+}
+
+/** What Slack puts around an event. */
+interface Envelope {
+  api_app_id: string;
+  team_id: string;
 }
 
 /** Starts a bot. Any number may run side by side: whatever they know is in Redis. Returns what stops this one. */
@@ -70,16 +73,18 @@ export async function startBot(spawner: Spawner): Promise<() => Promise<void>> {
     unfinished.add(done);
   }
 
-  async function onMessage({ app, team, channel, thread_ts, ts, user, text, mention }: Written): Promise<void> {
+  async function onMessage(written: Written, { api_app_id, team_id }: Envelope, isMention: boolean): Promise<void> {
+    const { channel, thread_ts, ts, user = 'unknown' } = written;
+    const text = (written.text ?? '').replaceAll(`<@${botUserId}>`, '').trim();
     const ref = { platform, channelId: `${channel}:${thread_ts ?? ts}` };
     // Without a mention, it is meant for the bot only where a job is at work. If that job ends before the claim, the
     // message starts the next one, so that it is not lost.
-    if (!mention && !(await store.get(ref))) return;
+    if (!isMention && !(await store.get(ref))) return;
     // Not the event's id: that is another one for `message` and for `app_mention`.
-    const deliveryId = `${app}:${channel}:${ts}`;
+    const deliveryId = `${api_app_id}:${channel}:${ts}`;
     // The same in every redelivery, so that starting it twice starts it once.
     const jobId = `job-${createHash('sha256').update(deliveryId).digest('hex').slice(0, 20)}`;
-    const state = { ...ref, jobId, userId: user, project: team, ticketId: ts, startedAt: new Date(), deliveryId };
+    const state = { ...ref, jobId, userId: user, project: team_id, ticketId: ts, startedAt: new Date(), deliveryId };
     const claimIt = () => store.claim(state, { ttlMs: settings.claimMs, queue: { userId: user, text, ts } });
     const isStarting = ({ outcome, state: holder }: Awaited<ReturnType<typeof claimIt>>) =>
       outcome === 'duplicate' && holder?.deliveryId === deliveryId && !holder.spawned;
@@ -108,35 +113,11 @@ export async function startBot(spawner: Spawner): Promise<() => Promise<void>> {
     }
   }
 
-  app.event('app_mention', async ({ event, body }) => {
-    const { channel, thread_ts, ts, user = 'unknown', text } = event;
-    const said = text.replaceAll(`<@${botUserId}>`, '').trim();
-    await onMessage({
-      app: body.api_app_id,
-      team: body.team_id,
-      channel,
-      thread_ts,
-      ts,
-      user,
-      text: said,
-      mention: true,
-    });
-  });
+  app.event('app_mention', ({ event, body }) => onMessage(event, body, true));
 
   app.message(async ({ message, body }) => {
     if (message.subtype && message.subtype !== 'file_share' && message.subtype !== 'thread_broadcast') return;
-    const { channel, ts, text = '', user = 'unknown', thread_ts } = message as { user?: string } & typeof message;
-    const said = text.replaceAll(`<@${botUserId}>`, '').trim();
-    await onMessage({
-      app: body.api_app_id,
-      team: body.team_id,
-      channel,
-      thread_ts,
-      ts,
-      user,
-      text: said,
-      mention: false,
-    });
+    await onMessage(message as Written, body, false);
   });
 
   /** Where a button stands. It names its job, so a click on an old one never reaches the next job of the thread. */
