@@ -352,7 +352,7 @@ local function is_json(text)
   local doubtful = not is_printable(text)
   local dot = not doubtful and text:find('.', 1, true)
   while dot do
-    -- A minus before the dot, or a digit before it and none behind it. Bytes instead of patterns save 1 % of a call.
+    -- A minus before the dot, or a digit before it and none behind it.
     local before, _, after = text:byte(dot - 1, dot + 1)
     doubtful = before == 45 or before >= 48 and before <= 57 and (after < 48 or after > 57)
     if doubtful then break end

@@ -6,7 +6,7 @@ export const LIBRARY_NAME = 'conversation';
 export const LIBRARY_VERSION = '1.0.0';
 
 /** Of LIBRARY_SOURCE, in hexadecimal. */
-export const LIBRARY_SHA256 = '492945b988401297a6ba6dead3382e132c31ba2f7a29c9da7c1a7a5fd4a4048a';
+export const LIBRARY_SHA256 = 'c8144315e5889d2058eb1be4abe26ea00421a6a977677e5a8bc865d8fa498b62';
 
 /**
  * The functions, their flags, the keys that they may touch, and the parts of their replies. A reply of one part is
@@ -887,7 +887,7 @@ local function is_json(text)
   local doubtful = not is_printable(text)
   local dot = not doubtful and text:find('.', 1, true)
   while dot do
-    -- A minus before the dot, or a digit before it and none behind it. Bytes instead of patterns save 1 % of a call.
+    -- A minus before the dot, or a digit before it and none behind it.
     local before, _, after = text:byte(dot - 1, dot + 1)
     doubtful = before == 45 or before >= 48 and before <= 57 and (after < 48 or after > 57)
     if doubtful then break end
