@@ -41,7 +41,10 @@ export function startRunner(design: string, url: string, callers: number): Runne
           if (typeof reply === 'string') reject(new Error(reply));
           else resolve(reply);
         });
-        child.send(task, (error) => error && reject(error));
+        // Where it cannot be sent, the process has ended or is about to, and how it ends says more than this error.
+        child.send(task, (error) => {
+          if (error && (child.exitCode ?? child.signalCode) !== null) ended(child.exitCode, child.signalCode);
+        });
       }),
     // One that has ended already is not to hide why.
     close: () => void (child.connected && child.disconnect()),

@@ -69,13 +69,14 @@ export function nearest(word: string, words: readonly string[]): string | undefi
 /** How many letters have to be put in, taken out or changed (Levenshtein). */
 function distance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, at) => at);
-  for (let i = 1; i <= from.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= to.length; j++) {
-      const change = (row[j - 1] ?? 0) + (from[i - 1] === to[j - 1] ? 0 : 1);
-      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
+  for (const [at, letter] of [...from].entries()) {
+    let [left, diagonal] = [at + 1, at];
+    const next = row.slice(1).map((above, column) => {
+      left = Math.min(diagonal + (letter === to[column] ? 0 : 1), above + 1, left + 1);
+      diagonal = above;
+      return left;
+    });
+    row = [at + 1, ...next];
   }
   return row[to.length] ?? 0;
 }
