@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
@@ -13,7 +13,11 @@ const VARIABLE = 'COMPILED';
 export function compile(): void {
   if (compiledFolder()) return;
   const tsc = join('node_modules', '.bin', 'tsc');
-  execFileSync(tsc, ['-p', join(import.meta.dirname, 'tsconfig.json')], { cwd: ROOT, stdio: 'inherit' });
+  const { status } = spawnSync(tsc, ['-p', join(import.meta.dirname, 'tsconfig.json')], {
+    cwd: ROOT,
+    stdio: 'inherit',
+  });
+  if (status !== 0) throw new Error('The project does not compile: see above.');
   process.env[VARIABLE] = join(ROOT, '.cache', 'compiled');
 }
 

@@ -22,6 +22,10 @@ const REPLIES: [RegExp, string][] = [
     /No such master with that name/,
     'the Sentinels do not know a server of that name. SENTINEL MASTERS tells which they know.',
   ],
+  [
+    /^All sentinels are unreachable.*(WRONGPASS|NOAUTH|invalid password)/,
+    'the Sentinels refuse the user name or the password of SENTINEL_USERNAME and SENTINEL_PASSWORD.',
+  ],
   [/^All sentinels are unreachable/, 'none of the Sentinels could be reached.'],
   // The server's own sentence would repeat the arguments.
   [/^ERR unknown (sub)?command/i, 'it has no Redis Functions, or hides them. Wanted is Redis 7, Valkey, or later.'],

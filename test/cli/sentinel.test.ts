@@ -11,7 +11,7 @@ import { freePort } from '../../scripts/redis/free-port.ts';
 import { ConversationStore } from '../../src/index.ts';
 import { STATE } from '../support/library.ts';
 import { withRedis } from '../support/redis.ts';
-import { cli, failed } from './cli.ts';
+import { cli, failed, succeeded } from './cli.ts';
 
 const test = suite('the command line and a Sentinel');
 const redis = withRedis(test);
@@ -20,12 +20,14 @@ const START_LIMIT_MS = 10_000;
 let folder: string;
 let sentinel: ChildProcess;
 let port: number;
+let serverPort: number;
 
 test.before(async () => {
   const url = new URL((await redis.server()).url);
   const client = new Redis(url.href);
   await new ConversationStore(client).claim(STATE);
   client.disconnect();
+  serverPort = Number(url.port);
   port = await freePort();
   folder = mkdtempSync(join(tmpdir(), 'conversation-state-sentinel-'));
   const config = join(folder, 'sentinel.conf');
@@ -55,6 +57,32 @@ test('the server is found through the Sentinels that know it', async () => {
   const list = await cli(['list', '--json', ...through]);
   assert.match(list.stdout, '"jobId":"j1"');
   assert.equal([list.stderr, list.code], ['', 0]);
+});
+
+test('the server and the Sentinels each have their own user', async () => {
+  const through = ['--sentinel', `127.0.0.1:${port}`, '--name', 'chat'];
+  for (const [name, at] of [
+    ['operator', serverPort],
+    ['asker', port],
+  ] as const) {
+    const admin = new Redis({ port: at });
+    await admin.call('ACL', 'SETUSER', name, 'on', `>${name}-Pa55`, '~*', '&*', '+@all');
+    admin.disconnect();
+  }
+  const users = { REDIS_USERNAME: 'operator', SENTINEL_USERNAME: 'asker' };
+  const passwords = { REDIS_PASSWORD: 'operator-Pa55', SENTINEL_PASSWORD: 'asker-Pa55' };
+  succeeded(
+    await cli(['check', ...through], { ...users, ...passwords }),
+    'chat (by Sentinel)  conversation 1.0.0 is there',
+  );
+  const wrong = {
+    REDIS_PASSWORD: 'the user name or the password is wrong.',
+    SENTINEL_PASSWORD: 'the Sentinels refuse the user name or the password of SENTINEL_USERNAME and SENTINEL_PASSWORD.',
+  };
+  for (const [name, said] of Object.entries(wrong)) {
+    const run = await cli(['check', ...through], { ...users, ...passwords, [name]: 'Wr0ng' });
+    failed(run, `chat (by Sentinel): ${said}`);
+  }
 });
 
 test('a Sentinel in place of the server is said to be one', async () => {
