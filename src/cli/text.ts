@@ -58,34 +58,27 @@ export interface Column {
 
 /** Lines that line up; on a terminal as wide as it is, in a pipe as wide as they need. Cells may have colours. */
 export function tableOf(columns: readonly Column[], rows: readonly string[][], width = terminalWidth()): string[] {
-  // A million rows would be too many arguments for Math.max.
-  const full = columns.map(({ head }, at) =>
-    rows.reduce((most, row) => Math.max(most, lengthOf(row[at] ?? '')), head.length),
-  );
-  const widths = [...full];
-  const isHere = columns.map(() => true);
-  const total = () => widths.reduce((sum, each, at) => sum + (isHere[at] ? each + 2 : 0), -2);
-  for (const [at, { min }] of columns.entries()) {
-    if (min !== undefined)
-      widths[at] = Math.max(Math.min(widths[at] ?? 0, min), (widths[at] ?? 0) - excess(total(), width));
+  const fitted = columns.map((column, at) => {
+    // A million rows would be too many arguments for Math.max.
+    const full = rows.reduce((most, row) => Math.max(most, lengthOf(row[at] ?? '')), column.head.length);
+    return { ...column, full, width: full, isHere: true };
+  });
+  const excess = () => fitted.reduce((sum, each) => sum + (each.isHere ? each.width + 2 : 0), -2) - width;
+  for (const each of fitted) {
+    if (each.min !== undefined) each.width -= Math.min(Math.max(0, each.width - each.min), Math.max(0, excess()));
   }
-  const spare = columns.flatMap(({ spare: order }, at) => (order === undefined ? [] : [{ at, order }]));
-  for (const { at } of spare.sort((a, b) => b.order - a.order)) if (total() > width) isHere[at] = false;
+  const rank = ({ spare = 0 }: Column) => spare;
+  for (const each of fitted.filter(({ spare }) => spare !== undefined).sort((a, b) => rank(b) - rank(a))) {
+    if (excess() > 0) each.isHere = false;
+  }
   // What leaving out columns has won goes to those that were cut.
-  for (const [at, { min }] of columns.entries()) {
-    if (min === undefined) continue;
-    widths[at] = Math.min(full[at] ?? 0, (widths[at] ?? 0) + Math.max(0, width - total()));
-  }
+  for (const each of fitted) each.width = Math.min(each.full, each.width + Math.max(0, -excess()));
   const line = (cells: readonly string[]) =>
-    columns
-      .flatMap(({ align }, at) => (isHere[at] ? [padded(cells[at] ?? '', widths[at] ?? 0, align)] : []))
+    fitted
+      .flatMap(({ align, ...each }, at) => (each.isHere ? [padded(cells[at] ?? '', each.width, align)] : []))
       .join('  ')
       .trimEnd();
   return [styled('dim', line(columns.map(({ head }) => head))), ...rows.map(line)];
-}
-
-function excess(total: number, width: number): number {
-  return Math.max(0, total - width);
 }
 
 /** In columns; without an end where there is no terminal. */
