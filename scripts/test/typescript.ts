@@ -13,10 +13,9 @@ const VARIABLE = 'COMPILED';
 export function compile(): void {
   if (compiledFolder()) return;
   const tsc = join('node_modules', '.bin', 'tsc');
-  const { status } = spawnSync(tsc, ['-p', join(import.meta.dirname, 'tsconfig.json')], {
-    cwd: ROOT,
-    stdio: 'inherit',
-  });
+  // Stack traces name the sources, which are not where the compiled files are.
+  const args = ['-p', join(import.meta.dirname, 'tsconfig.json'), '--sourceRoot', pathToFileURL(`${ROOT}/`).href];
+  const { status } = spawnSync(tsc, args, { cwd: ROOT, stdio: 'inherit' });
   if (status !== 0) throw new Error('The project does not compile: see above.');
   process.env[VARIABLE] = join(ROOT, '.cache', 'compiled');
 }

@@ -13,7 +13,7 @@ export function withNodes<T>(suite: Test<T>) {
   });
   const redis = withRedis(suite);
   return {
-    async startNode(): Promise<{ server: RunningRedis; client: Redis }> {
+    async startNode(...further: string[]): Promise<{ server: RunningRedis; client: Redis }> {
       // The usual bus port, 10000 above, is beyond the last one where the port is high.
       const options = [
         '--cluster-enabled',
@@ -22,6 +22,7 @@ export function withNodes<T>(suite: Test<T>) {
         '127.0.0.1',
         '--cluster-port',
         String(await freePort()),
+        ...further,
       ];
       const server = await redis.server(...options);
       const client = new Redis(server.url);
