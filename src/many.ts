@@ -17,6 +17,8 @@ const PARTITIONS_AT_ONCE = 64;
 /** How many entries of an inbox are read at once. */
 const INBOX_PAGE = 100;
 
+type Entry = [id: string, fields: string[]];
+
 /** What is in an inbox behind an entry, the oldest first. */
 export async function* inboxEntries(
   { functions, read }: Connection,
@@ -30,9 +32,15 @@ export async function* inboxEntries(
     const page = await traced('inbox', ref, async () => {
       const { after = '0' } = checkObject('the options', options);
       from ??= checkEntryId('after', after);
-      key ??= await reading(ref, () => inboxOf(functions, space, ref));
-      if (key === undefined) return [];
-      return (await read('xrange', key, `(${from}`, '+', 'COUNT', String(INBOX_PAGE))) as [string, string[]][];
+      const keys = referenceKeys(space, ref);
+      return reading(ref, async () => {
+        key ??= await inboxOf(functions, space, ref);
+        if (key === undefined) return [];
+        const found = (await read('xrange', key, `(${from}`, '+', 'COUNT', String(INBOX_PAGE))) as Entry[];
+        // Asked behind the read, so that no entry for the next holder of the channel is taken for one of this job.
+        const isHeld = keys.job === undefined || found.length === 0 || (await convGet(functions, keys)) !== null;
+        return isHeld ? found : [];
+      });
     });
     for (const [id, fields] of page) yield { id, fields: recordOf(fields) };
     const last = page.at(-1);

@@ -51,8 +51,8 @@ import { traced } from './trace.ts';
  * Answers which job runs for a channel, and which channel a job belongs to. `Extra` types the members that the
  * application adds to a state.
  *
- * Every call is one command on the wire; on a cluster, a call by channel alone or by job alone is two. Every method
- * throws ConversationError, or the client's own error where the server or the connection failed.
+ * Every call is one command on the wire; on a cluster, a call by channel alone or by job alone is two. `inbox`, `due`
+ * and `list` may send more. Every method throws ConversationError, or the client's own error where the server failed.
  * @example
  * const store = new ConversationStore(new Redis());
  * const { outcome, state } = await store.claim({ ...message, jobId, startedAt: new Date() }, { ttlMs: 60_000 });
@@ -231,8 +231,8 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
   }
 
   /**
-   * Reads what waits in the inbox now, the oldest first. What comes later is found by another call with `after`, or by
-   * XREAD BLOCK on `inboxKey`, through a client of its own.
+   * Reads what waits in the inbox now, the oldest first; with `jobId`, only while that job holds the channel. What comes
+   * later is found by another call with `after`, or by XREAD BLOCK on `inboxKey`, through a client of its own.
    */
   inbox(ref: ConversationReference, options: InboxOptions = {}): AsyncGenerator<InboxEntry> {
     return inboxEntries(this.#connection, this.#space, this.#journal, ref, options);

@@ -1,6 +1,6 @@
 import type { Cluster, Redis } from 'ioredis';
 import { CONVERSATION, FUNCTIONS, type FunctionClient, JOB_INDEX } from '../conversation.gen.ts';
-import { ConversationError } from '../errors.ts';
+import { ConversationError, fromClient } from '../errors.ts';
 import { furtherKeys, jobIndexKey } from '../keys/keys.ts';
 
 /** How often a conversation may change hands under a call before the call gives up. */
@@ -200,7 +200,7 @@ export function unavailable(error: unknown): ConversationError {
     'CLUSTER_UNAVAILABLE',
     'the slot of the conversation is still on the move or served by no node, and the client has no patience left; ' +
       'try again later, or give the Cluster client more maxRedirections',
-    error,
+    fromClient(error),
   );
 }
 

@@ -18,6 +18,7 @@ export interface Keyspace {
  */
 export function checkKeyspace({ prefix, sharded }: Keyspace, cluster: boolean, outer: string): Keyspace {
   checkPrefix('prefix', prefix);
+  checkPrefix("the client's keyPrefix with the prefix behind it", outer + prefix);
   if (typeof sharded !== 'boolean') throw invalidArgument('sharded must be true or false');
   if (sharded && (outer + prefix).includes('{')) {
     throw invalidArgument(

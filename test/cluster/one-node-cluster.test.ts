@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { inspect } from 'node:util';
 import type { Cluster, Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -368,8 +369,11 @@ for (const enableAutoPipelining of [false, true]) {
         assert.is(error.code, 'CLUSTER_UNAVAILABLE');
         assert.match(error.message, /^the slot of the conversation is still on the move/);
       }
-      const waiting = await rejection(() => store.claim(STATE, { replicas: 1, timeoutMs: 10 }));
+      const waiting = await rejection(() =>
+        store.claim({ ...STATE, userId: 'sesame' }, { replicas: 1, timeoutMs: 10 }),
+      );
       assert.is(waiting.code, 'CLUSTER_UNAVAILABLE', 'a claim that waits for replicas too');
+      assert.not.match(inspect(waiting, { depth: 9 }), 'sesame', 'and its cause holds no state');
     } finally {
       await node.call('CLUSTER', 'SETSLOT', slot, 'STABLE');
       await node.flushall();

@@ -170,4 +170,58 @@ it('the members of a state that are its own can be patched while they stay valid
   assert.equal(await at.call('conv_update', PAIR, JSON.stringify(patch)), ['updated', json(patch)]);
 });
 
+/** A patch of members that are in the text, are in it twice, are written with escapes, or are new; some come twice. */
+const MANY = [
+  ...['"a":1', '"twice":[2, 2]', '"k\\u0065y":{"a":3}', '"new 1":4', '"x\\"y":5', '"a":6', '"new\\u00202":7'],
+  ...['"b":8', '"new 2":9', '"c":10', '"":11', '"nested":null', '"new 3":"}"', '"userId":"U2"', '"d":1.10'],
+];
+
+it('many members at once are put where they would be put one by one', async (at) => {
+  const further = [
+    ...[
+      '"a" : 0',
+      '"twice":1',
+      '"key":true',
+      '"x\\u0022y":{"a":[{"b":"}"}]}',
+      '"twice":2',
+      '"b":"\\\\"',
+      '"nested":{"c":1}',
+    ],
+    ...['"c":[]', '"":""', '"d":-1.5e7'],
+  ];
+  for (const [begin, end] of [
+    ['', ''],
+    [' \n', '\t} \n'],
+  ] as const) {
+    const text = `${begin}${json().slice(0, -1)}, ${further.join(' ,\n')}${end || '}'}`;
+    await at.call('conv_set', PAIR, text);
+    for (const member of MANY) await at.call('conv_update', PAIR, `{${member}}`);
+    const wanted = await at.redis.get(CHANNEL);
+    await at.call('conv_set', PAIR, text);
+    assert.equal(await at.call('conv_update', PAIR, `{${MANY.join(', ')}}`), ['updated', wanted]);
+  }
+});
+
+it('a patch of thousands of members does not keep the server busy', async (at) => {
+  await at.call('conv_set', PAIR, json({ note: 'with a \\' }));
+  const patch = JSON.stringify(Object.fromEntries(Array.from({ length: 3_000 }, (_, n) => [`member ${n}`, n])));
+  const other = at.redis.duplicate();
+  await other.ping();
+  let isDone = false;
+  let refusal: unknown;
+  const updates = Promise.all([1, 2].map(() => at.call('conv_update', PAIR, patch))).finally(() => {
+    isDone = true;
+  });
+  // A server whose function takes too long refuses every other command (BUSY).
+  while (!isDone && refusal === undefined) {
+    await other.ping().catch((error: unknown) => {
+      refusal = error;
+    });
+  }
+  const outcomes = (await updates).map((reply) => (reply as string[])[0]);
+  other.disconnect();
+  assert.is(refusal, undefined);
+  assert.equal(outcomes, ['updated', 'updated']);
+});
+
 test.run();

@@ -89,6 +89,17 @@ test('the inbox is read by every reference, from where the reader stopped, page 
   );
 });
 
+test('an inbox is read by the job that holds the channel, and by no job that has lost it', async () => {
+  await store.claim(HOLDER);
+  await follow('for the first', 'd2');
+  await store.set({ ...HOLDER, jobId: 'j9' });
+  await follow('for the second', 'd3');
+  for (const ref of [{ jobId: 'j1' }, HOLDER]) assert.equal(await all(store.inbox(ref)), []);
+  for (const ref of [BY_CHANNEL, { jobId: 'j9' }, { ...BY_CHANNEL, jobId: 'j9' }]) {
+    assert.is((await all(store.inbox(ref))).length, 2);
+  }
+});
+
 test('a full inbox is told, and takes nothing', async () => {
   await store.claim(HOLDER);
   const pipeline = redis.pipeline();

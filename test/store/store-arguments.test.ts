@@ -310,6 +310,18 @@ test('options that are none are refused by the constructor', async () => {
   }
 });
 
+test("the client's keyPrefix, and what the prefix makes of it, is refused by the constructor where it holds a name", async () => {
+  for (const [keyPrefix, prefix] of [
+    ['job-index:', ''],
+    ['a:conversation-watch:', 'b:'],
+    ['conver', 'sation:'],
+  ] as const) {
+    const client = await server.connect({ keyPrefix, lazyConnect: true });
+    const { message } = await refusal((async () => new ConversationStore(client, { prefix }))(), 'INVALID_ARGUMENT');
+    assert.match(message, /^the client's keyPrefix with the prefix behind it must be a string .* that holds none of /);
+  }
+});
+
 test('a client that is none is refused by the constructor, a pipeline too', async () => {
   for (const client of [undefined, null, 'redis://localhost', {}, { fcall() {} }, redis.pipeline(), redis.multi()]) {
     const construct = async () => new ConversationStore(client as unknown as Redis);

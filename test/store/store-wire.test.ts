@@ -57,7 +57,7 @@ const LIFE: [call: (store: ConversationStore) => Promise<unknown>, ...command: s
     ...['', '', 'f', '1', 'g', ''],
   ],
   [(store) => all(store.inbox(BY_CHANNEL)), 'xrange', INBOX, '(0', '+', 'COUNT', '100'],
-  [(store) => all(store.inbox(STATE, { after: '1-2' })), 'xrange', INBOX, '(1-2', '+', 'COUNT', '100'],
+  [(store) => all(store.inbox(BY_CHANNEL, { after: '1-2' })), 'xrange', INBOX, '(1-2', '+', 'COUNT', '100'],
   [(store) => store.update(BY_CHANNEL, { userId: 'U2' }), 'fcall', 'conv_update', '1', CHANNEL, '{"userId":"U2"}'],
   [
     (store) => store.update(BY_JOB, {}, { stream: 's', fields: { f: 1 }, ttlMs: 60_000, deliveryId: 'd3' }),
@@ -80,6 +80,17 @@ test('every call is exactly one command, whatever the reference', async () => {
   const store = new ConversationStore(redis);
   await store.ready();
   for (const [call, ...command] of LIFE) assert.equal(await wire.during(() => call(store)), [command], call.toString());
+});
+
+test('what an inbox holds is read by channel in one command, and by job only after a look whether it holds the channel', async () => {
+  const store = new ConversationStore(redis);
+  await store.claim(STATE);
+  const read = ['xrange', INBOX, '(0', '+', 'COUNT', '100'];
+  assert.equal(await wire.during(() => all(store.inbox(STATE))), [read], 'an empty one in one too');
+  await redis.xadd(INBOX, '*', 'f', '1');
+  assert.equal(await wire.during(() => all(store.inbox(BY_CHANNEL))), [read]);
+  const sent = await wire.during(() => all(store.inbox(STATE)));
+  assert.equal(sent, [read, ['fcall_ro', 'conv_get', '2', CHANNEL, JOB]]);
 });
 
 test('so it is with a prefix of the store, and with a keyPrefix of the client', async () => {
