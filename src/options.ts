@@ -109,3 +109,9 @@ export interface DueOptions {
   /** How many jobs to return at most, 1 to 1000, from each partition of a sharded store; 100 by default. */
   limit?: number;
 }
+
+/** Options of `list`. */
+export interface ListOptions {
+  /** Returns the conversations of this platform only; in any case. */
+  platform?: string;
+}

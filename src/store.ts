@@ -24,6 +24,7 @@ import type {
   DueOptions,
   GetByJobIdOptions,
   InboxOptions,
+  ListOptions,
   NoStream,
   PublishOptions,
   RemoveOptions,
@@ -256,7 +257,7 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
    * Returns every readable conversation, in no order, each once. One that starts or ends meanwhile may be missing. It
    * scans all keys, on a cluster of every master: use it for people and clean-ups, not for every message.
    */
-  list(options: { platform?: string } = {}): AsyncGenerator<Stored<Extra>> {
+  list(options: ListOptions = {}): AsyncGenerator<Stored<Extra>> {
     return conversations(this.#connection, this.#space, this.#journal, options);
   }
 
