@@ -12,7 +12,7 @@ export interface LibraryReport {
   current: boolean;
   /** Whether this version was loaded now. */
   loaded: boolean;
-  /** The library that has this name, or one of this library's function names, and is another one; null if none. */
+  /** The name of another program's library that has this library's name or one of its function names; null if none. */
   foreign: string | null;
 }
 
