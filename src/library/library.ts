@@ -47,7 +47,7 @@ export function refuseForeign({ foreign }: LibraryReport, force: boolean, server
   if (foreign === null || (force && foreign === LIBRARY_NAME)) return;
   const what =
     foreign === LIBRARY_NAME
-      ? `has a library ${LIBRARY_NAME} that is another one`
+      ? `has another program's library ${LIBRARY_NAME}`
       : `has a library ${foreign} with a function name of ${LIBRARY_NAME}`;
   const advice =
     foreign === LIBRARY_NAME
