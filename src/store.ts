@@ -280,7 +280,8 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
   /**
    * Returns the jobs that gave no sign of life for `silentAfterMs`, the longest silent first. One that was returned is
    * not returned again within `leaseMs`, so that one caller at a time looks into it. See whether the job runs; then
-   * call `getByJobId` if it does, or `remove` it and tell the channel. A state that cannot be read is null.
+   * call `getByJobId` if it does, or `remove` it and tell the channel. A state that cannot be read is null; `remove`
+   * throws for it, so catch what one job throws and go on with the next.
    * @throws ConversationError INVALID_ARGUMENT, WRONGTYPE, when it is iterated
    */
   due(options: DueOptions = {}): AsyncGenerator<DueJob<Stored<Extra>>> {
