@@ -1,11 +1,13 @@
 // Generated from ../lua/conversation.lua by `npm run generate`. Do not edit: change the Lua and generate again.
 // An argument that is left out is sent as the empty string where a later one is given.
 
+/** The name of the library on the server. */
 export const LIBRARY_NAME = 'conversation';
 
+/** The version of the library, major.minor.patch. */
 export const LIBRARY_VERSION = '1.0.0';
 
-/** Of LIBRARY_SOURCE, in hexadecimal. */
+/** The SHA-256 of LIBRARY_SOURCE, in hexadecimal. */
 export const LIBRARY_SHA256 = 'c8144315e5889d2058eb1be4abe26ea00421a6a977677e5a8bc865d8fa498b62';
 
 /**
@@ -35,9 +37,10 @@ export const FUNCTIONS = [
   { name: 'conv_version', flags: ['no-writes'], keys: [], reply: ['version'] },
 ] as const;
 
-/** The first words of the library's own errors. */
+/** The codes of the library's own errors: the first words of its error replies. */
 export const ERROR_CODES = ['CONVARG', 'CONVCORRUPT', 'CONVJOB', 'CONVKEY', 'CONVSTATE'] as const;
 
+/** A code of the library's own errors. */
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
 /** What the functions below need of a client. `Redis` and `Cluster` of ioredis have it. */
