@@ -552,7 +552,9 @@ local function read_patch(patch)
   local changes = {}
   for quoted, from, to in members(patch) do
     local name = name_of(quoted)
-    if FIXED[name] then fail('CONVSTATE', name .. ' cannot be patched; the functions made for it change it') end
+    if FIXED[name] then
+      fail('CONVSTATE', name .. ' cannot be patched; userId, project, ticketId, startedAt and further members can')
+    end
     changes[#changes + 1] = { name = name, quoted = quoted, value = patch:sub(from, to) }
   end
   return changes

@@ -8,7 +8,7 @@ export const LIBRARY_NAME = 'conversation';
 export const LIBRARY_VERSION = '1.0.0';
 
 /** The SHA-256 of LIBRARY_SOURCE, in hexadecimal. */
-export const LIBRARY_SHA256 = 'c8144315e5889d2058eb1be4abe26ea00421a6a977677e5a8bc865d8fa498b62';
+export const LIBRARY_SHA256 = '986665f37da325c65d34479652db22eacabbbd905cbc8afdb6501e6503429f08';
 
 /**
  * The functions, their flags, the keys that they may touch, and the parts of their replies. A reply of one part is
@@ -1090,7 +1090,9 @@ local function read_patch(patch)
   local changes = {}
   for quoted, from, to in members(patch) do
     local name = name_of(quoted)
-    if FIXED[name] then fail('CONVSTATE', name .. ' cannot be patched; the functions made for it change it') end
+    if FIXED[name] then
+      fail('CONVSTATE', name .. ' cannot be patched; userId, project, ticketId, startedAt and further members can')
+    end
     changes[#changes + 1] = { name = name, quoted = quoted, value = patch:sub(from, to) }
   end
   return changes
