@@ -8,7 +8,7 @@ export const LIBRARY_NAME = 'conversation';
 export const LIBRARY_VERSION = '1.0.0';
 
 /** The SHA-256 of LIBRARY_SOURCE, in hexadecimal. */
-export const LIBRARY_SHA256 = '986665f37da325c65d34479652db22eacabbbd905cbc8afdb6501e6503429f08';
+export const LIBRARY_SHA256 = '6f5344149651baa654d651cfe4db888934f632f0a00c83fb45b850bf9056e23e';
 
 /**
  * The functions, their flags, the keys that they may touch, and the parts of their replies. A reply of one part is
@@ -372,7 +372,7 @@ export async function convUpdate(
 }
 
 /**
- * Remembers which question waits for an answer.
+ * Stores which question is pending, that is, waits for an answer.
  *
  * @param keys A conversation key, a job-index key, or both. With a job-index key the call works only while that job
  *   still holds the channel.
@@ -442,7 +442,7 @@ export async function convAnswer(
 }
 
 /**
- * Forgets a conversation. `removed`: it is gone now, and its delivery is handled. `waiting`: something came into the
+ * Removes a conversation. `removed`: it is gone now, and its delivery is handled. `waiting`: something came into the
  * inbox after `lastSeen`; nothing was changed, read on. `lapsed`: the job no longer held the channel, and this is the
  * first call to settle its end. `held`: another job took the channel over; only the caller's stale index goes. `gone`:
  * there was none. By conversation key alone, a value that cannot be read is removed too.
@@ -1449,7 +1449,7 @@ local function update(ref, patch, ttlMs, deliveryId, ...)
   return 'updated', text
 end
 
---- Remembers which question waits for an answer.
+--- Stores which question is pending, that is, waits for an answer.
 ---@param ref Reference
 ---@param questionId QuestionId An empty one clears.
 ---@param ttlMs? Milliseconds
@@ -1542,7 +1542,7 @@ local function forget(prefix, key, index, inbox, delivery, entry)
   commit(writes)
 end
 
---- Forgets a conversation. \`removed\`: it is gone now, and its delivery is handled. \`waiting\`: something came into the
+--- Removes a conversation. \`removed\`: it is gone now, and its delivery is handled. \`waiting\`: something came into the
 --- inbox after \`lastSeen\`; nothing was changed, read on. \`lapsed\`: the job no longer held the channel, and this is the
 --- first call to settle its end. \`held\`: another job took the channel over; only the caller's stale index goes. \`gone\`:
 --- there was none. By conversation key alone, a value that cannot be read is removed too.
