@@ -584,7 +584,9 @@ local function read_patch(patch)
   local changes = {}
   for quoted, from, to in members(patch) do
     local name = name_of(quoted)
-    if FIXED[name] then fail('CONVSTATE', name .. ' cannot be patched; the functions made for it change it') end
+    if FIXED[name] then
+      fail('CONVSTATE', name .. ' cannot be patched; userId, project, ticketId, startedAt and further members can')
+    end
     changes[#changes + 1] = { name = name, quoted = quoted, value = patch:sub(from, to) }
   end
   return changes
@@ -945,7 +947,7 @@ local function update(ref, patch, ttlMs, deliveryId, ...)
   return 'updated', text
 end
 
---- Remembers which question waits for an answer.
+--- Stores which question is pending, that is, waits for an answer.
 ---@param ref Reference
 ---@param questionId QuestionId An empty one clears.
 ---@param ttlMs? Milliseconds
@@ -1038,7 +1040,7 @@ local function forget(prefix, key, index, inbox, delivery, entry)
   commit(writes)
 end
 
---- Forgets a conversation. `removed`: it is gone now, and its delivery is handled. `waiting`: something came into the
+--- Removes a conversation. `removed`: it is gone now, and its delivery is handled. `waiting`: something came into the
 --- inbox after `lastSeen`; nothing was changed, read on. `lapsed`: the job no longer held the channel, and this is the
 --- first call to settle its end. `held`: another job took the channel over; only the caller's stale index goes. `gone`:
 --- there was none. By conversation key alone, a value that cannot be read is removed too.

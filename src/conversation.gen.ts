@@ -1,12 +1,14 @@
 // Generated from ../lua/conversation.lua by `npm run generate`. Do not edit: change the Lua and generate again.
 // An argument that is left out is sent as the empty string where a later one is given.
 
+/** The name of the library on the server. */
 export const LIBRARY_NAME = 'conversation';
 
+/** The version of the library, major.minor.patch. */
 export const LIBRARY_VERSION = '1.0.0';
 
-/** Of LIBRARY_SOURCE, in hexadecimal. */
-export const LIBRARY_SHA256 = 'c3af4ce35cf8bb21d98c6602c14494e2c3e8a60d9c7f9f1e015b55d74bc5c470';
+/** The SHA-256 of LIBRARY_SOURCE, in hexadecimal. */
+export const LIBRARY_SHA256 = '173daa8b53d2231f639234bbd66923b966c10b82a0547b361bb229696164aa52';
 
 /**
  * The functions, their flags, the keys that they may touch, and the parts of their replies. A reply of one part is
@@ -35,9 +37,10 @@ export const FUNCTIONS = [
   { name: 'conv_version', flags: ['no-writes'], keys: [], reply: ['version'] },
 ] as const;
 
-/** The first words of the library's own errors. */
+/** The codes of the library's own errors: the first words of its error replies. */
 export const ERROR_CODES = ['CONVARG', 'CONVCORRUPT', 'CONVJOB', 'CONVKEY', 'CONVSTATE'] as const;
 
+/** A code of the library's own errors. */
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
 /** What the functions below need of a client. `Redis` and `Cluster` of ioredis have it. */
@@ -369,7 +372,7 @@ export async function convUpdate(
 }
 
 /**
- * Remembers which question waits for an answer.
+ * Stores which question is pending, that is, waits for an answer.
  *
  * @param keys A conversation key, a job-index key, or both. With a job-index key the call works only while that job
  *   still holds the channel.
@@ -439,7 +442,7 @@ export async function convAnswer(
 }
 
 /**
- * Forgets a conversation. `removed`: it is gone now, and its delivery is handled. `waiting`: something came into the
+ * Removes a conversation. `removed`: it is gone now, and its delivery is handled. `waiting`: something came into the
  * inbox after `lastSeen`; nothing was changed, read on. `lapsed`: the job no longer held the channel, and this is the
  * first call to settle its end. `held`: another job took the channel over; only the caller's stale index goes. `gone`:
  * there was none. By conversation key alone, a value that cannot be read is removed too.
@@ -1119,7 +1122,9 @@ local function read_patch(patch)
   local changes = {}
   for quoted, from, to in members(patch) do
     local name = name_of(quoted)
-    if FIXED[name] then fail('CONVSTATE', name .. ' cannot be patched; the functions made for it change it') end
+    if FIXED[name] then
+      fail('CONVSTATE', name .. ' cannot be patched; userId, project, ticketId, startedAt and further members can')
+    end
     changes[#changes + 1] = { name = name, quoted = quoted, value = patch:sub(from, to) }
   end
   return changes
@@ -1480,7 +1485,7 @@ local function update(ref, patch, ttlMs, deliveryId, ...)
   return 'updated', text
 end
 
---- Remembers which question waits for an answer.
+--- Stores which question is pending, that is, waits for an answer.
 ---@param ref Reference
 ---@param questionId QuestionId An empty one clears.
 ---@param ttlMs? Milliseconds
@@ -1573,7 +1578,7 @@ local function forget(prefix, key, index, inbox, delivery, entry)
   commit(writes)
 end
 
---- Forgets a conversation. \`removed\`: it is gone now, and its delivery is handled. \`waiting\`: something came into the
+--- Removes a conversation. \`removed\`: it is gone now, and its delivery is handled. \`waiting\`: something came into the
 --- inbox after \`lastSeen\`; nothing was changed, read on. \`lapsed\`: the job no longer held the channel, and this is the
 --- first call to settle its end. \`held\`: another job took the channel over; only the caller's stale index goes. \`gone\`:
 --- there was none. By conversation key alone, a value that cannot be read is removed too.

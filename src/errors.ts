@@ -1,12 +1,17 @@
 import { ERROR_CODES, type ErrorCode } from './conversation.gen.ts';
 
 /**
- * What went wrong, for a program: a code of the library (its replies begin with it), or
- * - `WRONGTYPE`: a key of the conversation holds another Redis type;
- * - `LIBRARY_MISSING`, `LIBRARY_OUTDATED`, `LIBRARY_TOO_NEW`: the server's library cannot serve this client;
- * - `LIBRARY_FOREIGN`: the server has another library of this name, or another library has a function name of this one;
- * - `CLUSTER_UNAVAILABLE`: the conversation's slot moved, or no node served it, for longer than the client waits;
- * - `INVALID_ARGUMENT`: the call was wrong before anything was sent.
+ * What went wrong, for a program.
+ * - `INVALID_ARGUMENT`: an argument or option is wrong; nothing was sent to the server.
+ * - `CONVSTATE`: the state or the patch is not valid, or the state would be too large.
+ * - `CONVCORRUPT`: what is stored cannot be read. Do not treat the channel as free.
+ * - `CONVJOB`: the job is already bound to another conversation.
+ * - `CONVARG`, `CONVKEY`: the library on the server refused an argument or a key.
+ * - `WRONGTYPE`: a key of the conversation holds another Redis type.
+ * - `LIBRARY_MISSING`, `LIBRARY_OUTDATED`: with `load: 'never'`, the server has no library or an older one.
+ * - `LIBRARY_TOO_NEW`: the server's library has a newer major version.
+ * - `LIBRARY_FOREIGN`: another program's library has this name or one of its function names.
+ * - `CLUSTER_UNAVAILABLE`: the conversation's slot moved, or no node served it, for longer than the client waits.
  */
 export type ConversationErrorCode =
   | ErrorCode
@@ -21,9 +26,12 @@ export type ConversationErrorCode =
 /**
  * An error of the library or of its use. Its message does not repeat the code and holds no stored data; `cause` is the
  * client's error, if there was one, without the command's arguments.
+ * @example
+ * if (error instanceof ConversationError && error.code === 'CONVCORRUPT') tellWhoeverIsOnCall(error.message);
  */
 export class ConversationError extends Error {
   override readonly name = 'ConversationError';
+  /** What went wrong, for a program; the message says it for a person. */
   readonly code: ConversationErrorCode;
 
   constructor(code: ConversationErrorCode, message: string, cause?: unknown) {

@@ -10,6 +10,7 @@ export type {
   Fields,
   GetByJobIdOptions,
   InboxOptions,
+  ListOptions,
   Logger,
   NoStream,
   PublishOptions,

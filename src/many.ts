@@ -5,7 +5,7 @@ import { isConversationError } from './errors.ts';
 import type { Journal } from './journal.ts';
 import { conversationKey, inboxKey, referenceKeys, watchedJob, watchKey, watchMember } from './keys/keys.ts';
 import { conversationPattern, type Keyspace, prefixesOf, prefixOf } from './keys/prefix.ts';
-import type { DueOptions, InboxOptions } from './options.ts';
+import type { DueOptions, InboxOptions, ListOptions } from './options.ts';
 import type { ChannelReference, ConversationReference, DueJob, InboxEntry, JobReference } from './state.ts';
 import { parse, parseOrNull } from './text.ts';
 import { traced } from './trace.ts';
@@ -110,7 +110,7 @@ export async function* conversations<State extends ChannelReference>(
   connection: Connection,
   space: Keyspace,
   { unreadable }: Journal,
-  options: { platform?: string },
+  options: ListOptions,
 ): AsyncGenerator<State> {
   const look = async (conversation: string): Promise<State[]> => {
     try {

@@ -21,11 +21,14 @@ export interface ConversationStoreOptions {
   /** The default TTL for writes, in whole milliseconds; 7200000 (2 h) if absent. */
   ttlMs?: number;
   /**
-   * After how many milliseconds without a claim, set or look-up by job a job counts as silent, for `due`. Absent by
+   * After how many whole milliseconds without `claim`, `set` or `getByJobId` a job counts as silent, for `due`. Absent by
    * default: jobs are not watched.
    */
   silentAfterMs?: number;
-  /** Logs what is stored, claimed, queued, updated, answered and removed at info, unreadable values at warn; never a state. */
+  /**
+   * Is told what is stored, claimed, queued, updated, answered and removed, at info, and of values that cannot be read,
+   * at warn: the platform, channel and job id, never a state. Without one, the store is silent.
+   */
   logger?: Logger;
   /**
    * `auto` (default) loads the library where the server lacks it or has an older one, never over a newer one; `never`
@@ -36,7 +39,7 @@ export interface ConversationStoreOptions {
 
 /** Options of every call that writes. */
 export interface WriteOptions {
-  /** TTL of the conversation from now on, in whole milliseconds. */
+  /** The TTL of the conversation from now on, in whole milliseconds; that of the store by default. */
   ttlMs?: number;
 }
 
@@ -45,7 +48,7 @@ export type Fields = Record<string, string | number>;
 
 /** Options of `claim`. */
 export interface ClaimOptions extends WriteOptions {
-  /** What to add to the inbox of the job that holds the channel, if one does. At most 1024 fields. */
+  /** The fields to add to the inbox of the job that holds the channel, if one does; at least one and at most 1024. */
   queue?: Fields;
   /**
    * Waits until this many replicas have the claim, so that it outlives the master; the result says how many do. Other
@@ -64,7 +67,7 @@ export interface GetByJobIdOptions extends WriteOptions {
 
 /** A stream to write to in the same step as the state changes. The call then has to name its job. */
 export interface PublishOptions {
-  /** The stream's key, under the store's prefix. */
+  /** The stream's key; the store puts its prefix before it. `key` returns the whole key. */
   stream: string;
   /** The fields of the entry that is added, at least one and at most 1024. */
   fields: Fields;
@@ -78,13 +81,19 @@ export interface NoStream {
 
 /** Options of `update`. */
 export interface UpdateOptions extends WriteOptions {
-  /** Names the message that this update handles, so that a redelivery of it is a `duplicate`; at most 1024 bytes. */
+  /**
+   * Names the message that this update handles, so that a redelivery of it is a `duplicate`; at most 1024 bytes. Without
+   * one, a resend after a lost reply adds the fields to the stream a second time.
+   */
   deliveryId?: string;
 }
 
 /** Options of `answerQuestion`. */
 export interface AnswerOptions extends WriteOptions {
-  /** Names this one answer, so that a resend is recognised, unless it is empty; at most 1024 bytes. A fresh UUID by default. */
+  /**
+   * Names this one answer, so that a resend is recognised; at most 1024 bytes. A fresh UUID by default. Of an empty one,
+   * no resend is recognised.
+   */
   answerId?: string;
 }
 
@@ -92,7 +101,7 @@ export interface AnswerOptions extends WriteOptions {
 export interface RemoveOptions {
   /** The id of the last inbox entry that the job has read, or `0`. The removal is refused while there are later ones. */
   lastSeen?: string;
-  /** True where the job never ran: a redelivery of its message may start it. */
+  /** True where the job never ran, so that a redelivery of its message may start it; false by default. */
   retry?: boolean;
 }
 
@@ -104,8 +113,14 @@ export interface InboxOptions {
 
 /** Options of `due`. */
 export interface DueOptions {
-  /** For how many milliseconds a job that was returned is not returned again, to anybody; 60000 by default. */
+  /** For how many whole milliseconds a job that was returned is not returned again, to anybody; 60000 by default. */
   leaseMs?: number;
   /** How many jobs to return at most, 1 to 1000, from each partition of a sharded store; 100 by default. */
   limit?: number;
+}
+
+/** Options of `list`. */
+export interface ListOptions {
+  /** Returns the conversations of this platform only; in any case. */
+  platform?: string;
 }

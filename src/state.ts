@@ -1,7 +1,8 @@
 /** The answer that was accepted last. */
 export interface LastAnswer {
+  /** The question that it answered. */
   questionId: string;
-  /** Empty when the answer was nobody's. */
+  /** The `answerId` that the answer was given; empty where it was given an empty one. */
   answerId: string;
 }
 
@@ -11,15 +12,17 @@ export interface ConversationState {
   jobId: string;
   /** Names the channel on its platform; at most 512 bytes without control characters. */
   channelId: string;
+  /** Who started the job; not empty. */
   userId: string;
   /** `slack`, `teams`, …: letters, digits, `.`, `_` and `-`, in any case. */
   platform: string;
+  /** What the job works on; not empty. */
   project: string;
   /** An integer, or a non-empty string for trackers with keys such as WEB-12. */
   ticketId: number | string;
   /** ISO 8601, as it is stored. */
   startedAt: string;
-  /** The question that waits for an answer. */
+  /** The question that waits for an answer; null or absent where none is pending. */
   pendingQuestionId?: string | null;
   /** Absent until a question was answered. */
   lastAnswer?: LastAnswer | null;

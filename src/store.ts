@@ -24,6 +24,7 @@ import type {
   DueOptions,
   GetByJobIdOptions,
   InboxOptions,
+  ListOptions,
   NoStream,
   PublishOptions,
   RemoveOptions,
@@ -49,10 +50,14 @@ import { traced } from './trace.ts';
 
 /**
  * Answers which job runs for a channel, and which channel a job belongs to. `Extra` types the members that the
- * application adds to a state.
+ * application adds to a state. All times are whole milliseconds.
  *
  * Every call is one command on the wire; on a cluster, a call by channel alone or by job alone is two. `inbox`, `due`
- * and `list` may send more. Every method throws ConversationError, or the client's own error where the server failed.
+ * and `list` may send more.
+ *
+ * Each method names the codes of the ConversationError that it throws. Besides, every method that asks the server may
+ * throw what `ready` throws, on a cluster CLUSTER_UNAVAILABLE, and the client's own error where the server or the
+ * connection failed.
  * @example
  * const store = new ConversationStore(new Redis());
  * const { outcome, state } = await store.claim({ ...message, jobId, startedAt: new Date() }, { ttlMs: 60_000 });
@@ -65,8 +70,9 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
   readonly #journal: Journal;
 
   /**
-   * @param client stays the caller's: the store never closes it.
-   * @throws ConversationError INVALID_ARGUMENT
+   * Makes a store and sends nothing yet.
+   * @param client A `Redis` or `Cluster` of ioredis. It stays the caller's: the store never closes it.
+   * @throws ConversationError INVALID_ARGUMENT, also on a cluster with neither a hash tag in the prefix nor `sharded`
    */
   constructor(client: Redis | Cluster, options: ConversationStoreOptions = {}) {
     const { prefix = '', sharded = false, logger, load = 'auto' } = checkObject('the options', options);
@@ -80,6 +86,7 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
   /**
    * Claims a channel for a job: of any number of claims, one is told `claimed`. With `queue`, a claim that comes while
    * another job holds the channel adds those fields to that job's inbox. Only `claimed` changes a deadline.
+   * @throws ConversationError INVALID_ARGUMENT, CONVSTATE, CONVCORRUPT, CONVJOB, WRONGTYPE: do not start the job
    */
   async claim(state: NewConversationState<Extra>, options: ClaimOptions = {}): Promise<ClaimResult<Stored<Extra>>> {
     return this.#call('claim', state, options, async ({ ttlMs, queue, replicas, timeoutMs = 1000 }) => {
@@ -102,7 +109,11 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
     });
   }
 
-  /** Stores a state whatever stood there: the last write wins. Returns the state it replaced, or null. */
+  /**
+   * Stores a state whatever stood there: the last write wins. Returns the state it replaced, or null where there was
+   * none or it could not be read.
+   * @throws ConversationError INVALID_ARGUMENT, CONVSTATE, CONVJOB, WRONGTYPE
+   */
   async set(state: NewConversationState<Extra>, options: WriteOptions = {}): Promise<Stored<Extra> | null> {
     return this.#call('set', state, options, async ({ ttlMs }) => {
       const keys = pairKeys(this.#space, state);
@@ -113,14 +124,22 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
     });
   }
 
-  /** Reads a conversation and changes nothing. A cluster's client that scales its reads asks a replica. */
+  /**
+   * Reads a conversation and changes nothing. Returns its state, or null where there is none or, with `jobId`, that job
+   * does not hold the channel. A cluster's client with `scaleReads` asks a replica.
+   * @throws ConversationError INVALID_ARGUMENT, CONVCORRUPT, WRONGTYPE: do not treat the channel as free
+   */
   async get(ref: ConversationReference): Promise<Stored<Extra> | null> {
     return this.#call('get', ref, {}, async () =>
       parseOrNull(await convGet(this.#connection.functions, referenceKeys(this.#space, ref))),
     );
   }
 
-  /** Reads the conversation that a job holds and renews its deadlines: a message from a job is a sign of life. */
+  /**
+   * Reads the conversation that a job holds and renews its deadlines: a message from a job is a sign of life. Returns
+   * its state, or null where the job holds no channel any more: stop it.
+   * @throws ConversationError INVALID_ARGUMENT, CONVCORRUPT, WRONGTYPE
+   */
   async getByJobId(jobId: string, options: GetByJobIdOptions = {}): Promise<Stored<Extra> | null> {
     return this.#call('getByJobId', { jobId }, options, async ({ ttlMs, renew = true }) => {
       const { job = '' } = referenceKeys(this.#space, { jobId });
@@ -134,6 +153,7 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
   /**
    * Puts members into the state and leaves every other byte of it alone. With `stream`, adds fields to a stream in the
    * same step, for the job to read: a stop, say. `ref` then has to name the job.
+   * @throws ConversationError INVALID_ARGUMENT, CONVSTATE, CONVCORRUPT, WRONGTYPE
    */
   async update(
     ref: FencedReference,
@@ -161,7 +181,13 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
     });
   }
 
-  /** Remembers which question waits for an answer. Returns the new state, or null where there is no conversation. */
+  /**
+   * Stores which question is pending, that is, waits for an answer. While one is pending, no renewal makes the
+   * conversation end sooner. Returns the new state, or null where there is no conversation or, with `jobId`, that job
+   * does not hold the channel.
+   * @param questionId At most 1024 bytes without control characters. Each question has one of its own.
+   * @throws ConversationError INVALID_ARGUMENT, CONVSTATE (larger than 256 KiB), CONVCORRUPT, WRONGTYPE
+   */
   async setPendingQuestion(
     ref: ConversationReference,
     questionId: string,
@@ -173,15 +199,19 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
     });
   }
 
-  /** Forgets which question waited. Returns the new state, or null where there is no conversation. */
+  /**
+   * Clears the pending question without an answer. Returns the same as `setPendingQuestion`.
+   * @throws ConversationError INVALID_ARGUMENT, CONVCORRUPT, WRONGTYPE
+   */
   async clearPendingQuestion(ref: ConversationReference, options: WriteOptions = {}): Promise<Stored<Extra> | null> {
     return this.#call('clearPendingQuestion', ref, options, ({ ttlMs }) => this.#setPending(ref, '', ttlMs));
   }
 
   /**
-   * Answers the pending question: of any number of answers, one is `accepted`. With `stream`, its fields are added to a
-   * stream in the same step; `ref` then has to name the job. The same `answerId` again is `accepted` again and is not
-   * published twice.
+   * Answers the pending question: of any number of answers, one is `accepted`. With `stream`, adds fields to a stream in
+   * the same step, for the job to read; `ref` then has to name the job. When the same `answerId` is sent again, it is
+   * `accepted` again, and the stream gets no second entry.
+   * @throws ConversationError INVALID_ARGUMENT, CONVSTATE (larger than 256 KiB), CONVCORRUPT, WRONGTYPE
    */
   async answerQuestion(
     ref: FencedReference,
@@ -214,6 +244,7 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
   /**
    * Removes a conversation, so that its channel is free. A reference with `jobId` removes only what that job still
    * holds. With `lastSeen`, nothing is removed while the inbox has an entry that the job has not read.
+   * @throws ConversationError INVALID_ARGUMENT, CONVCORRUPT (only with `jobId` in `ref`), WRONGTYPE
    */
   async remove(ref: ConversationReference, options: RemoveOptions = {}): Promise<RemoveResult<Stored<Extra>>> {
     return this.#call('remove', ref, options, async ({ lastSeen, retry = false }) => {
@@ -231,14 +262,18 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
   }
 
   /**
-   * Reads what waits in the inbox now, the oldest first; with `jobId`, only while that job holds the channel. What comes
+   * Reads what is in the inbox now, the oldest first; with `jobId`, only while that job holds the channel. What comes
    * later is found by another call with `after`, or by XREAD BLOCK on `inboxKey`, through a client of its own.
+   * @throws ConversationError INVALID_ARGUMENT, CONVCORRUPT, WRONGTYPE, when it is iterated
    */
   inbox(ref: ConversationReference, options: InboxOptions = {}): AsyncGenerator<InboxEntry> {
     return inboxEntries(this.#connection, this.#space, this.#journal, ref, options);
   }
 
-  /** Returns the key of a conversation's inbox, for a client that waits for entries. The client's `keyPrefix` is not in it. */
+  /**
+   * Returns the key of a channel's inbox, for a client that waits for entries. The client's `keyPrefix` is not in it.
+   * @throws ConversationError INVALID_ARGUMENT
+   */
   inboxKey(ref: ChannelReference): string {
     return inboxKey(this.#space, ref);
   }
@@ -246,36 +281,45 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
   /**
    * Returns the jobs that gave no sign of life for `silentAfterMs`, the longest silent first. One that was returned is
    * not returned again within `leaseMs`, so that one caller at a time looks into it. See whether the job runs; then
-   * call `getByJobId` if it does, or `remove` it and tell the channel.
+   * call `getByJobId` if it does, or `remove` it and tell the channel. A state that cannot be read is null; `remove`
+   * throws for it, so catch what one job throws and go on with the next.
+   * @throws ConversationError INVALID_ARGUMENT, WRONGTYPE, when it is iterated
    */
   due(options: DueOptions = {}): AsyncGenerator<DueJob<Stored<Extra>>> {
     return silentJobs(this.#connection, this.#space, this.#journal, options);
   }
 
   /**
-   * Returns every readable conversation, in no order, each once. One that starts or ends meanwhile may be missing. It
-   * scans all keys, on a cluster of every master: use it for people and clean-ups, not for every message.
+   * Returns the state of every conversation that can be read, in no order, each once. One that starts or ends meanwhile
+   * may be missing. It scans all keys, on a cluster of every master: use it for people and clean-ups, not for every
+   * message.
+   * @throws ConversationError INVALID_ARGUMENT, when it is iterated
    */
-  list(options: { platform?: string } = {}): AsyncGenerator<Stored<Extra>> {
+  list(options: ListOptions = {}): AsyncGenerator<Stored<Extra>> {
     return conversations(this.#connection, this.#space, this.#journal, options);
   }
 
-  /** Returns a new job id for a channel, fit for the name of a Kubernetes job. With `sharded`, it leads to the channel's keys. */
+  /**
+   * Returns a new job id for a channel, fit for the name of a Kubernetes job. With `sharded`, it leads to the channel's
+   * keys.
+   * @throws ConversationError INVALID_ARGUMENT
+   */
   newJobId(channel: ChannelReference): string {
     return newJobId(channel);
   }
 
   /**
-   * Returns a key of the application beside those of a conversation, on a cluster in the same slot: the `stream` that
-   * `update` or `answerQuestion` writes to, for the client that reads it.
+   * Returns the key of the application with this name, under the store's prefix and, on a cluster, in the slot of the
+   * conversation: the `stream` that `update` or `answerQuestion` writes to, say, for the client that reads it.
+   * @throws ConversationError INVALID_ARGUMENT
    */
   key(ref: ConversationReference, name: string): string {
     return keyBeside(this.#space, ref, name);
   }
 
   /**
-   * Loads or checks the library, once; the first call does it too.
-   * @throws ConversationError LIBRARY_MISSING, LIBRARY_OUTDATED, LIBRARY_TOO_NEW, LIBRARY_FOREIGN
+   * Loads or checks the library, once; the first call of another method does it too.
+   * @throws ConversationError LIBRARY_MISSING, LIBRARY_OUTDATED (with `load: 'never'`), LIBRARY_TOO_NEW, LIBRARY_FOREIGN
    */
   async ready(): Promise<void> {
     return traced('ready', undefined, this.#connection.ready);

@@ -2,14 +2,15 @@ import { tracingChannel } from 'node:diagnostics_channel';
 import { isPlatform } from './arguments.ts';
 import { isConversationError } from './errors.ts';
 
-/** What a subscriber of the tracing channel `conversation-state:call` hears of a call. It holds no id and no state. */
+/** What a subscriber of the tracing channel `conversation-state:call` gets for each call. It holds no id and no state. */
 export interface CallTrace {
   /** The store's method. */
   method: string;
+  /** The platform of the reference, where it names one. */
   platform?: string;
-  /** What became of the call, where it has an outcome. */
+  /** The outcome, of a call that has one. */
   outcome?: string;
-  /** How many entries or jobs a call returned that returns several. */
+  /** How many items one page of `inbox`, `due` or `list` has. */
   count?: number;
   /** The code of the ConversationError, or the name of another error, that ended the call. */
   code?: string;

@@ -28,11 +28,13 @@ export function writeTypeScript(library: Library, from: string): string {
 function head({ name, version, sha256, functions, errorCodes }: Library): string[] {
   return [
     '',
+    ...docComment(['The name of the library on the server.']),
     `export const LIBRARY_NAME = ${quoted(name)};`,
     '',
+    ...docComment(['The version of the library, major.minor.patch.']),
     `export const LIBRARY_VERSION = ${quoted(version)};`,
     '',
-    ...docComment(['Of LIBRARY_SOURCE, in hexadecimal.']),
+    ...docComment(['The SHA-256 of LIBRARY_SOURCE, in hexadecimal.']),
     `export const LIBRARY_SHA256 = ${quoted(sha256)};`,
     '',
     ...docComment([
@@ -48,9 +50,10 @@ function head({ name, version, sha256, functions, errorCodes }: Library): string
     }),
     '] as const;',
     '',
-    ...docComment(["The first words of the library's own errors."]),
+    ...docComment(["The codes of the library's own errors: the first words of its error replies."]),
     ...bracketed('export const ERROR_CODES = [', errorCodes.map(quoted), '] as const;', ''),
     '',
+    ...docComment(["A code of the library's own errors."]),
     'export type ErrorCode = (typeof ERROR_CODES)[number];',
     '',
     ...docComment(['What the functions below need of a client. `Redis` and `Cluster` of ioredis have it.']),

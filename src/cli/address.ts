@@ -12,7 +12,7 @@ export interface Address {
 }
 
 const FORM =
-  'Wanted is redis://host:port or rediss://user:password@host:port; special characters of a password are written as ' +
+  'Write redis://host:port or rediss://user:password@host:port; special characters of a password are written as ' +
   '%XX (/ is %2F, # is %23, % is %25).';
 
 /**

@@ -118,7 +118,7 @@ function readServer(values: Values): { name: string; tls: boolean; options: Opti
   const files = certificates(values);
   if (!sentinels) {
     const address = readAddress(values.url);
-    if (files && !address.tls) throw new Failure('TLS wants an address that begins with rediss://', USAGE_ERROR);
+    if (files && !address.tls) throw new Failure('TLS needs an address that begins with rediss://', USAGE_ERROR);
     return { name: address.name, tls: address.tls, options: clientOptions(address, files) };
   }
   if (values.url !== undefined) throw new Failure('--url and --sentinel name two servers: give one.', USAGE_ERROR);
@@ -185,5 +185,5 @@ function clientOptions(address: Address, files: ConnectionOptions | undefined): 
 
 function withoutClient(error: NodeJS.ErrnoException): never {
   if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
-  throw new Failure('ioredis is not installed. Beside conversation-state it is wanted: npm install ioredis');
+  throw new Failure('ioredis is not installed, and conversation-state needs it: npm install ioredis');
 }

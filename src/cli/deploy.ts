@@ -17,7 +17,7 @@ export const load: Command = {
   notes: [
     'It leaves a newer library that serves this version where it is, and does not replace one of a newer major version',
     "or another program's library of this name without --force. The user needs the rights +function|load +function|list,",
-    'on a cluster +cluster|nodes too, and no keys. Of a cluster every master is served.',
+    'on a cluster +cluster|nodes too, and no keys. On a cluster it loads the library on every master.',
   ],
   async run(values) {
     const { force = false } = values;
@@ -89,7 +89,7 @@ function done({ present, found, current, loaded }: LibraryReport): string {
 }
 
 function found({ present, found, current, foreign }: LibraryReport): string {
-  if (foreign === LIBRARY_NAME) return `a library ${LIBRARY_NAME} is there that is another one`;
+  if (foreign === LIBRARY_NAME) return `another program's library ${LIBRARY_NAME} is there`;
   if (foreign !== null) return `the library ${foreign} has a function name of ${LIBRARY_NAME}`;
   if (current) return `${THIS} is there`;
   if (!present) return `there is no library ${LIBRARY_NAME}`;

@@ -24,7 +24,8 @@ export const doctor: Command = {
   notes: [
     'Each line has a mark: ✓ as it should be, ! worth a look, ✗ wrong. It exits with 1 where something is wrong. It',
     'changes nothing. Of a large store it looks at the first 100,000 conversations, indexes, inboxes and watched jobs. The',
-    'user needs the rights of somebody on call, and besides +info +acl|whoami +acl|dryrun; what it may not look at is said.',
+    'user needs the rights of oncall in docs/security.md; what it may not look at is said. Somebody on call names the user',
+    'of the apps with --user.',
   ],
   async run(values) {
     let failures = 0;

@@ -13,7 +13,7 @@ const COLUMNS: readonly Column[] = [
 ];
 
 export const due: Command = {
-  summary: 'shows the jobs that have been silent for too long; only looks, and puts none off as a sweep does',
+  summary: 'shows the jobs that have been silent for too long; changes nothing, so a sweep still finds them',
   options: [...STORE, 'json'],
   examples: ['due --url redis://localhost:6379'],
   notes: [

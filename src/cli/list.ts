@@ -121,7 +121,7 @@ function orderOf({ sort }: Values): Order | undefined {
   if (sort === undefined) return undefined;
   const order = Object.hasOwn(ORDERS, sort) ? ORDERS[sort] : undefined;
   if (order) return order;
-  throw new Failure(`--sort wants one of ${Object.keys(ORDERS).join(', ')}.`, USAGE_ERROR);
+  throw new Failure(`--sort must be one of ${Object.keys(ORDERS).join(', ')}.`, USAGE_ERROR);
 }
 
 /** What cannot be read comes last. */

@@ -43,11 +43,11 @@ async function main(args: string[]): Promise<void> {
   if (values.help) console.log(command ? helpFor(name, command) : overview(COMMANDS));
   else if (values.version) console.log(LIBRARY_VERSION);
   else if (command) await command.run(values);
-  else throw mistake(`No command is given. Wanted is ${names()}.`);
+  else throw mistake(`No command is given. The commands are ${names()}.`);
 }
 
 function helpOn([name, ...others]: string[]): string {
-  if (others.length > 0) throw mistake('There is a word too many. help takes the name of one command.');
+  if (others.length > 0) throw mistake('There is an argument too many. help takes the name of one command.');
   if (name === undefined || name.startsWith('-')) return overview(COMMANDS);
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (!command) throw unknownCommand(name);
@@ -56,13 +56,13 @@ function helpOn([name, ...others]: string[]): string {
 
 function names(): string {
   // Made where it is wanted: Intl takes 10 ms to begin.
-  return new Intl.ListFormat('en', { type: 'disjunction' }).format(Object.keys(COMMANDS));
+  return new Intl.ListFormat('en', { type: 'conjunction' }).format(Object.keys(COMMANDS));
 }
 
 /** The word is not repeated: it may be an address with its password. */
 function unknownCommand(word: string): Failure {
   const meant = nearest(word, Object.keys(COMMANDS));
-  return mistake(`There is no such command. ${meant ? `Did you mean ${meant}?` : `Wanted is ${names()}.`}`);
+  return mistake(`Unknown command. ${meant ? `Did you mean ${meant}?` : `The commands are ${names()}.`}`);
 }
 
 function parse(args: string[], command: Command | undefined): Values {
@@ -87,14 +87,15 @@ function optionOf(name: OptionName): { type: 'string' | 'boolean'; short?: strin
 /** Names options only, never their values, because those may hold a password. */
 function misuse({ code, message }: NodeJS.ErrnoException, names: OptionName[]): string {
   const name = /^(?:Unknown option|Option) '(?:-[a-z], )?(--?[a-z][a-z-]*)/.exec(message)?.[1];
-  if (code === 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL') return 'There is a word too many. An address goes after --url.';
+  if (code === 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL')
+    return 'There is an argument too many. An address goes after --url.';
   if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION') {
     const meant = name?.startsWith('--') ? nearest(name.slice(2), names) : undefined;
-    return `There is no such option${name ? ` here: ${name}` : ''}.${meant ? ` Did you mean --${meant}?` : ''}`;
+    return `Unknown option${name ? ` here: ${name}` : ''}.${meant ? ` Did you mean --${meant}?` : ''}`;
   }
-  return message.includes('does not take') ? `${name} takes no value.` : `${name} wants a value after it.`;
+  return message.includes('does not take') ? `${name} takes no value.` : `${name} needs a value after it.`;
 }
 
 function mistake(message: string): Failure {
-  return new Failure(`${message}\nconversation-state --help shows what there is.`, USAGE_ERROR);
+  return new Failure(`${message}\nconversation-state --help lists the commands.`, USAGE_ERROR);
 }

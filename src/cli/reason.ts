@@ -12,7 +12,7 @@ const CODES: Record<string, string> = {
 const REPLIES: [RegExp, string][] = [
   [/^WRONGPASS/, 'the user name or the password is wrong.'],
   [/^ERR invalid password/, 'the password is wrong.'],
-  [/^NOAUTH/, 'a password is wanted, and the address has none: redis://user:password@host:port'],
+  [/^NOAUTH/, 'it requires a password: redis://user:password@host:port'],
   [/^READONLY/, 'it is a read-only replica. Name its master.'],
   [/^LOADING/, 'it is still loading its data. Try again in a moment.'],
   [/^OOM/, 'it is out of memory and takes no library. Free some, or raise its maxmemory.'],
@@ -28,7 +28,10 @@ const REPLIES: [RegExp, string][] = [
   ],
   [/^All sentinels are unreachable/, 'none of the Sentinels could be reached.'],
   // The server's own sentence would repeat the arguments.
-  [/^ERR unknown (sub)?command/i, 'it has no Redis Functions, or hides them. Wanted is Redis 7, Valkey, or later.'],
+  [
+    /^ERR unknown (sub)?command/i,
+    'it has no Redis Functions, or does not allow them. Use Redis 7.0 or later, or Valkey.',
+  ],
   [/^(Protocol error|Unknown RESP type)/i, 'what answers there is not a Redis server.'],
 ];
 
@@ -48,7 +51,7 @@ export function reasonOf(error: unknown, tried: { tls: boolean; limitMs: number 
   }
   if (message.startsWith('NOPERM')) return withoutRight(message);
   if (code === 'ECONNRESET' || code === 'EPIPE' || /clos(ed|ing)|disconnected/i.test(message)) {
-    return 'the connection was closed before an answer came. If the server wants TLS, the address begins with rediss://';
+    return 'the connection was closed before an answer came. If the server requires TLS, the address begins with rediss://';
   }
   if (/SSL|TLS|EPROTO/.test(code)) return `TLS failed: ${tlsReason(code, message)}`;
   if (/CERT|SIGNATURE/.test(code)) return `TLS failed: ${certificateReason(message)}`;
@@ -60,8 +63,8 @@ function withoutRight(message: string): string {
   if (command === undefined)
     return `this user ${/\bkeys?\b/.test(message) ? 'may not use the keys of this store' : 'lacks a right'}.`;
   const rights = /^function\|/.test(command)
-    ? 'Wanted are the rights +function|load +function|list, and no keys.'
-    : `Wanted is the right +${command}.`;
+    ? 'It needs the rights +function|load +function|list, and no keys.'
+    : `It needs the right +${command}.`;
   return `this user may not run ${command.replace('|', ' ').toUpperCase()}. ${rights}`;
 }
 

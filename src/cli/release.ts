@@ -15,21 +15,24 @@ interface Released {
 }
 
 export const release: Command = {
-  summary: 'takes a channel from a job, tells the job, and forgets the conversation',
+  summary: 'takes a channel from a job and removes its conversation; with --stream, tells the job',
   options: [...STORE, 'job', 'platform', 'channel', 'reason', 'by', 'stream', 'yes', 'json'],
   examples: ['release --job j1 --reason "hangs since noon" --stream job:j1:in'],
   notes: [
     'The job must be named, so that nobody takes the channel from a newer one by mistake. The state is given a member',
     '`released` {by, reason, at}; with --stream the job is told in the same step, by an entry with the fields type',
-    '(Released), jobId, by and reason. It does not end the job itself. With --platform and --channel besides, it says',
-    'which job holds the channel where that is another one.',
+    '(Released), jobId, by and reason. It does not end the job itself. With --platform and --channel too, it says',
+    'which job holds the channel if that is another job.',
   ],
   async run(values) {
     const { job: jobId, reason, stream, by = userInfo().username } = values;
-    if (!jobId) throw new Failure('release wants --job ID: the job to take the channel from.', USAGE_ERROR);
-    if (!reason?.trim()) throw new Failure('release wants --reason TEXT: why, for whoever asks later.', USAGE_ERROR);
+    if (!jobId) throw new Failure('release needs --job ID: the job to take the channel from.', USAGE_ERROR);
+    if (!reason?.trim()) throw new Failure('release needs --reason TEXT: why, for whoever asks later.', USAGE_ERROR);
     if (!values.yes && !(process.stdin.isTTY && process.stderr.isTTY)) {
-      throw new Failure('Without a terminal nobody can be asked: give --yes.', USAGE_ERROR);
+      throw new Failure(
+        'release asks before it changes anything, and here is no terminal to ask on: give --yes.',
+        USAGE_ERROR,
+      );
     }
     const ref = { ...referenceIn(values), jobId };
     await withStore(values, async ({ client, space }) => {

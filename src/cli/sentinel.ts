@@ -22,7 +22,7 @@ export function readSentinels(sentinel: string | undefined, name: string | undef
     const url = `redis://${place.trim()}`;
     const { hostname = '', port = '', href = '' } = URL.canParse(url) ? new URL(url) : {};
     if (hostname === '' || href !== `redis://${hostname}${port && `:${port}`}`) {
-      throw new Failure('--sentinel wants host:port, with commas between several: a:26379,b:26379', USAGE_ERROR);
+      throw new Failure('--sentinel must be host:port, with commas between several: a:26379,b:26379', USAGE_ERROR);
     }
     return { host: hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(port || DEFAULT_PORT) };
   });

@@ -198,8 +198,8 @@ function isImpatient(error: unknown): boolean {
 export function unavailable(error: unknown): ConversationError {
   return new ConversationError(
     'CLUSTER_UNAVAILABLE',
-    'the slot of the conversation is still on the move or served by no node, and the client has no patience left; ' +
-      'try again later, or give the Cluster client more maxRedirections',
+    'the slot of the conversation is still moving, or no node serves it, and the client has used up its ' +
+      'maxRedirections; try again later, or give the Cluster client more of them',
     fromClient(error),
   );
 }

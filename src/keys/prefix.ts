@@ -38,7 +38,7 @@ export function checkKeyspace({ prefix, sharded }: Keyspace, cluster: boolean, o
 export function prefixOf({ prefix, sharded }: Keyspace, ref: Partial<ChannelReference & JobReference>): string {
   if (!sharded) return prefix;
   const byJob = ref.jobId === undefined ? undefined : partitionOfJob(checkJobId(ref.jobId));
-  if (ref.jobId !== undefined && byJob === undefined) throw invalidArgument(`jobId carries no partition; ${MAKE}`);
+  if (ref.jobId !== undefined && byJob === undefined) throw invalidArgument(`jobId was not made by newJobId; ${MAKE}`);
   if (ref.platform === undefined || ref.channelId === undefined) return `${prefix}{${byJob}}:`;
   checkChannel(ref.platform, ref.channelId);
   const byChannel = partitionOf(ref.platform, ref.channelId);
@@ -46,7 +46,7 @@ export function prefixOf({ prefix, sharded }: Keyspace, ref: Partial<ChannelRefe
   return `${prefix}{${byChannel}}:`;
 }
 
-const MAKE = 'with sharded: true a job id comes from newJobId({ platform, channelId }) of its channel';
+const MAKE = 'with sharded: true, make job ids with newJobId({ platform, channelId }) of their channel';
 
 /** A new job id for a channel, which carries its partition: 47 lower-case letters, digits and hyphens. */
 export function newJobId(channel: ChannelReference): string {

@@ -15,7 +15,7 @@ import {
 
 /** What was found on one master of a cluster, and what was done about it. */
 export interface NodeReport extends LibraryReport {
-  /** `host:port` */
+  /** The master, as `host:port`. */
   address: string;
 }
 
@@ -23,8 +23,9 @@ export interface NodeReport extends LibraryReport {
  * Brings the library to this version: on a server, or on every master of a cluster, those without slots too; replicas
  * get it from their masters. Takes the rights `+function|load +function|list`, on a cluster `+cluster|nodes` too, and
  * no keys.
- * @throws ConversationError LIBRARY_TOO_NEW or LIBRARY_FOREIGN, and nothing was changed, where there is a newer major
- *   version or another library of this name anywhere and `force` is not set; of a cluster an AggregateError that names each master that could not be brought to this version.
+ * @throws ConversationError LIBRARY_TOO_NEW: a server has a newer major version, or LIBRARY_FOREIGN: it has another
+ *   library of this name, and `force` is not set, or one with a function name of this library. Nothing was changed then,
+ *   on any master. Otherwise the client's own error; for a cluster an AggregateError that names each master that failed.
  */
 export function loadLibrary(client: Redis, options?: LoadOptions): Promise<LibraryReport>;
 export function loadLibrary(cluster: Cluster, options?: LoadOptions): Promise<NodeReport[]>;
@@ -37,7 +38,7 @@ export async function loadLibrary(
 
 /**
  * Compares the library of a server, or of every master of a cluster, with this version and changes nothing.
- * @throws of a cluster an AggregateError that names each master that could not be asked
+ * @throws The client's own error; for a cluster an AggregateError that names each master that could not be asked.
  */
 export function checkLibrary(client: Redis): Promise<LibraryReport>;
 export function checkLibrary(cluster: Cluster): Promise<NodeReport[]>;

@@ -12,7 +12,7 @@ export interface LibraryReport {
   current: boolean;
   /** Whether this version was loaded now. */
   loaded: boolean;
-  /** The library that has this name, or one of this library's function names, and is another one; null if none. */
+  /** The name of another program's library that has this library's name or one of its function names; null if none. */
   foreign: string | null;
 }
 
@@ -47,7 +47,7 @@ export function refuseForeign({ foreign }: LibraryReport, force: boolean, server
   if (foreign === null || (force && foreign === LIBRARY_NAME)) return;
   const what =
     foreign === LIBRARY_NAME
-      ? `has a library ${LIBRARY_NAME} that is another one`
+      ? `has another program's library ${LIBRARY_NAME}`
       : `has a library ${foreign} with a function name of ${LIBRARY_NAME}`;
   const advice =
     foreign === LIBRARY_NAME

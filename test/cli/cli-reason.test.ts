@@ -25,7 +25,7 @@ test('no answer has the time that was waited, and with TLS a hint', () => {
 
 test('a right that is lacking is named where the server names it', () => {
   const named = reasonOf(failed("NOPERM User ops has no permissions to run the 'function|load' command"), WITHOUT_TLS);
-  assert.match(named, /^this user may not run FUNCTION LOAD\. Wanted are the rights/);
+  assert.match(named, /^this user may not run FUNCTION LOAD\. It needs the rights/);
   assert.is(reasonOf(failed('NOPERM No permissions'), WITHOUT_TLS), 'this user lacks a right.');
   assert.is(
     reasonOf(failed('NOPERM No permissions to access a key'), WITHOUT_TLS),
@@ -33,7 +33,7 @@ test('a right that is lacking is named where the server names it', () => {
   );
   assert.is(
     reasonOf(failed("NOPERM this user has no permissions to run the 'xadd' command"), WITHOUT_TLS),
-    'this user may not run XADD. Wanted is the right +xadd.',
+    'this user may not run XADD. It needs the right +xadd.',
   );
 });
 

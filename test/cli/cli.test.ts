@@ -101,10 +101,7 @@ test('load does not go back to an older major version', async () => {
 
 test("load names a stranger's library of this name, leaves it there, and replaces it with --force", async () => {
   await client.function('LOAD', "#!lua name=conversation\nredis.register_function('talk', function() return 'hi' end)");
-  failed(
-    await cli(['load', '--url', url]),
-    /^\S+: the server has a library conversation that is another one; nothing was/,
-  );
+  failed(await cli(['load', '--url', url]), /^\S+: the server has another program's library conversation; nothing was/);
   assert.is(await client.fcall('talk', 0), 'hi');
   const said = `conversation ${LIBRARY_VERSION} loaded, replacing one without a version`;
   succeeded(await cli(['load', '--force', '--url', url]), `${name}  ${said}`);
@@ -193,7 +190,7 @@ test('a deployer needs FUNCTION LOAD and FUNCTION LIST and nothing else', async 
   const denied = (await admin.acl('LOG')) as unknown[];
   assert.is(denied.length, 0, 'nothing was tried that the user may not do');
 
-  const wanted = 'Wanted are the rights +function|load +function|list, and no keys.';
+  const wanted = 'It needs the rights +function|load +function|list, and no keys.';
   await admin.function('FLUSH');
   await admin.acl('SETUSER', 'deployer', '-function|load');
   failed(await cli(['load', '--url', deployer]), `${host}: this user may not run FUNCTION LOAD. ${wanted}`);
@@ -211,7 +208,7 @@ test('a wrong, a missing and a superfluous password are told apart and never sho
     [withUser(':Wr0ng'), wrong],
     [withUser('Nobody:Wr0ng'), wrong],
     [withUser('Nobody'), wrong],
-    [server.url, `${host}: a password is wanted, and the address has none: redis://user:password@host:port`],
+    [server.url, `${host}: it requires a password: redis://user:password@host:port`],
   ];
   const runs = await Promise.all(cases.map(([url]) => cli(['load', '--url', url])));
   for (const [at, [, said]] of cases.entries()) failed(runs[at] as CliRun, said);
@@ -226,7 +223,7 @@ test('a server that does not know AUTH does not make the password appear', async
   const run = await cli(['check', '--url', server.url.replace('//', '//:Wr0ng@')]);
   failed(
     run,
-    `${new URL(server.url).host}: it has no Redis Functions, or hides them. Wanted is Redis 7, Valkey, or later.`,
+    `${new URL(server.url).host}: it has no Redis Functions, or does not allow them. Use Redis 7.0 or later, or Valkey.`,
   );
 });
 
@@ -255,8 +252,7 @@ test('an address that is none is refused, and nothing of it is shown', async () 
         !/Wr0ng/.test(error.message),
     );
   }
-  const said =
-    /^REDIS_URL is not the address of a Redis server\. Wanted is redis:\/\/host:port or rediss:\/\/(?!.*Wr0ng)/;
+  const said = /^REDIS_URL is not the address of a Redis server\. Write redis:\/\/host:port or rediss:\/\/(?!.*Wr0ng)/;
   failed(await cli(['check'], { REDIS_URL: 'redis://:Wr0ng/part@host:6379' }), said, { exit: 2 });
 });
 
@@ -307,7 +303,7 @@ test('a server that hangs up, or is no Redis, is told apart', async () => {
   const closing = await listen(createServer((socket) => socket.destroy()));
   failed(
     await cli(['check', '--url', `redis://127.0.0.1:${closing}`]),
-    `127.0.0.1:${closing}: the connection was closed before an answer came. If the server wants TLS, the address begins with rediss://`,
+    `127.0.0.1:${closing}: the connection was closed before an answer came. If the server requires TLS, the address begins with rediss://`,
   );
   const http = await listen(createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')));
   failed(

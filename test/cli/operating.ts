@@ -188,7 +188,7 @@ export function operating<T>(test: Test<T>, place: () => Place): void {
     );
   });
 
-  register('due looks at silent jobs and puts none off', async ({ run, redis, store }) => {
+  register('due looks at silent jobs and changes nothing', async ({ run, redis, store }) => {
     const none = await run('due');
     assert.equal([none.stdout, none.stderr, none.code], ['', 'No watched job is silent.\n', 0]);
     await store.claim(STATE);
@@ -212,7 +212,7 @@ export function operating<T>(test: Test<T>, place: () => Place): void {
     );
   });
 
-  register('doctor says what is amiss with the keys, an example each, and changes nothing', async (found) => {
+  register('doctor says what is wrong with the keys, an example each, and changes nothing', async (found) => {
     const { run, redis, store } = found;
     const amiss = async () =>
       (await run('doctor', '--json')).stdout
@@ -221,7 +221,7 @@ export function operating<T>(test: Test<T>, place: () => Place): void {
         .map((line) => JSON.parse(line))
         .filter(({ check }) => check === 'keys')
         .map(({ level, found }) => `${level} ${found}`);
-    assert.equal(await amiss(), ['ok Nothing is amiss with 0 conversations, 0 indexes, 0 inboxes, 0 watched jobs.']);
+    assert.equal(await amiss(), ['ok No problems in 0 conversations, 0 indexes, 0 inboxes, 0 watched jobs.']);
     for (let n = 1; n <= 6; n++) await store.claim({ ...STATE, channelId: `C${n}`, jobId: `j${n}`, claimId: `c${n}` });
     await redis.set('conversation:slack:C1', '{"secret"', 'PX', 60_000);
     await redis.persist('conversation:slack:C2');
@@ -291,10 +291,13 @@ export function operating<T>(test: Test<T>, place: () => Place): void {
   register('release wants the job, a reason, and somebody to ask', async ({ run, store }) => {
     await store.claim(STATE);
     for (const [args, said] of [
-      [['--reason', 'x', '--yes'], 'release wants --job ID: the job to take the channel from.'],
-      [['--job', 'j1', '--yes'], 'release wants --reason TEXT: why, for whoever asks later.'],
-      [['--job', 'j1', '--reason', ' ', '--yes'], 'release wants --reason TEXT: why, for whoever asks later.'],
-      [['--job', 'j1', '--reason', 'x'], 'Without a terminal nobody can be asked: give --yes.'],
+      [['--reason', 'x', '--yes'], 'release needs --job ID: the job to take the channel from.'],
+      [['--job', 'j1', '--yes'], 'release needs --reason TEXT: why, for whoever asks later.'],
+      [['--job', 'j1', '--reason', ' ', '--yes'], 'release needs --reason TEXT: why, for whoever asks later.'],
+      [
+        ['--job', 'j1', '--reason', 'x'],
+        'release asks before it changes anything, and here is no terminal to ask on: give --yes.',
+      ],
     ] as const) {
       const { stdout, stderr, code } = await run('release', ...args);
       assert.equal([stdout, stderr, code], ['', `${said}\n`, 2]);
@@ -344,7 +347,7 @@ export function operating<T>(test: Test<T>, place: () => Place): void {
     assert.match((await run('show', '--job', jobId, '--prefix', 's:', '--sharded')).stdout, `job ${jobId}`);
     const { stdout, stderr, code } = await run('show', '--job', 'j1', '--sharded');
     assert.equal([stdout, code], ['', 2]);
-    assert.match(stderr, 'jobId carries no partition');
+    assert.match(stderr, 'jobId was not made by newJobId');
   });
 
   register('without the library every command says so, with the command that loads it', async ({ run, redis }) => {

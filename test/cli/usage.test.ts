@@ -40,8 +40,8 @@ test('every command has a help of its own, with its options and an example', asy
 });
 
 test('options without a command, and an empty one, are mistakes', async () => {
-  failed(await cli(['--json']), /^There is no such option here: --json\./, { exit: 2 });
-  failed(await cli(['']), /^No command is given\. Wanted is /, { exit: 2 });
+  failed(await cli(['--json']), /^Unknown option here: --json\./, { exit: 2 });
+  failed(await cli(['']), /^No command is given\. The commands are /, { exit: 2 });
 });
 
 test('keys prints the bare key where one is asked for', async () => {
@@ -51,41 +51,41 @@ test('keys prints the bare key where one is asked for', async () => {
   succeeded(both, 'conversation  conversation:slack:C1\njob index     job-index:j1');
 });
 
-const WANTED = 'Wanted is list, show, watch, release, due, doctor, load, check, or keys.';
+const WANTED = 'The commands are list, show, watch, release, due, doctor, load, check, and keys.';
 
 test('a command line that is wrong is explained without repeating what may be a password', async () => {
   const cases: [args: string[], said: string][] = [
-    [['deploy'], `There is no such command. ${WANTED}`],
-    [['redis://:Wr0ng@host'], `There is no such command. ${WANTED}`],
-    [['shwo'], 'There is no such command. Did you mean show?'],
-    [['help', 'chekc'], 'There is no such command. Did you mean check?'],
-    [['help', 'load', 'check'], 'There is a word too many. help takes the name of one command.'],
-    [['list', '--slient'], 'There is no such option here: --slient. Did you mean --silent?'],
+    [['deploy'], `Unknown command. ${WANTED}`],
+    [['redis://:Wr0ng@host'], `Unknown command. ${WANTED}`],
+    [['shwo'], 'Unknown command. Did you mean show?'],
+    [['help', 'chekc'], 'Unknown command. Did you mean check?'],
+    [['help', 'load', 'check'], 'There is an argument too many. help takes the name of one command.'],
+    [['list', '--slient'], 'Unknown option here: --slient. Did you mean --silent?'],
     [['check', '--exact', '--exact'], '--exact is given twice.'],
     [['load', '--url', 'redis://:Wr0ng@a', '--url', 'redis://:Wr0ng@b'], '--url is given twice.'],
-    [['--force'], 'There is no such option here: --force.'],
-    [['check', '--force'], 'There is no such option here: --force.'],
-    [['load', '--ur=redis://:Wr0ng@host'], 'There is no such option here: --ur. Did you mean --url?'],
-    [['load', '-u', 'redis://:Wr0ng@host'], 'There is no such option here: -u.'],
-    [['load', '-Wr0ng'], 'There is no such option.'],
-    [['load', 'redis://:Wr0ng@host'], 'There is a word too many. An address goes after --url.'],
-    [['load', '--url'], '--url wants a value after it.'],
-    [['load', '--url', '--force'], '--url wants a value after it.'],
+    [['--force'], 'Unknown option here: --force.'],
+    [['check', '--force'], 'Unknown option here: --force.'],
+    [['load', '--ur=redis://:Wr0ng@host'], 'Unknown option here: --ur. Did you mean --url?'],
+    [['load', '-u', 'redis://:Wr0ng@host'], 'Unknown option here: -u.'],
+    [['load', '-Wr0ng'], 'Unknown option.'],
+    [['load', 'redis://:Wr0ng@host'], 'There is an argument too many. An address goes after --url.'],
+    [['load', '--url'], '--url needs a value after it.'],
+    [['load', '--url', '--force'], '--url needs a value after it.'],
     [['load', '--force=Wr0ng'], '--force takes no value.'],
   ];
   const runs = await Promise.all(cases.map(([args]) => cli(args)));
   for (const [at, [, said]] of cases.entries()) {
-    failed(runs[at] as CliRun, `${said}\nconversation-state --help shows what there is.`, { exit: 2 });
+    failed(runs[at] as CliRun, `${said}\nconversation-state --help lists the commands.`, { exit: 2 });
   }
   const options: [args: string[], said: string | RegExp][] = [
-    [['list', '--sort', 'age'], '--sort wants one of platform, channel, job, started, unread, silent, left.'],
+    [['list', '--sort', 'age'], '--sort must be one of platform, channel, job, started, unread, silent, left.'],
     [
       ['list', '--sentinel', 'a:1'],
       '--sentinel host:port,… and --name NAME, of the server that they know, go together.',
     ],
     [
       ['list', '--sentinel', 'u:Wr0ng@a:1', '--name', 'm'],
-      '--sentinel wants host:port, with commas between several: a:26379,b:26379',
+      '--sentinel must be host:port, with commas between several: a:26379,b:26379',
     ],
     [
       ['list', '--sentinel', 'a:1', '--name', 'm', '--url', 'redis://h'],
@@ -93,7 +93,7 @@ test('a command line that is wrong is explained without repeating what may be a 
     ],
     [['list', '--url', 'redis://h', '--tls-ca', 'x.pem'], 'The file of --tls-ca cannot be read: ENOENT.'],
     [['list', '--url', 'rediss://h', '--tls-cert', 'x.pem'], '--tls-cert and --tls-key go together.'],
-    [['list', '--url', 'redis://h', '--tls-ca', 'package.json'], 'TLS wants an address that begins with rediss://'],
+    [['list', '--url', 'redis://h', '--tls-ca', 'package.json'], 'TLS needs an address that begins with rediss://'],
     [['show', '--url', 'redis://h'], /^Name the channel with --platform and --channel, or the job/],
     [['show', '--platform', 'slack', '--url', 'redis://h'], /^Name the channel with --platform and --channel/],
   ];

@@ -74,7 +74,7 @@ test('the command line finds the whole cluster from one node, and what runs on i
   );
   assert.is(foundBy('rights')[0]?.level, 'ok');
   assert.is(foundBy('library').length, foundBy('server').length);
-  assert.match(foundBy('keys')[0]?.found, 'Nothing is amiss with 1 conversation, 1 index, 0 inboxes, 1 watched job.');
+  assert.match(foundBy('keys')[0]?.found, 'No problems in 1 conversation, 1 index, 0 inboxes, 1 watched job.');
   const untagged = await run('list');
   assert.is(untagged.code, 2);
   assert.match(untagged.stderr, 'give a prefix with a hash tag, such as "{agentsmith}:"');
@@ -367,7 +367,7 @@ for (const enableAutoPipelining of [false, true]) {
       const calls = [1, 2, 3].map(() => rejection(() => store.setPendingQuestion({ ...C1, jobId: 'j1' }, 'q')));
       for (const error of await Promise.all(calls)) {
         assert.is(error.code, 'CLUSTER_UNAVAILABLE');
-        assert.match(error.message, /^the slot of the conversation is still on the move/);
+        assert.match(error.message, /^the slot of the conversation is still moving/);
       }
       const waiting = await rejection(() =>
         store.claim({ ...STATE, userId: 'sesame' }, { replicas: 1, timeoutMs: 10 }),

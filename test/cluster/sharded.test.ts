@@ -104,7 +104,7 @@ test('list finds the conversations of all partitions and no others', async () =>
 
 test('a job id that carries no partition is refused before anything is sent', async () => {
   const message =
-    'jobId carries no partition; with sharded: true a job id comes from newJobId({ platform, channelId }) of its channel';
+    'jobId was not made by newJobId; with sharded: true, make job ids with newJobId({ platform, channelId }) of their channel';
   const bad = ['j1', OF_C1.toUpperCase(), `${OF_C1}0`, OF_C1.slice(1), OF_C1.replace('2206', '4206'), `x${OF_C1}`];
   for (const jobId of bad) {
     refused(() => store.key({ jobId }, 'x'), message);
@@ -119,7 +119,7 @@ test('a job id that carries no partition is refused before anything is sent', as
 test('a job id that was made for a channel of another partition is refused', () => {
   refused(
     () => store.key({ ...C1, jobId: OF_ANOTHER }, 'x'),
-    /^jobId was made for another channel; with sharded: true /,
+    /^jobId was made for another channel; with sharded: true, /,
   );
   assert.is(store.key({ ...C1, jobId: OF_C1 }, 'x'), '{2206-0}:x');
 });
@@ -162,7 +162,7 @@ test('the keys command says what is wrong with what it was given', async () => {
     [[], /^Name the channel with --platform and --channel, or the job with --job, or all three\.\n$/],
     [['--platform', 'slack'], /^Name the channel with --platform and --channel/],
     [['--channel', 'C1', '--job', 'j1'], /^Name the channel with --platform and --channel/],
-    [['--job', 'j1', '--sharded'], /^jobId carries no partition; .*\.\n$/],
+    [['--job', 'j1', '--sharded'], /^jobId was not made by newJobId; .*\.\n$/],
     [['--platform', 'a b', '--channel', 'C1'], /^platform must be /],
   ];
   for (const [args, said] of cases) {

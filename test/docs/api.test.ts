@@ -1,49 +1,104 @@
-import { readFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { pageOf, ROOT } from './pages.ts';
 
+// The tables of the page become types, which the compiler compares with those of the sources, in both directions.
+
 const test = suite('docs/api.md');
 const { text } = pageOf('docs/api.md');
-const source = (path: string) => readFileSync(join(ROOT, 'src', path), 'utf8');
+const source = (path: string) => readFile(join(ROOT, 'src', path), 'utf8');
 
-/** Names that the page has in code, alone or among others. */
-function missing(names: Iterable<string>): string[] {
-  const code = [...text.matchAll(/`([^`\n]+)`|^### (.*)$/gm)].map(([, inline, heading]) => inline ?? heading ?? '');
-  const known = new Set(code.flatMap((piece) => piece.match(/\w+/g) ?? []));
-  return [...names].filter((name) => !known.has(name));
+const namesIn = (cell = '') => [...cell.matchAll(/`([A-Za-z_]\w*)[^`]*`/g)].map(([, name = '']) => name);
+const tables = [...text.matchAll(/(?:^\|.*\n)+/gm)].map(([table]) => {
+  const [head = [], , ...rows] = table.split('\n').map((line) => line.split('|').slice(1, -1));
+  return { type: namesIn(head[0])[0], rows: rows.filter(([cell]) => namesIn(cell).length > 0) };
+});
+
+/** Tables under the name of a type: a row for each of its members, outcomes or codes. */
+const memberTables = tables.flatMap(({ type, rows }) =>
+  type === undefined || rows.length === 0 ? [] : [{ type, of: 'Rows', names: rows.flatMap(([name]) => namesIn(name)) }],
+);
+/** All other tables: a row for each export, or several, with its members in braces if they have no table. */
+const exportRows = tables.flatMap(({ type, rows }) => (type === undefined ? rows : []));
+const memberLists = exportRows.flatMap(([name, is = '']) => {
+  const [, members] = /^ `\{ (.*?) \}`/.exec(is) ?? [];
+  return members === undefined
+    ? []
+    : namesIn(name).map((type) => ({ type, of: 'Members', names: members.split(', ') }));
+});
+const described = [...memberTables, ...memberLists];
+const exported = [...new Set([...described.map(({ type }) => type), ...exportRows.flatMap(([name]) => namesIn(name))])];
+const methods = [...text.matchAll(/^### (\w+)\(/gm)].map(([, name = '']) => name);
+
+const union = (names: readonly string[]) => names.map((name) => `'${name}'`).join(' | ');
+
+/** Does not compile where the page has other names than the sources, either way. */
+function comparison(page: string, names: readonly string[], declared: string): string {
+  return `
+export type Page_${page} = ${union(names)};
+export const onlyOnThePage_${page}: ${declared} = {} as Page_${page};
+export const onlyInTheSources_${page}: Page_${page} = {} as ${declared};`;
 }
 
-function all(pattern: RegExp, from: string): Set<string> {
-  return new Set([...from.matchAll(pattern)].map(([, name = '']) => name));
-}
-
-test('it has every exported name', () => {
-  const names = [...source('index.ts').matchAll(/\{([^}]*)\}/g)].flatMap(([, list = '']) =>
-    list.split(',').map((name) => name.replace(/\btype\b/, '').trim()),
+test('every row and every heading names something that is there, and nothing is left out', async () => {
+  const generic = new Set(
+    [...(await source('state.ts')).matchAll(/^export (?:type|interface) (\w+)<State>/gm)].map(([, name]) => name),
   );
+  const program = [
+    `import type { ${exported.join(', ')}, ConversationStore } from '../../../src/index.ts';`,
+    'type Members<T> = T extends unknown ? keyof T : never;',
+    'type Rows<T> = T extends string ? T : T extends { outcome: infer Outcome extends string } ? Outcome : keyof T;',
+    comparison('methods', methods, 'keyof ConversationStore'),
+    ...described.map(({ type, of, names }) =>
+      comparison(`${of}_${type}`, names, `${of}<${generic.has(type) ? `${type}<object>` : type}>`),
+    ),
+  ];
+  const folder = await mkdtemp(join(import.meta.dirname, 'programs-'));
+  try {
+    await writeFile(join(folder, 'page.ts'), program.join('\n'));
+    const options = {
+      extends: '../../../tsconfig.json',
+      compilerOptions: { noUnusedLocals: false },
+      include: ['*.ts'],
+    };
+    await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(options));
+    const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
+    const { stdout } = await promisify(execFile)(process.execPath, [tsc, '-p', folder]).catch((error) => error);
+    assert.is(stdout, '');
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
+
+test('every export has a row, and those with members, outcomes or codes have them described', async () => {
+  const index = await source('index.ts');
+  const names = [...index.matchAll(/\{([^}]*)\}/g)].flatMap(([, list = '']) => list.match(/\b(?!type\b)\w+/g) ?? []);
   assert.ok(names.length > 30);
-  assert.equal(missing(names.filter((name) => name !== '')), []);
-});
-
-test('it has every method of the store', () => {
-  const methods = all(/^ {2}(?:async )?([a-zA-Z]+)\(/gm, source('store.ts'));
-  methods.delete('constructor');
-  assert.ok(methods.size >= 14);
-  assert.equal(missing(methods), []);
-});
-
-test('it has every option, outcome and error code', () => {
-  const options = all(/^ {2}([a-zA-Z]+)\??: /gm, source('options.ts'));
-  assert.ok(options.size > 15);
-  assert.equal(missing(options), []);
-  const outcomes = new Set([...source('state.ts').matchAll(/^ \* - `(\w+)`/gm)].map(([, name = '']) => name));
-  assert.ok(outcomes.size >= 12);
-  assert.equal(missing(outcomes), []);
-  const codes = all(/'([A-Z]+(?:_[A-Z]+)*)'/g, source('errors.ts') + source('conversation.gen.ts').slice(0, 5_000));
-  assert.ok(codes.size >= 10);
-  assert.equal(missing([...codes].filter((code) => /^(CONV|LIBRARY_|INVALID|CLUSTER|WRONGTYPE)/.test(code))), []);
+  assert.equal(
+    names.filter((name) => !exported.includes(name) && name !== 'ConversationStore'),
+    [],
+  );
+  const files = await Promise.all(
+    ['state.ts', 'options.ts', 'trace.ts', 'errors.ts', 'library/library.ts', 'library/deploy.ts'].map(source),
+  );
+  const declared = [...files.join('\n').matchAll(/^export (?:interface (\w+)|type (\w+(?:Result|Code))\b)/gm)];
+  const structured = declared.flatMap(([, one, other]) => one ?? other ?? []).filter((name) => names.includes(name));
+  assert.ok(structured.length > 20);
+  const whole = new Set(described.map(({ type }) => type));
+  assert.equal(
+    structured.filter((name) => !whole.has(name)),
+    [],
+  );
+  // The outcomes are in tables of their own, and not only the members that all results have.
+  const withRows = new Set(memberTables.map(({ type }) => type));
+  assert.equal(
+    structured.filter((name) => name.endsWith('Result') && !withRows.has(name)),
+    [],
+  );
 });
 
 test.run();

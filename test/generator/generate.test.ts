@@ -71,7 +71,7 @@ test('--check names the first line that differs and the command that mends it, a
   assert.equal(await generate('--check', lua, ts), {
     code: 1,
     stdout: '',
-    stderr: `${ts}:6 is not what ${lua} makes it:
+    stderr: `${ts}:8 is not what ${lua} makes it:
   it says  "export const LIBRARY_VERSION = '0.3.0';"
   wanted   "export const LIBRARY_VERSION = '0.3.1';"
 Run \`npm run generate -- ${lua} ${ts}\` and commit what it writes.

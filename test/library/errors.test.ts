@@ -262,7 +262,7 @@ it('CONVSTATE: a patch that is no object, that is not strict, or of a member tha
     ...['jobId', 'channelId', 'platform', 'pendingQuestionId', 'lastAnswer', 'claimId', 'deliveryId'],
     'job\\u0049d',
   ]) {
-    assert.match(await update(`{"pod":1,"${name}":"x"}`), /^CONVSTATE \w+ cannot be patched/, name);
+    assert.match(await update(`{"pod":1,"${name}":"x"}`), /^CONVSTATE \w+ cannot be patched; userId, /, name);
   }
 });
 

@@ -129,7 +129,7 @@ test('has its client as a peer and no dependency of its own', async () => {
   const check = await attempt(bare, 'npx', '--no', '--', 'conversation-state', 'check');
   assert.is(
     check.stderr.replace(/^npm warn .*\n/gm, ''),
-    'ioredis is not installed. Beside conversation-state it is wanted: npm install ioredis\n',
+    'ioredis is not installed, and conversation-state needs it: npm install ioredis\n',
   );
   assert.is(check.code, 1);
 });

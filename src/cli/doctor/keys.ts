@@ -106,7 +106,7 @@ export async function keyFindings(store: Store, hear: (looked: number) => void):
   const problems = [...found].map(([problem, keys]) => told(problem, keys));
   return [
     problems.length === 0
-      ? ok('keys', `Nothing is amiss with ${counts.join(', ')}.`)
+      ? ok('keys', `No problems in ${counts.join(', ')}.`)
       : ok('keys', `Looked at ${counts.join(', ')}.`),
     ...problems,
   ];

@@ -22,7 +22,9 @@ export async function rightsFindings(
     wrong(
       'rights',
       `User ${name} may not run what the store needs: ${lacking.slice(0, 5).join(', ')}${lacking.length > 5 ? ` and ${lacking.length - 5} more` : ''}.`,
-      'Give it the rights of the line "app" in the documentation, with the prefix before each pattern of keys.',
+      user === undefined
+        ? 'If this is not the user of the apps, name that one: --user app. Otherwise see the line "app" in docs/security.md.'
+        : 'Give it the rights of the line "app" in docs/security.md, with the prefix before each pattern of keys.',
     ),
   ];
 }

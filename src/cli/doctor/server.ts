@@ -36,7 +36,7 @@ async function libraryOf(server: Redis): Promise<Finding[]> {
   const { present, found, foreign } = await checkOn(server);
   const load = 'Run npx conversation-state load.';
   if (foreign !== null) {
-    const whose = foreign === LIBRARY_NAME ? 'is another one than this' : `has a function name of ${LIBRARY_NAME}`;
+    const whose = foreign === LIBRARY_NAME ? "is another program's" : `has a function name of ${LIBRARY_NAME}`;
     return [wrong('library', `The library ${foreign} ${whose}.`, 'Find out whose it is; load --force replaces it.')];
   }
   if (!present) return [wrong('library', `There is no library ${LIBRARY_NAME}.`, load)];
