@@ -8,6 +8,7 @@ import { checkKeyspace, type Keyspace } from '../keys/prefix.ts';
 import { type Address, readAddress } from './address.ts';
 import type { Values } from './command.ts';
 import { Failure, USAGE_ERROR } from './failure.ts';
+import { failedMasters } from './masters.ts';
 import { reasonOf } from './reason.ts';
 import { readSentinels } from './sentinel.ts';
 
@@ -69,16 +70,28 @@ export async function withServer<T>(values: Values, task: (server: Server) => Pr
 /** Connects to a server or to the whole cluster of a node, and finds the store on it that the options name. */
 export function withStore<T>(values: Values, task: (store: Store) => Promise<T>): Promise<T> {
   const { prefix = '', sharded = false } = values;
-  return withServer(values, async ({ client: entry }) => {
-    const mode = await modeOf(entry);
-    const client = mode === 'cluster' ? await clusterOf(entry) : entry;
+  return withServer(values, async ({ client: entry, tls }) => {
+    const isCluster = (await modeOf(entry)) === 'cluster';
+    const space = checkKeyspace({ prefix, sharded }, isCluster, '');
+    if (!isCluster) return task({ client: entry, connection: connect(entry, 'never', undefined), space });
+    const client = await clusterOf(entry);
     try {
-      const space = checkKeyspace({ prefix, sharded }, mode === 'cluster', '');
       return await task({ client, connection: connect(client, 'never', undefined), space });
+    } catch (error) {
+      throw await ofMasters(entry, error, tls);
     } finally {
-      if (client !== entry) client.disconnect();
+      client.disconnect();
     }
   });
+}
+
+/** The error of a task on a cluster, in words that name the masters that failed, where there are any. */
+async function ofMasters(entry: Redis, error: unknown, tls: boolean): Promise<unknown> {
+  if (error instanceof Failure || (isConversationError(error) && error.code !== 'CLUSTER_UNAVAILABLE')) return error;
+  const failures = await failedMasters(entry);
+  if (failures.length === 0) return error;
+  const lines = failures.map(({ address, error }) => `${address}: ${reasonOf(error, { tls, limitMs: LIMIT_MS })}`);
+  return new Failure(lines.sort().join('\n'));
 }
 
 /** A client for the whole cluster that a node belongs to. */
