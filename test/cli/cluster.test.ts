@@ -53,6 +53,11 @@ test('a master that takes no connection, or not this user, is named', async () =
     const said = `127.0.0.1:${other.port}: the connection was refused; no server listens there.`;
     failed(await run('list'), said);
     failed(await run('due'), said);
+    const { stdout, stderr, code } = await run('doctor');
+    assert.match(stdout, `\n127.0.0.1:${other.port}\n✗ server       Could not be asked: the connection was refused; `);
+    assert.match(stdout, '\n! keys         Not looked at, because not every master could be asked.\n');
+    assert.match(stderr, /^(One thing is|2 things are) wrong\.\n$/);
+    assert.is(code, 1);
   } finally {
     await restart(other);
     await settled([entry, other]);
