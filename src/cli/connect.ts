@@ -9,11 +9,13 @@ import { type Address, readAddress } from './address.ts';
 import type { Values } from './command.ts';
 import { Failure, USAGE_ERROR } from './failure.ts';
 import { failedMasters } from './masters.ts';
-import { reasonOf } from './reason.ts';
+import { reasonOf, type Tried } from './reason.ts';
 import { readSentinels } from './sentinel.ts';
 
 /** How long a server may take to let us in, and then to answer each command. */
 export const LIMIT_MS = 5_000;
+/** How long each Sentinel may take, so that one that is dead is not all that there is time for. */
+const SENTINEL_MS = 2_000;
 
 /** Replies come as they do by default. */
 type Options = Omit<RedisOptions, 'replyMapping'>;
@@ -40,7 +42,7 @@ export interface Store {
  * @throws Failure that names the server and the reason; what the task throws as a Failure stays as it is
  */
 export async function withServer<T>(values: Values, task: (server: Server) => Promise<T>): Promise<T> {
-  const { name, tls, options } = readServer(values);
+  const { name, tls, limitMs, options } = readServer(values);
   const { Redis } = await import('ioredis').catch(withoutClient);
   const client = new Redis(options);
   let first: unknown;
@@ -48,19 +50,21 @@ export async function withServer<T>(values: Values, task: (server: Server) => Pr
     first ??= error;
   });
   let timer: NodeJS.Timeout | undefined;
+  let isConnected = false;
   try {
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(Object.assign(new Error('late'), { code: 'ETIMEDOUT' })), LIMIT_MS);
+      timer = setTimeout(() => reject(Object.assign(new Error('late'), { code: 'ETIMEDOUT' })), limitMs);
     });
     await Promise.race([client.connect(), late]);
     clearTimeout(timer);
+    isConnected = true;
     return await task({ client, name, tls });
   } catch (error) {
     if (error instanceof Failure) throw error;
     if (isConversationError(error, 'INVALID_ARGUMENT')) throw new Failure(`${error.message}.`, USAGE_ERROR);
     // A promise often says only that the connection is closed; the event before it said why.
     const cause = error instanceof Error && error.message === CLOSED ? (first ?? error) : error;
-    throw new Failure(`${name}: ${await explained(client, cause, tls)}`);
+    throw new Failure(`${name}: ${await explained(client, cause, { tls, limitMs: isConnected ? LIMIT_MS : limitMs })}`);
   } finally {
     clearTimeout(timer);
     client.disconnect();
@@ -115,7 +119,7 @@ async function clusterOf(entry: Redis): Promise<Cluster> {
 }
 
 /** Why it failed. A Sentinel answers much as a server does, so its errors tell only half of it. */
-async function explained(client: Redis, error: unknown, tls: boolean): Promise<string> {
+async function explained(client: Redis, error: unknown, tried: Tried): Promise<string> {
   const mode = client.status === 'ready' ? await modeOf(client).catch(() => undefined) : undefined;
   if (mode === 'sentinel') {
     return (
@@ -123,22 +127,24 @@ async function explained(client: Redis, error: unknown, tls: boolean): Promise<s
       'Name the server by it: --sentinel host:port --name NAME (SENTINEL MASTERS tells the name)'
     );
   }
-  return reasonOf(error, { tls, limitMs: LIMIT_MS });
+  return reasonOf(error, tried);
 }
 
-function readServer(values: Values): { name: string; tls: boolean; options: Options } {
+/** `limitMs` is how long it may take to be connected. */
+function readServer(values: Values): { name: string; tls: boolean; limitMs: number; options: Options } {
   const sentinels = readSentinels(values.sentinel, values.name);
   const files = certificates(values);
   if (!sentinels) {
     const address = readAddress(values.url);
     if (files && !address.tls) throw new Failure('TLS wants an address that begins with rediss://', USAGE_ERROR);
-    return { name: address.name, tls: address.tls, options: clientOptions(address, files) };
+    return { name: address.name, tls: address.tls, limitMs: LIMIT_MS, options: clientOptions(address, files) };
   }
   if (values.url !== undefined) throw new Failure('--url and --sentinel name two servers: give one.', USAGE_ERROR);
   const { REDIS_USERNAME, REDIS_PASSWORD, SENTINEL_USERNAME, SENTINEL_PASSWORD } = process.env;
   return {
     name: `${sentinels.group} (by Sentinel)`,
     tls: files !== undefined,
+    limitMs: sentinels.hosts.length * SENTINEL_MS + LIMIT_MS,
     options: {
       sentinels: sentinels.hosts,
       name: sentinels.group,
@@ -149,7 +155,8 @@ function readServer(values: Values): { name: string; tls: boolean; options: Opti
       ...(files && { tls: files, sentinelTLS: files, enableTLSForSentinelMode: true }),
       // One round over all of them.
       sentinelRetryStrategy: () => null,
-      sentinelCommandTimeout: LIMIT_MS,
+      sentinelCommandTimeout: SENTINEL_MS,
+      connectTimeout: SENTINEL_MS,
       ...ONE_ATTEMPT,
     },
   };
