@@ -120,7 +120,9 @@ async function clusterOf(entry: Redis): Promise<Cluster> {
 
 /** Why it failed. A Sentinel answers much as a server does, so its errors tell only half of it. */
 async function explained(client: Redis, error: unknown, tried: Tried): Promise<string> {
-  const mode = client.status === 'ready' ? await modeOf(client).catch(() => undefined) : undefined;
+  // One that gave no answer would be waited for once more.
+  const isMute = error instanceof Error && error.message === 'Command timed out';
+  const mode = client.status === 'ready' && !isMute ? await modeOf(client).catch(() => undefined) : undefined;
   if (mode === 'sentinel') {
     return (
       'this is a Sentinel, not the server that it watches. ' +
