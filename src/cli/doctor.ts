@@ -112,7 +112,10 @@ async function lookAtKeys(store: Store): Promise<Finding[]> {
   }
 }
 
-function told({ check, level, found, advice }: Finding): string {
-  const line = wrapped(`${MARKS[level]} ${check.padEnd(11)}  ${found}`, INDENT);
-  return advice === undefined ? line : `${line}\n${styled('dim', wrapped(' '.repeat(INDENT) + advice, INDENT))}`;
+function told({ check, level, found, advice, command }: Finding): string {
+  const lines = [wrapped(`${MARKS[level]} ${check.padEnd(11)}  ${found}`, INDENT)];
+  if (advice !== undefined) lines.push(styled('dim', wrapped(' '.repeat(INDENT) + advice, INDENT)));
+  // Broken into lines it could not be copied.
+  if (command !== undefined) lines.push(' '.repeat(INDENT) + command);
+  return lines.join('\n');
 }

@@ -8,6 +8,7 @@ import { type Store, withStore } from './connect.ts';
 import { Failure } from './failure.ts';
 import { referenceIn } from './keys.ts';
 import { type Conversation, lookAt, readState, serverTime } from './look.ts';
+import { BEFORE_REMOVAL, removal } from './removal.ts';
 import { shown, shownJson, span, styled } from './text.ts';
 
 /** How many messages of the inbox are shown. */
@@ -56,7 +57,8 @@ async function find(store: Store, ref: ConversationReference): Promise<Conversat
   return lookAt(store, key, await serverTime(store));
 }
 
-async function detailsOf({ connection }: Store, found: Conversation): Promise<Details> {
+async function detailsOf(store: Store, found: Conversation): Promise<Details> {
+  const { connection } = store;
   const { key, prefix, state, leftMs } = found;
   const index = state && jobIndexKey(prefix, state.jobId);
   const [leads, indexLeft, entries] = await Promise.all([
@@ -67,7 +69,9 @@ async function detailsOf({ connection }: Store, found: Conversation): Promise<De
   const indexLeftMs = Number(indexLeft) >= 0 ? Number(indexLeft) : null;
   const wrong: string[] = [];
   if (!state)
-    wrong.push('What is stored cannot be read as a state. A claim is refused; set replaces it, remove deletes it.');
+    wrong.push(
+      `What is stored cannot be read as a state. Every claim is refused. ${BEFORE_REMOVAL} ${removal(store, key)}`,
+    );
   if (state && leads === null) wrong.push('The index of its job is not there: the job does not find its channel.');
   if (state && typeof leads === 'string' && leads !== key) wrong.push('The index of its job leads to another channel.');
   if (leftMs === undefined) wrong.push('It has no deadline: it stays until it is removed.');
