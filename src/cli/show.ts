@@ -34,6 +34,8 @@ export const show: Command = {
 
 /** What stands besides the state. */
 interface Details {
+  /** Whether the index of its job is there, wherever it leads. */
+  isIndexed: boolean;
   /** When the job's index ends, in milliseconds from now; null where it has no deadline or is not there. */
   indexLeftMs: number | null;
   inbox: { id: string; fields: string[] }[];
@@ -79,10 +81,10 @@ async function detailsOf(store: Store, found: Conversation): Promise<Details> {
     wrong.push('Its two keys do not expire together.');
   }
   const inbox = (entries as [string, string[]][]).map(([id, fields]) => ({ id, fields }));
-  return { indexLeftMs, inbox, wrong };
+  return { isIndexed: typeof leads === 'string', indexLeftMs, inbox, wrong };
 }
 
-function told(found: Conversation, { indexLeftMs, inbox, wrong }: Details): string {
+function told(found: Conversation, { isIndexed, indexLeftMs, inbox, wrong }: Details): string {
   const { channel, state, unread, silentMs, leftMs } = found;
   const lines = [
     `${styled('bold', `${shown(channel.platform)} ${shown(channel.channelId)}`)}${state ? `, job ${shown(state.jobId)}` : ''}`,
@@ -90,7 +92,8 @@ function told(found: Conversation, { indexLeftMs, inbox, wrong }: Details): stri
   ];
   if (state) {
     const index = shown(jobIndexKey(found.prefix, state.jobId));
-    lines.push(`index          ${index}, ${indexLeftMs === null ? 'no deadline' : `ends in ${span(indexLeftMs)}`}`);
+    const ends = indexLeftMs === null ? 'no deadline' : `ends in ${span(indexLeftMs)}`;
+    lines.push(`index          ${index}, ${isIndexed ? ends : 'not there'}`);
     lines.push(
       `question       ${state.pendingQuestionId ? `${shown(state.pendingQuestionId)} waits for an answer` : 'none waits'}`,
     );

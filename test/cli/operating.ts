@@ -181,6 +181,8 @@ export function operating<T>(test: Test<T>, place: () => Place): void {
     assert.match(await wrong(), 'leads to another channel');
     await redis.del(JOB);
     assert.match(await wrong(), 'The index of its job is not there');
+    const { stdout } = await run('show', '--platform', 'slack', '--channel', 'C1');
+    assert.match(stdout, '\nindex          job-index:j1, not there\n');
     await redis.set(CHANNEL, '{"secret"', 'PX', 1_000_000);
     assert.match(
       await wrong(),
