@@ -8,11 +8,14 @@ import { checkKeyspace, type Keyspace } from '../keys/prefix.ts';
 import { type Address, readAddress } from './address.ts';
 import type { Values } from './command.ts';
 import { Failure, USAGE_ERROR } from './failure.ts';
-import { reasonOf } from './reason.ts';
+import { failedMasters } from './masters.ts';
+import { reasonOf, type Tried } from './reason.ts';
 import { readSentinels } from './sentinel.ts';
 
 /** How long a server may take to let us in, and then to answer each command. */
 export const LIMIT_MS = 5_000;
+/** How long each Sentinel may take, so that one that is dead is not all that there is time for. */
+const SENTINEL_MS = 2_000;
 
 /** Replies come as they do by default. */
 type Options = Omit<RedisOptions, 'replyMapping'>;
@@ -39,7 +42,7 @@ export interface Store {
  * @throws Failure that names the server and the reason; what the task throws as a Failure stays as it is
  */
 export async function withServer<T>(values: Values, task: (server: Server) => Promise<T>): Promise<T> {
-  const { name, tls, options } = readServer(values);
+  const { name, tls, limitMs, options } = readServer(values);
   const { Redis } = await import('ioredis').catch(withoutClient);
   const client = new Redis(options);
   let first: unknown;
@@ -47,19 +50,21 @@ export async function withServer<T>(values: Values, task: (server: Server) => Pr
     first ??= error;
   });
   let timer: NodeJS.Timeout | undefined;
+  let isConnected = false;
   try {
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(Object.assign(new Error('late'), { code: 'ETIMEDOUT' })), LIMIT_MS);
+      timer = setTimeout(() => reject(Object.assign(new Error('late'), { code: 'ETIMEDOUT' })), limitMs);
     });
     await Promise.race([client.connect(), late]);
     clearTimeout(timer);
+    isConnected = true;
     return await task({ client, name, tls });
   } catch (error) {
     if (error instanceof Failure) throw error;
     if (isConversationError(error, 'INVALID_ARGUMENT')) throw new Failure(`${error.message}.`, USAGE_ERROR);
     // A promise often says only that the connection is closed; the event before it said why.
     const cause = error instanceof Error && error.message === CLOSED ? (first ?? error) : error;
-    throw new Failure(`${name}: ${await explained(client, cause, tls)}`);
+    throw new Failure(`${name}: ${await explained(client, cause, { tls, limitMs: isConnected ? LIMIT_MS : limitMs })}`);
   } finally {
     clearTimeout(timer);
     client.disconnect();
@@ -69,16 +74,28 @@ export async function withServer<T>(values: Values, task: (server: Server) => Pr
 /** Connects to a server or to the whole cluster of a node, and finds the store on it that the options name. */
 export function withStore<T>(values: Values, task: (store: Store) => Promise<T>): Promise<T> {
   const { prefix = '', sharded = false } = values;
-  return withServer(values, async ({ client: entry }) => {
-    const mode = await modeOf(entry);
-    const client = mode === 'cluster' ? await clusterOf(entry) : entry;
+  return withServer(values, async ({ client: entry, tls }) => {
+    const isCluster = (await modeOf(entry)) === 'cluster';
+    const space = checkKeyspace({ prefix, sharded }, isCluster, '');
+    if (!isCluster) return task({ client: entry, connection: connect(entry, 'never', undefined), space });
+    const client = await clusterOf(entry);
     try {
-      const space = checkKeyspace({ prefix, sharded }, mode === 'cluster', '');
       return await task({ client, connection: connect(client, 'never', undefined), space });
+    } catch (error) {
+      throw await ofMasters(entry, error, tls);
     } finally {
-      if (client !== entry) client.disconnect();
+      client.disconnect();
     }
   });
+}
+
+/** The error of a task on a cluster, in words that name the masters that failed, where there are any. */
+async function ofMasters(entry: Redis, error: unknown, tls: boolean): Promise<unknown> {
+  if (error instanceof Failure || (isConversationError(error) && error.code !== 'CLUSTER_UNAVAILABLE')) return error;
+  const failures = await failedMasters(entry);
+  if (failures.length === 0) return error;
+  const lines = failures.map(({ address, error }) => `${address}: ${reasonOf(error, { tls, limitMs: LIMIT_MS })}`);
+  return new Failure(lines.sort().join('\n'));
 }
 
 /** A client for the whole cluster that a node belongs to. */
@@ -102,30 +119,34 @@ async function clusterOf(entry: Redis): Promise<Cluster> {
 }
 
 /** Why it failed. A Sentinel answers much as a server does, so its errors tell only half of it. */
-async function explained(client: Redis, error: unknown, tls: boolean): Promise<string> {
-  const mode = client.status === 'ready' ? await modeOf(client).catch(() => undefined) : undefined;
+async function explained(client: Redis, error: unknown, tried: Tried): Promise<string> {
+  // One that gave no answer would be waited for once more.
+  const isMute = error instanceof Error && error.message === 'Command timed out';
+  const mode = client.status === 'ready' && !isMute ? await modeOf(client).catch(() => undefined) : undefined;
   if (mode === 'sentinel') {
     return (
       'this is a Sentinel, not the server that it watches. ' +
       'Name the server by it: --sentinel host:port --name NAME (SENTINEL MASTERS tells the name)'
     );
   }
-  return reasonOf(error, { tls, limitMs: LIMIT_MS });
+  return reasonOf(error, tried);
 }
 
-function readServer(values: Values): { name: string; tls: boolean; options: Options } {
+/** `limitMs` is how long it may take to be connected. */
+function readServer(values: Values): { name: string; tls: boolean; limitMs: number; options: Options } {
   const sentinels = readSentinels(values.sentinel, values.name);
   const files = certificates(values);
   if (!sentinels) {
     const address = readAddress(values.url);
     if (files && !address.tls) throw new Failure('TLS needs an address that begins with rediss://', USAGE_ERROR);
-    return { name: address.name, tls: address.tls, options: clientOptions(address, files) };
+    return { name: address.name, tls: address.tls, limitMs: LIMIT_MS, options: clientOptions(address, files) };
   }
   if (values.url !== undefined) throw new Failure('--url and --sentinel name two servers: give one.', USAGE_ERROR);
   const { REDIS_USERNAME, REDIS_PASSWORD, SENTINEL_USERNAME, SENTINEL_PASSWORD } = process.env;
   return {
     name: `${sentinels.group} (by Sentinel)`,
     tls: files !== undefined,
+    limitMs: sentinels.hosts.length * SENTINEL_MS + LIMIT_MS,
     options: {
       sentinels: sentinels.hosts,
       name: sentinels.group,
@@ -136,7 +157,8 @@ function readServer(values: Values): { name: string; tls: boolean; options: Opti
       ...(files && { tls: files, sentinelTLS: files, enableTLSForSentinelMode: true }),
       // One round over all of them.
       sentinelRetryStrategy: () => null,
-      sentinelCommandTimeout: LIMIT_MS,
+      sentinelCommandTimeout: SENTINEL_MS,
+      connectTimeout: SENTINEL_MS,
       ...ONE_ATTEMPT,
     },
   };

@@ -8,7 +8,7 @@ import { type Finding, ok, warning, wrong } from './doctor/finding.ts';
 import { keyFindings } from './doctor/keys.ts';
 import { rightsFindings } from './doctor/rights.ts';
 import { permitted, serverFindings } from './doctor/server.ts';
-import { Failure } from './failure.ts';
+import { Failure, USAGE_ERROR } from './failure.ts';
 import { progress } from './progress.ts';
 import { reasonOf } from './reason.ts';
 import { shownJson, styled, wrapped } from './text.ts';
@@ -33,13 +33,15 @@ export const doctor: Command = {
       failures += findings.filter(({ level }) => level === 'wrong').length;
       for (const finding of findings) console.log(values.json ? shownJson({ server, ...finding }) : told(finding));
     };
+    let wereAllAsked = true;
     await withServer(values, async (server) => {
-      for (const { address, findings } of await lookAtServers(server, values)) {
+      for (const { address, findings, wasAsked } of await lookAtServers(server, values)) {
         if (!values.json) console.log(styled('bold', address));
         print(findings, address);
+        wereAllAsked &&= wasAsked;
       }
     });
-    await withStore(values, async (store) => print(await lookAtKeys(store), ''));
+    print(wereAllAsked ? await keysOf(values) : [UNSEEN], '');
     if (failures > 0) throw new Failure(failures === 1 ? 'One thing is wrong.' : `${failures} things are wrong.`);
   },
 };
@@ -54,13 +56,15 @@ async function lookAtServers(server: Server, { prefix = '', sharded = false, use
   };
   const masters = (await onMasters(client, look)).map((result) => {
     const address = cluster ? result.address : name;
-    if (!('error' in result)) return { address, findings: result.findings };
+    if (!('error' in result)) return { address, findings: result.findings, wasAsked: true };
     if (!cluster) throw result.error;
     const reason = reasonOf(result.error, { tls, limitMs: LIMIT_MS });
-    return { address, findings: [wrong('server', `Could not be asked: ${reason}`, 'Look whether it runs.')] };
+    const advice = 'Look whether it runs, and whether it knows this user.';
+    return { address, findings: [wrong('server', `Could not be asked: ${reason}`, advice)], wasAsked: false };
   });
   masters.sort((a, b) => (a.address < b.address ? -1 : 1));
-  return cluster ? [{ address: 'cluster', findings: await permitted('slots', slotsOf(client)) }, ...masters] : masters;
+  if (!cluster) return masters;
+  return [{ address: 'cluster', findings: await permitted('slots', slotsOf(client)), wasAsked: true }, ...masters];
 }
 
 async function slotsOf(client: Redis): Promise<Finding[]> {
@@ -75,6 +79,18 @@ async function slotsOf(client: Redis): Promise<Finding[]> {
       'Bring back the masters that are missing, or let a replica take over: redis-cli --cluster check.',
     ),
   ];
+}
+
+const AGAIN = 'Mend that, then look again.';
+const UNSEEN = warning('keys', 'Not looked at, because not every master could be asked.', AGAIN);
+
+async function keysOf(values: Values): Promise<Finding[]> {
+  try {
+    return await withStore(values, lookAtKeys);
+  } catch (error) {
+    if (!(error instanceof Failure) || error.exitCode === USAGE_ERROR) throw error;
+    return [wrong('keys', `Not looked at to the end. ${error.message}`, AGAIN)];
+  }
 }
 
 async function lookAtKeys(store: Store): Promise<Finding[]> {
@@ -97,7 +113,10 @@ async function lookAtKeys(store: Store): Promise<Finding[]> {
   }
 }
 
-function told({ check, level, found, advice }: Finding): string {
-  const line = wrapped(`${MARKS[level]} ${check.padEnd(11)}  ${found}`, INDENT);
-  return advice === undefined ? line : `${line}\n${styled('dim', wrapped(' '.repeat(INDENT) + advice, INDENT))}`;
+function told({ check, level, found, advice, command }: Finding): string {
+  const lines = [wrapped(`${MARKS[level]} ${check.padEnd(11)}  ${found}`, INDENT)];
+  if (advice !== undefined) lines.push(styled('dim', wrapped(' '.repeat(INDENT) + advice, INDENT)));
+  // Broken into lines it could not be copied.
+  if (command !== undefined) lines.push(' '.repeat(INDENT) + command);
+  return lines.join('\n');
 }

@@ -26,6 +26,10 @@ const REPLIES: [RegExp, string][] = [
     /^All sentinels are unreachable.*(WRONGPASS|NOAUTH|invalid password)/,
     'the Sentinels refuse the user name or the password of SENTINEL_USERNAME and SENTINEL_PASSWORD.',
   ],
+  [
+    /^All sentinels are unreachable.* unknown (sub)?command/i,
+    'what answers there is not a Sentinel, which listens on port 26379 as a rule.',
+  ],
   [/^All sentinels are unreachable/, 'none of the Sentinels could be reached.'],
   // The server's own sentence would repeat the arguments.
   [
@@ -37,8 +41,15 @@ const REPLIES: [RegExp, string][] = [
 
 const NO_TLS = 'Without TLS the address begins with redis://';
 
+/** How a server was asked. */
+export interface Tried {
+  tls: boolean;
+  /** How long it was waited for. */
+  limitMs: number;
+}
+
 /** Why a server could not be used, in words for a person: one line, without user name and password. */
-export function reasonOf(error: unknown, tried: { tls: boolean; limitMs: number }): string {
+export function reasonOf(error: unknown, tried: Tried): string {
   // A name with several addresses fails with one error for each.
   if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0], tried);
   if (isConversationError(error)) return sentence(error.message);

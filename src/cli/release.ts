@@ -1,11 +1,14 @@
 import { userInfo } from 'node:os';
 import { createInterface } from 'node:readline/promises';
+import { isConversationError } from '../errors.ts';
+import { referenceKeys } from '../keys/keys.ts';
 import type { ConversationReference, StoredConversationState } from '../state.ts';
 import { ConversationStore } from '../store.ts';
 import { type Command, STORE, type Values } from './command.ts';
-import { withStore } from './connect.ts';
+import { type Store, withStore } from './connect.ts';
 import { Failure, USAGE_ERROR } from './failure.ts';
 import { referenceIn } from './keys.ts';
+import { BEFORE_REMOVAL, removal } from './removal.ts';
 import { named } from './show.ts';
 import { shown, shownJson, styled } from './text.ts';
 
@@ -35,9 +38,10 @@ export const release: Command = {
       );
     }
     const ref = { ...referenceIn(values), jobId };
-    await withStore(values, async ({ client, space }) => {
+    await withStore(values, async (server) => {
+      const { client, space } = server;
       const store = new ConversationStore<Released>(client, { ...space, load: 'never' });
-      const found = await store.get(ref);
+      const found = await store.get(ref).catch((error: unknown) => unreadable(server, ref, error));
       if (!found) return refuse(store, values, ref);
       if (!values.yes && !(await isConfirmed(found))) throw new Failure('Nothing was changed.');
       const released = { by, reason, at: new Date().toISOString() };
@@ -60,6 +64,16 @@ export const release: Command = {
     });
   },
 };
+
+/** What cannot be read names no job to take the channel from. */
+function unreadable(server: Store, ref: ConversationReference, error: unknown): never {
+  const { conversation } = referenceKeys(server.space, ref);
+  if (!isConversationError(error, 'CONVCORRUPT') || conversation === undefined) throw error;
+  throw new Failure(
+    `What is stored there cannot be read, so no job can be seen to hold the channel. Nothing was changed. ` +
+      `${BEFORE_REMOVAL} ${removal(server, conversation)}`,
+  );
+}
 
 /** Says why nothing was released: nobody or another job holds the channel. */
 async function refuse(store: ConversationStore<Released>, values: Values, ref: ConversationReference): Promise<never> {

@@ -8,6 +8,7 @@ import { type Store, withStore } from './connect.ts';
 import { Failure } from './failure.ts';
 import { referenceIn } from './keys.ts';
 import { type Conversation, lookAt, readState, serverTime } from './look.ts';
+import { BEFORE_REMOVAL, removal } from './removal.ts';
 import { shown, shownJson, span, styled } from './text.ts';
 
 /** How many messages of the inbox are shown. */
@@ -33,6 +34,8 @@ export const show: Command = {
 
 /** What stands besides the state. */
 interface Details {
+  /** Whether the index of its job is there, wherever it leads. */
+  isIndexed: boolean;
   /** When the job's index ends, in milliseconds from now; null where it has no deadline or is not there. */
   indexLeftMs: number | null;
   inbox: { id: string; fields: string[] }[];
@@ -56,7 +59,8 @@ async function find(store: Store, ref: ConversationReference): Promise<Conversat
   return lookAt(store, key, await serverTime(store));
 }
 
-async function detailsOf({ connection }: Store, found: Conversation): Promise<Details> {
+async function detailsOf(store: Store, found: Conversation): Promise<Details> {
+  const { connection } = store;
   const { key, prefix, state, leftMs } = found;
   const index = state && jobIndexKey(prefix, state.jobId);
   const [leads, indexLeft, entries] = await Promise.all([
@@ -67,7 +71,9 @@ async function detailsOf({ connection }: Store, found: Conversation): Promise<De
   const indexLeftMs = Number(indexLeft) >= 0 ? Number(indexLeft) : null;
   const wrong: string[] = [];
   if (!state)
-    wrong.push('What is stored cannot be read as a state. A claim is refused; set replaces it, remove deletes it.');
+    wrong.push(
+      `What is stored cannot be read as a state. Every claim is refused. ${BEFORE_REMOVAL} ${removal(store, key)}`,
+    );
   if (state && leads === null) wrong.push('The index of its job is not there: the job does not find its channel.');
   if (state && typeof leads === 'string' && leads !== key) wrong.push('The index of its job leads to another channel.');
   if (leftMs === undefined) wrong.push('It has no deadline: it stays until it is removed.');
@@ -75,10 +81,10 @@ async function detailsOf({ connection }: Store, found: Conversation): Promise<De
     wrong.push('Its two keys do not expire together.');
   }
   const inbox = (entries as [string, string[]][]).map(([id, fields]) => ({ id, fields }));
-  return { indexLeftMs, inbox, wrong };
+  return { isIndexed: typeof leads === 'string', indexLeftMs, inbox, wrong };
 }
 
-function told(found: Conversation, { indexLeftMs, inbox, wrong }: Details): string {
+function told(found: Conversation, { isIndexed, indexLeftMs, inbox, wrong }: Details): string {
   const { channel, state, unread, silentMs, leftMs } = found;
   const lines = [
     `${styled('bold', `${shown(channel.platform)} ${shown(channel.channelId)}`)}${state ? `, job ${shown(state.jobId)}` : ''}`,
@@ -86,7 +92,8 @@ function told(found: Conversation, { indexLeftMs, inbox, wrong }: Details): stri
   ];
   if (state) {
     const index = shown(jobIndexKey(found.prefix, state.jobId));
-    lines.push(`index          ${index}, ${indexLeftMs === null ? 'no deadline' : `ends in ${span(indexLeftMs)}`}`);
+    const ends = indexLeftMs === null ? 'no deadline' : `ends in ${span(indexLeftMs)}`;
+    lines.push(`index          ${index}, ${isIndexed ? ends : 'not there'}`);
     lines.push(
       `question       ${state.pendingQuestionId ? `${shown(state.pendingQuestionId)} waits for an answer` : 'none waits'}`,
     );

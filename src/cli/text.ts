@@ -8,6 +8,16 @@ export function shown(text: string): string {
   return text.replace(UNSEEN, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
 }
 
+/** A text as one word of a command for a shell, with nothing in it that a terminal would obey or that would not be seen. */
+export function quoted(text: string): string {
+  const word = text.replaceAll("'", "'\\''");
+  const escaped = word.replace(UNSEEN, (character) => {
+    const code = character.codePointAt(0) ?? 0;
+    return `'$'\\U${code.toString(16).padStart(8, '0')}''`;
+  });
+  return `'${escaped}'`;
+}
+
 /** JSON in which every character that a terminal would obey is written as an escape of JSON. */
 export function shownJson(value: unknown, indent?: number): string {
   return JSON.stringify(value, undefined, indent).replace(UNSEEN, (character) =>

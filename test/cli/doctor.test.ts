@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import type { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -31,6 +33,7 @@ interface Finding {
   level: string;
   found: string;
   advice?: string;
+  command?: string;
 }
 
 async function doctor(check: string, args: string[] = [], env = {}): Promise<Finding[]> {
@@ -138,6 +141,23 @@ test('a user who is not there, and a cluster prefix without a cluster, are mista
   const { stderr, code } = await cli(['doctor', '--user', 'ghost'], { REDIS_URL: url });
   assert.is(code, 1);
   assert.match(stderr, /'ghost' not found/);
+});
+
+test('what cannot be read comes with a command that deletes it, as a shell takes it', async () => {
+  const channelId = 'it\'s "$(id)" \\';
+  await redis.set(`conversation:slack:${channelId}`, '{"secret": 1', 'PX', 60_000);
+  const command = (await doctor('keys')).find((finding) => finding.command)?.command ?? '';
+  const channel = ['--platform', 'slack', '--channel', channelId];
+  const shown = await cli(['show', ...channel], { REDIS_URL: url });
+  assert.ok(shown.stdout.includes(command), shown.stdout);
+  const released = await cli(['release', '--job', 'j', '--reason', 'r', '--yes', ...channel], { REDIS_URL: url });
+  assert.is(released.code, 1);
+  assert.ok(released.stderr.includes(command) && !released.stderr.includes('secret'), released.stderr);
+  const { stdout } = await promisify(execFile)('sh', ['-c', command.replace('redis-cli', "printf '%s\\n'")]);
+  const [, host, , port, name = '', ...call] = stdout.trim().split('\n');
+  assert.equal([host, port, name], ['127.0.0.1', new URL(url).port, 'FCALL']);
+  assert.equal(await redis.call(name, ...call), ['removed', '{"secret": 1']);
+  assert.match((await doctor('keys'))[0]?.found ?? '', 'Nothing is amiss');
 });
 
 test.run();

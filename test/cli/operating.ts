@@ -181,10 +181,12 @@ export function operating<T>(test: Test<T>, place: () => Place): void {
     assert.match(await wrong(), 'leads to another channel');
     await redis.del(JOB);
     assert.match(await wrong(), 'The index of its job is not there');
+    const { stdout } = await run('show', '--platform', 'slack', '--channel', 'C1');
+    assert.match(stdout, '\nindex          job-index:j1, not there\n');
     await redis.set(CHANNEL, '{"secret"', 'PX', 1_000_000);
-    assert.is(
+    assert.match(
       await wrong(),
-      'What is stored cannot be read as a state. A claim is refused; set replaces it, remove deletes it.',
+      /^What is stored cannot be read as a state\. Every claim is refused\. To delete it, .*: redis-cli -h \S+ -p \d+ FCALL conv_remove 1 'conversation:slack:C1'$/,
     );
   });
 

@@ -17,10 +17,10 @@ const test = suite('the command line and a Sentinel');
 const redis = withRedis(test);
 const START_LIMIT_MS = 10_000;
 
-let folder: string;
-let sentinel: ChildProcess;
-let port: number;
+const folders: string[] = [];
+const sentinels: ChildProcess[] = [];
 let serverPort: number;
+let port: number;
 
 test.before(async () => {
   const url = new URL((await redis.server()).url);
@@ -28,19 +28,27 @@ test.before(async () => {
   await new ConversationStore(client).claim(STATE);
   client.disconnect();
   serverPort = Number(url.port);
-  port = await freePort();
-  folder = mkdtempSync(join(tmpdir(), 'conversation-state-sentinel-'));
-  const config = join(folder, 'sentinel.conf');
-  writeFileSync(config, `port ${port}\nbind 127.0.0.1\ndir ${folder}\nsentinel monitor chat 127.0.0.1 ${url.port} 1\n`);
-  sentinel = spawn((await findRedisBinary()).path, [config, '--sentinel'], { stdio: 'ignore' });
-  await answers();
+  ({ port } = await startSentinel());
 });
 test.after(() => {
-  sentinel.kill('SIGKILL');
-  rmSync(folder, { recursive: true });
+  for (const sentinel of sentinels) sentinel.kill('SIGKILL');
+  for (const folder of folders) rmSync(folder, { recursive: true });
 });
 
-async function answers(): Promise<void> {
+async function startSentinel(): Promise<{ port: number; sentinel: ChildProcess }> {
+  const port = await freePort();
+  const folder = mkdtempSync(join(tmpdir(), 'conversation-state-sentinel-'));
+  folders.push(folder);
+  const config = join(folder, 'sentinel.conf');
+  const monitor = `sentinel monitor chat 127.0.0.1 ${serverPort} 1`;
+  writeFileSync(config, [`port ${port}`, 'bind 127.0.0.1', `dir ${folder}`, monitor, ''].join('\n'));
+  const sentinel = spawn((await findRedisBinary()).path, [config, '--sentinel'], { stdio: 'ignore' });
+  sentinels.push(sentinel);
+  await answers(port);
+  return { port, sentinel };
+}
+
+async function answers(port: number): Promise<void> {
   const admin = new Redis({ port, retryStrategy: () => 50, maxRetriesPerRequest: null });
   admin.on('error', () => {});
   const late = sleep(START_LIMIT_MS, undefined, { ref: false }).then(() => {
@@ -103,6 +111,22 @@ test('a name that the Sentinels do not know, and Sentinels that are not there, a
   failed(
     await cli(['check', '--sentinel', `127.0.0.1:${await freePort()}`, '--name', 'chat']),
     'chat (by Sentinel): none of the Sentinels could be reached.',
+  );
+});
+
+test('a Sentinel that takes connections and never answers does not keep the next one from being asked', async () => {
+  const { port: stopped, sentinel } = await startSentinel();
+  sentinel.kill('SIGSTOP');
+  const { stdout, stderr, code } = await cli([
+    ...['check', '--sentinel', `127.0.0.1:${stopped},127.0.0.1:${port}`, '--name', 'chat'],
+  ]);
+  assert.equal([stdout, stderr, code], ['chat (by Sentinel)  conversation 1.0.0 is there\n', '', 0]);
+});
+
+test('a server in place of a Sentinel is said to be none', async () => {
+  failed(
+    await cli(['check', '--sentinel', `127.0.0.1:${serverPort}`, '--name', 'chat']),
+    'chat (by Sentinel): what answers there is not a Sentinel, which listens on port 26379 as a rule.',
   );
 });
 

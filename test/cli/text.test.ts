@@ -2,7 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { nearest } from '../../src/cli/help.ts';
 import { readSentinels } from '../../src/cli/sentinel.ts';
-import { lengthOf, shown, shownJson, span, tableOf, wrapped } from '../../src/cli/text.ts';
+import { lengthOf, quoted, shown, shownJson, span, tableOf, wrapped } from '../../src/cli/text.ts';
 
 const test = suite('how the command line writes and reads');
 
@@ -43,6 +43,11 @@ test('a table is cut at the columns that may be, then loses those that may go, a
   assert.equal(tableOf(columns, rows, 16), ['A       B      C', '01234…  bbbb   1', 'x             22']);
   assert.equal(tableOf(columns, rows, 13), ['A           C', '01234567…   1', 'x          22']);
   assert.ok(tableOf(columns, rows, 13).every((line) => line.length <= 13 && !line.includes('b')));
+});
+
+test('a word for a shell keeps what a terminal would obey or not show as an escape', () => {
+  assert.is(quoted("it's"), "'it'\\''s'");
+  assert.is(quoted('a\u202eb\u{e0001}'), "'a'$'\\U0000202e''b'$'\\U000e0001'''");
 });
 
 test('a character takes the columns that it has on a terminal, and none is cut in two', () => {

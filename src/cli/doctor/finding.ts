@@ -7,6 +7,8 @@ export interface Finding {
   found: string;
   /** What to do about it. */
   advice?: string;
+  /** The advice as a command to copy. */
+  command?: string;
 }
 
 export function ok(check: string, found: string): Finding {

@@ -6,6 +6,7 @@ import type { StoredConversationState } from '../../state.ts';
 import { parse } from '../../text.ts';
 import type { Store } from '../connect.ts';
 import { readState, serverTime } from '../look.ts';
+import { BEFORE_REMOVAL, removal } from '../removal.ts';
 import { shown } from '../text.ts';
 import { type Finding, ok, warning, wrong } from './finding.ts';
 
@@ -23,7 +24,7 @@ const UNSWEPT_MS = 600_000;
 const PROBLEMS = {
   unreadable: [
     'Conversations that cannot be read',
-    'Every call for such a channel fails with CONVCORRUPT. Look with show; remove by platform and channel deletes one.',
+    `Every call for such a channel fails with CONVCORRUPT. Look with show first. ${BEFORE_REMOVAL}`,
   ],
   endless: [
     'Conversations without a deadline',
@@ -103,7 +104,7 @@ export async function keyFindings(store: Store, hear: (looked: number) => void):
     }
     counts.push(`${isWhole ? '' : 'the first '}${count.toLocaleString('en')} ${count === 1 ? one : all}`);
   }
-  const problems = [...found].map(([problem, keys]) => told(problem, keys));
+  const problems = [...found].map(([problem, keys]) => told(store, problem, keys));
   return [
     problems.length === 0
       ? ok('keys', `No problems in ${counts.join(', ')}.`)
@@ -112,11 +113,12 @@ export async function keyFindings(store: Store, hear: (looked: number) => void):
   ];
 }
 
-function told(problem: Problem, keys: readonly string[]): Finding {
+function told(store: Store, problem: Problem, keys: readonly string[]): Finding {
   const [what, advice] = PROBLEMS[problem];
   const some = `${keys.slice(0, EXAMPLES).map(shown).join(', ')}${keys.length > EXAMPLES ? ', …' : ''}`;
   const found = `${what}: ${keys.length.toLocaleString('en')} (${some}).`;
-  return (IS_WRONG.includes(problem) ? wrong : warning)('keys', found, advice);
+  const finding = (IS_WRONG.includes(problem) ? wrong : warning)('keys', found, advice);
+  return problem === 'unreadable' ? { ...finding, command: removal(store, keys[0] ?? '') } : finding;
 }
 
 async function* keysOf({ connection, space }: Store, name: string, type: 'string' | 'stream') {

@@ -1,0 +1,70 @@
+import { Cluster } from 'ioredis';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { slotOf } from '../../scripts/redis/slot.ts';
+import { ConversationStore } from '../../src/index.ts';
+import { kill, type Node, restart, settled, startNode, stopAll } from '../cluster/nodes.ts';
+import { cli, failed } from './cli.ts';
+
+const test = suite('the command line on a cluster in trouble');
+const PREFIX = '{t}:';
+const STATE = { platform: 'slack', channelId: 'C1', userId: 'U1', project: 'p', ticketId: 1, startedAt: new Date() };
+
+// The one that the command line is given, and the one that holds the slot of the prefix.
+let entry: Node;
+let other: Node;
+let store: ConversationStore;
+let client: Cluster;
+
+test.before(async () => {
+  [entry, other] = await Promise.all([startNode(), startNode()]);
+  await entry.admin.cluster('ADDSLOTSRANGE', 0, 8_191);
+  await other.admin.cluster('ADDSLOTSRANGE', 8_192, 16_383);
+  assert.ok(slotOf(PREFIX) > 8_191);
+  await entry.admin.cluster('MEET', '127.0.0.1', other.port);
+  await settled([entry, other]);
+});
+test.before.each(async () => {
+  await other.admin.flushall();
+  client = new Cluster([{ host: '127.0.0.1', port: entry.port }]);
+  store = new ConversationStore(client, { prefix: PREFIX, silentAfterMs: 3_600_000 });
+  await store.claim({ ...STATE, jobId: 'j1' });
+});
+test.after.each(() => client.disconnect());
+test.after(stopAll);
+
+function run(...args: string[]) {
+  return cli([...args, '--url', `redis://127.0.0.1:${entry.port}`, '--prefix', PREFIX]);
+}
+
+test('a master that does not answer is named, and not the one that was asked for the cluster', async () => {
+  other.process.kill('SIGSTOP');
+  try {
+    failed(await run('list'), `127.0.0.1:${other.port}: no answer within 5 s.`);
+  } finally {
+    other.process.kill('SIGCONT');
+    await settled([entry, other]);
+  }
+});
+
+test('a master that takes no connection, or not this user, is named', async () => {
+  await kill(other);
+  try {
+    const said = `127.0.0.1:${other.port}: the connection was refused; no server listens there.`;
+    failed(await run('list'), said);
+    failed(await run('due'), said);
+    const { stdout, stderr, code } = await run('doctor');
+    assert.match(stdout, `\n127.0.0.1:${other.port}\n✗ server       Could not be asked: the connection was refused; `);
+    assert.match(stdout, '\n! keys         Not looked at, because not every master could be asked.\n');
+    assert.match(stderr, /^(One thing is|2 things are) wrong\.\n$/);
+    assert.is(code, 1);
+  } finally {
+    await restart(other);
+    await settled([entry, other]);
+  }
+  await entry.admin.call('ACL', 'SETUSER', 'oncall', 'on', '>secret', '~*', '+@all');
+  const args = ['list', '--url', `redis://oncall:secret@127.0.0.1:${entry.port}`, '--prefix', PREFIX];
+  failed(await cli(args), `127.0.0.1:${other.port}: the user name or the password is wrong.`);
+});
+
+test.run();
