@@ -2,16 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
 import { checkBoolean, checkEntryId, checkMessageId, checkMilliseconds, checkObject, flat } from './arguments.ts';
 import { type Connection, connect } from './connection.ts';
-import {
-  convAnswer,
-  convClaim,
-  convGet,
-  convGetByJob,
-  convRemove,
-  convSet,
-  convSetPending,
-  convUpdate,
-} from './conversation.gen.ts';
+import * as library from './conversation.gen.ts';
 import { invalidArgument } from './errors.ts';
 import { type Journal, journal } from './journal.ts';
 import { inboxKey, keyBeside, pairKeys, referenceKeys, streamKeys } from './keys/keys.ts';
@@ -35,12 +26,12 @@ import type {
   AnswerResult,
   ChannelReference,
   ClaimResult,
-  ConversationPatch,
   ConversationReference,
   DueJob,
   FencedReference,
   InboxEntry,
   NewConversationState,
+  ConversationPatch as Patch,
   RemoveResult,
   StoredConversationState as Stored,
   UpdateResult,
@@ -48,16 +39,17 @@ import type {
 import { parse, parseOrNull, serialize, withIds } from './text.ts';
 import { traced } from './trace.ts';
 
+type Stream = PublishOptions | NoStream;
+type Updated<Extra extends object> = Promise<UpdateResult<Stored<Extra>>>;
+type Answered<Extra extends object> = Promise<AnswerResult<Stored<Extra>>>;
+
 /**
  * Answers which job runs for a channel, and which channel a job belongs to. `Extra` types the members that the
- * application adds to a state. All times are whole milliseconds.
+ * application adds to a state. All times are whole milliseconds. Every call is one command on the wire; on a cluster, a
+ * call by channel alone or by job alone is two. `inbox`, `due` and `list` may send more.
  *
- * Every call is one command on the wire; on a cluster, a call by channel alone or by job alone is two. `inbox`, `due`
- * and `list` may send more.
- *
- * Each method names the codes of the ConversationError that it throws. Besides, every method that asks the server may
- * throw what `ready` throws, on a cluster CLUSTER_UNAVAILABLE, and the client's own error where the server or the
- * connection failed.
+ * Every method throws ConversationError INVALID_ARGUMENT for what is wrong without asking the server. A method that asks
+ * it throws the codes that it names, what `ready` throws, on a cluster CLUSTER_UNAVAILABLE, and the client's own error.
  * @example
  * const store = new ConversationStore(new Redis());
  * const { outcome, state } = await store.claim({ ...message, jobId, startedAt: new Date() }, { ttlMs: 60_000 });
@@ -70,7 +62,7 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
   readonly #journal: Journal;
 
   /**
-   * Makes a store and sends nothing yet.
+   * Sends nothing yet.
    * @param client A `Redis` or `Cluster` of ioredis. It stays the caller's: the store never closes it.
    * @throws ConversationError INVALID_ARGUMENT, also on a cluster with neither a hash tag in the prefix nor `sharded`
    */
@@ -84,9 +76,9 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
   }
 
   /**
-   * Claims a channel for a job: of any number of claims, one is told `claimed`. With `queue`, a claim that comes while
-   * another job holds the channel adds those fields to that job's inbox. Only `claimed` changes a deadline.
-   * @throws ConversationError INVALID_ARGUMENT, CONVSTATE, CONVCORRUPT, CONVJOB, WRONGTYPE: do not start the job
+   * Claims a channel for a job: of any number of claims, one is `claimed`, and only that changes deadlines. With `queue`,
+   * a claim that comes while another job holds the channel adds those fields to that job's inbox.
+   * @throws ConversationError CONVSTATE, CONVCORRUPT, CONVJOB, WRONGTYPE: do not start the job
    */
   async claim(state: NewConversationState<Extra>, options: ClaimOptions = {}): Promise<ClaimResult<Stored<Extra>>> {
     return this.#call('claim', state, options, async ({ ttlMs, queue, replicas, timeoutMs = 1000 }) => {
@@ -99,7 +91,11 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
         rest: queue === undefined ? undefined : flat('queue', queue),
       };
       const waiting = replicas === undefined ? undefined : this.#connection.waiting(keys, { replicas, timeoutMs });
-      const { outcome, state: text } = await convClaim(waiting?.functions ?? this.#connection.functions, keys, args);
+      const { outcome, state: text } = await library.convClaim(
+        waiting?.functions ?? this.#connection.functions,
+        keys,
+        args,
+      );
       if (outcome === 'duplicate') return { outcome, state: parseOrNull(text) };
       // The library never leaves the state out here. Taken for a duplicate, the message would be lost.
       const stored = parse<Stored<Extra>>(text ?? '');
@@ -110,35 +106,34 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
   }
 
   /**
-   * Stores a state whatever stood there: the last write wins. Returns the state it replaced, or null where there was
-   * none or it could not be read.
-   * @throws ConversationError INVALID_ARGUMENT, CONVSTATE, CONVJOB, WRONGTYPE
+   * Stores a state whatever stood there: the last write wins. Returns what it replaced; null if nothing readable.
+   * @throws ConversationError CONVSTATE, CONVJOB, WRONGTYPE
    */
   async set(state: NewConversationState<Extra>, options: WriteOptions = {}): Promise<Stored<Extra> | null> {
     return this.#call('set', state, options, async ({ ttlMs }) => {
       const keys = pairKeys(this.#space, state);
       const args = { state: serialize('the state', state), ttlMs: this.#ttl(ttlMs), silentMs: this.#silentMs };
-      const replaced = await convSet(this.#connection.functions, keys, args);
+      const replaced = await library.convSet(this.#connection.functions, keys, args);
       this.#journal.changed('stored', state);
       return replaced === null ? null : this.#journal.ended(replaced, state);
     });
   }
 
   /**
-   * Reads a conversation and changes nothing. Returns its state, or null where there is none or, with `jobId`, that job
-   * does not hold the channel. A cluster's client with `scaleReads` asks a replica.
-   * @throws ConversationError INVALID_ARGUMENT, CONVCORRUPT, WRONGTYPE: do not treat the channel as free
+   * Reads a conversation and changes nothing. Returns null where there is none, or the job of `jobId` does not hold the
+   * channel. A cluster's client with `scaleReads` asks a replica.
+   * @throws ConversationError CONVCORRUPT, WRONGTYPE: do not treat the channel as free
    */
   async get(ref: ConversationReference): Promise<Stored<Extra> | null> {
     return this.#call('get', ref, {}, async () =>
-      parseOrNull(await convGet(this.#connection.functions, referenceKeys(this.#space, ref))),
+      parseOrNull(await library.convGet(this.#connection.functions, referenceKeys(this.#space, ref))),
     );
   }
 
   /**
    * Reads the conversation that a job holds and renews its deadlines: a message from a job is a sign of life. Returns
    * its state, or null where the job holds no channel any more: stop it.
-   * @throws ConversationError INVALID_ARGUMENT, CONVCORRUPT, WRONGTYPE
+   * @throws ConversationError CONVCORRUPT, WRONGTYPE
    */
   async getByJobId(jobId: string, options: GetByJobIdOptions = {}): Promise<Stored<Extra> | null> {
     return this.#call('getByJobId', { jobId }, options, async ({ ttlMs, renew = true }) => {
@@ -146,35 +141,25 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
       const args = { ttlMs: this.#ttl(ttlMs), silentMs: this.#silentMs };
       const { functions } = this.#connection;
       const isSign = checkBoolean('renew', renew);
-      return parseOrNull(await (isSign ? convGetByJob(functions, { job }, args) : convGet(functions, { job })));
+      return parseOrNull(
+        await (isSign ? library.convGetByJob(functions, { job }, args) : library.convGet(functions, { job })),
+      );
     });
   }
 
   /**
    * Puts members into the state and leaves every other byte of it alone. With `stream`, adds fields to a stream in the
    * same step, for the job to read: a stop, say. `ref` then has to name the job.
-   * @throws ConversationError INVALID_ARGUMENT, CONVSTATE, CONVCORRUPT, WRONGTYPE
+   * @throws ConversationError CONVSTATE, CONVCORRUPT, WRONGTYPE
    */
-  async update(
-    ref: FencedReference,
-    patch: ConversationPatch<Extra>,
-    options: UpdateOptions & PublishOptions,
-  ): Promise<UpdateResult<Stored<Extra>>>;
-  async update(
-    ref: ConversationReference,
-    patch: ConversationPatch<Extra>,
-    options?: UpdateOptions & NoStream,
-  ): Promise<UpdateResult<Stored<Extra>>>;
-  async update(
-    ref: ConversationReference,
-    patch: ConversationPatch<Extra>,
-    options: UpdateOptions & (PublishOptions | NoStream) = {},
-  ): Promise<UpdateResult<Stored<Extra>>> {
+  update(ref: FencedReference, patch: Patch<Extra>, options: UpdateOptions & PublishOptions): Updated<Extra>;
+  update(ref: ConversationReference, patch: Patch<Extra>, options?: UpdateOptions & NoStream): Updated<Extra>;
+  async update(ref: ConversationReference, patch: Patch<Extra>, options: UpdateOptions & Stream = {}): Updated<Extra> {
     return this.#call('update', ref, options, async ({ deliveryId, ttlMs, ...publish }) => {
       if (deliveryId !== undefined) checkMessageId('deliveryId', deliveryId);
       const { keys, rest } = streamKeys(this.#space, ref, publish);
       const args = { patch: serialize('the patch', patch), ttlMs: this.#ttl(ttlMs), deliveryId, rest };
-      const { outcome, state } = await convUpdate(this.#connection.functions, keys, args);
+      const { outcome, state } = await library.convUpdate(this.#connection.functions, keys, args);
       if (outcome === 'gone' || state === null) return { outcome: 'gone', state: null };
       if (outcome === 'updated') this.#journal.changed(outcome, ref);
       return { outcome, state: parse(state) };
@@ -183,10 +168,9 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
 
   /**
    * Stores which question is pending, that is, waits for an answer. While one is pending, no renewal makes the
-   * conversation end sooner. Returns the new state, or null where there is no conversation or, with `jobId`, that job
-   * does not hold the channel.
+   * conversation end sooner. Returns the new state, or null where `get` does.
    * @param questionId At most 1024 bytes without control characters. Each question has one of its own.
-   * @throws ConversationError INVALID_ARGUMENT, CONVSTATE (larger than 256 KiB), CONVCORRUPT, WRONGTYPE
+   * @throws ConversationError CONVSTATE (larger than 256 KiB), CONVCORRUPT, WRONGTYPE
    */
   async setPendingQuestion(
     ref: ConversationReference,
@@ -199,41 +183,25 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
     });
   }
 
-  /**
-   * Clears the pending question without an answer. Returns the same as `setPendingQuestion`.
-   * @throws ConversationError INVALID_ARGUMENT, CONVCORRUPT, WRONGTYPE
-   */
+  /** Clears the pending question without an answer. Returns and throws the same as `setPendingQuestion`. */
   async clearPendingQuestion(ref: ConversationReference, options: WriteOptions = {}): Promise<Stored<Extra> | null> {
     return this.#call('clearPendingQuestion', ref, options, ({ ttlMs }) => this.#setPending(ref, '', ttlMs));
   }
 
   /**
-   * Answers the pending question: of any number of answers, one is `accepted`. With `stream`, adds fields to a stream in
-   * the same step, for the job to read; `ref` then has to name the job. When the same `answerId` is sent again, it is
-   * `accepted` again, and the stream gets no second entry.
-   * @throws ConversationError INVALID_ARGUMENT, CONVSTATE (larger than 256 KiB), CONVCORRUPT, WRONGTYPE
+   * Answers the pending question: of any number of answers, one is `accepted`, again when it is sent again. With
+   * `stream`, adds fields to a stream in the same step, once, for the job to read; `ref` then has to name the job.
+   * @throws ConversationError CONVSTATE (larger than 256 KiB), CONVCORRUPT, WRONGTYPE
    */
-  async answerQuestion(
-    ref: FencedReference,
-    questionId: string,
-    options: AnswerOptions & PublishOptions,
-  ): Promise<AnswerResult<Stored<Extra>>>;
-  async answerQuestion(
-    ref: ConversationReference,
-    questionId: string,
-    options?: AnswerOptions & NoStream,
-  ): Promise<AnswerResult<Stored<Extra>>>;
-  async answerQuestion(
-    ref: ConversationReference,
-    questionId: string,
-    options: AnswerOptions & (PublishOptions | NoStream) = {},
-  ): Promise<AnswerResult<Stored<Extra>>> {
+  answerQuestion(ref: FencedReference, questionId: string, options: AnswerOptions & PublishOptions): Answered<Extra>;
+  answerQuestion(ref: ConversationReference, questionId: string, options?: AnswerOptions & NoStream): Answered<Extra>;
+  async answerQuestion(ref: ConversationReference, id: string, options: AnswerOptions & Stream = {}): Answered<Extra> {
     return this.#call('answerQuestion', ref, options, async ({ answerId = randomUUID(), ttlMs, ...publish }) => {
-      checkMessageId('questionId', questionId);
+      checkMessageId('questionId', id);
       if (answerId !== '') checkMessageId('answerId', answerId);
       const { keys, rest } = streamKeys(this.#space, ref, publish);
-      const args = { questionId, answerId, ttlMs: this.#ttl(ttlMs), rest };
-      const { outcome, state } = await convAnswer(this.#connection.functions, keys, args);
+      const args = { questionId: id, answerId, ttlMs: this.#ttl(ttlMs), rest };
+      const { outcome, state } = await library.convAnswer(this.#connection.functions, keys, args);
       if (outcome === 'gone' || state === null) return { outcome: 'gone', state: null };
       const found = parse<Stored<Extra>>(state);
       if (outcome === 'accepted') this.#journal.changed('answered', found);
@@ -244,14 +212,14 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
   /**
    * Removes a conversation, so that its channel is free. A reference with `jobId` removes only what that job still
    * holds. With `lastSeen`, nothing is removed while the inbox has an entry that the job has not read.
-   * @throws ConversationError INVALID_ARGUMENT, CONVCORRUPT (only with `jobId` in `ref`), WRONGTYPE
+   * @throws ConversationError CONVCORRUPT (only with `jobId` in `ref`), WRONGTYPE
    */
   async remove(ref: ConversationReference, options: RemoveOptions = {}): Promise<RemoveResult<Stored<Extra>>> {
     return this.#call('remove', ref, options, async ({ lastSeen, retry = false }) => {
       const keys = referenceKeys(this.#space, ref);
       if (lastSeen !== undefined) checkEntryId('lastSeen', lastSeen);
       const args = { lastSeen, retry: checkBoolean('retry', retry) ? ('1' as const) : undefined };
-      const { outcome, state } = await convRemove(this.#connection.functions, keys, args);
+      const { outcome, state } = await library.convRemove(this.#connection.functions, keys, args);
       if (outcome === 'lapsed') return { outcome, state: parseOrNull(state) };
       if (outcome === 'gone' || state === null) return { outcome: 'gone', state: null };
       if (outcome !== 'removed') return { outcome, state: parse(state) };
@@ -264,61 +232,50 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
   /**
    * Reads what is in the inbox now, the oldest first; with `jobId`, only while that job holds the channel. What comes
    * later is found by another call with `after`, or by XREAD BLOCK on `inboxKey`, through a client of its own.
-   * @throws ConversationError INVALID_ARGUMENT, CONVCORRUPT, WRONGTYPE, when it is iterated
+   * @throws ConversationError CONVCORRUPT, WRONGTYPE, when it is iterated
    */
   inbox(ref: ConversationReference, options: InboxOptions = {}): AsyncGenerator<InboxEntry> {
     return inboxEntries(this.#connection, this.#space, this.#journal, ref, options);
   }
 
-  /**
-   * Returns the key of a channel's inbox, for a client that waits for entries. The client's `keyPrefix` is not in it.
-   * @throws ConversationError INVALID_ARGUMENT
-   */
+  /** Returns the key of a channel's inbox, for a client that waits for entries; without the client's `keyPrefix`. */
   inboxKey(ref: ChannelReference): string {
     return inboxKey(this.#space, ref);
   }
 
   /**
-   * Returns the jobs that gave no sign of life for `silentAfterMs`, the longest silent first. One that was returned is
-   * not returned again within `leaseMs`, so that one caller at a time looks into it. See whether the job runs; then
-   * call `getByJobId` if it does, or `remove` it and tell the channel. A state that cannot be read is null; `remove`
-   * throws for it, so catch what one job throws and go on with the next.
-   * @throws ConversationError INVALID_ARGUMENT, WRONGTYPE, when it is iterated
+   * Returns the jobs that gave no sign of life for `silentAfterMs`, the longest silent first, each to one caller within
+   * `leaseMs`. Call `getByJobId` if the job runs, else `remove` it and tell the channel. Catch what one of them throws
+   * (its state may be unreadable, and is null then), and go on with the next.
+   * @throws ConversationError WRONGTYPE, when it is iterated
    */
   due(options: DueOptions = {}): AsyncGenerator<DueJob<Stored<Extra>>> {
     return silentJobs(this.#connection, this.#space, this.#journal, options);
   }
 
   /**
-   * Returns the state of every conversation that can be read, in no order, each once. One that starts or ends meanwhile
-   * may be missing. It scans all keys, on a cluster of every master: use it for people and clean-ups, not for every
-   * message.
-   * @throws ConversationError INVALID_ARGUMENT, when it is iterated
+   * Returns the state of every conversation that can be read, in no order, each once; one that starts or ends meanwhile
+   * may be missing. It scans all keys, of every master: for people and clean-ups, not for every message.
    */
   list(options: ListOptions = {}): AsyncGenerator<Stored<Extra>> {
     return conversations(this.#connection, this.#space, this.#journal, options);
   }
 
-  /**
-   * Returns a new job id for a channel, fit for the name of a Kubernetes job. With `sharded`, it leads to the channel's
-   * keys.
-   * @throws ConversationError INVALID_ARGUMENT
-   */
+  /** Returns a new job id, fit for the name of a Kubernetes job. With `sharded`, it leads to this channel's keys. */
   newJobId(channel: ChannelReference): string {
     return newJobId(channel);
   }
 
   /**
-   * Returns the key of the application with this name, under the store's prefix and, on a cluster, in the slot of the
-   * conversation: the `stream` that `update` or `answerQuestion` writes to, say, for the client that reads it.
-   * @throws ConversationError INVALID_ARGUMENT
+   * Returns a key of the application, under the store's prefix and, on a cluster, in the slot of the conversation: for
+   * the client that reads the `stream` that `update` or `answerQuestion` writes to, say.
    */
   key(ref: ConversationReference, name: string): string {
     return keyBeside(this.#space, ref, name);
   }
 
   /**
-   * Loads or checks the library, once; the first call of another method does it too.
+   * Loads or checks the library, once, as the first call of any other method does.
    * @throws ConversationError LIBRARY_MISSING, LIBRARY_OUTDATED (with `load: 'never'`), LIBRARY_TOO_NEW, LIBRARY_FOREIGN
    */
   async ready(): Promise<void> {
@@ -335,8 +292,8 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
   }
 
   async #setPending(ref: ConversationReference, questionId: string, ttlMs?: number): Promise<Stored<Extra> | null> {
-    const keys = referenceKeys(this.#space, ref);
-    const text = await convSetPending(this.#connection.functions, keys, { questionId, ttlMs: this.#ttl(ttlMs) });
+    const [keys, args] = [referenceKeys(this.#space, ref), { questionId, ttlMs: this.#ttl(ttlMs) }];
+    const text = await library.convSetPending(this.#connection.functions, keys, args);
     if (text === null) this.#journal.notThere(ref);
     return parseOrNull(text);
   }
