@@ -157,7 +157,10 @@ test('what cannot be read comes with a command that deletes it, as a shell takes
   const [, host, , port, name = '', ...call] = stdout.trim().split('\n');
   assert.equal([host, port, name], ['127.0.0.1', new URL(url).port, 'FCALL']);
   assert.equal(await redis.call(name, ...call), ['removed', '{"secret": 1']);
-  assert.equal((await doctor('keys')).map(({ level }) => level), ['ok']);
+  assert.equal(
+    (await doctor('keys')).map(({ level }) => level),
+    ['ok'],
+  );
 });
 
 test.run();
