@@ -441,7 +441,7 @@ local function put(text, is_there, name, value, quoted)
   return text:sub(1, at - 1) .. ',' .. (quoted or '"' .. name .. '"') .. ':' .. value .. text:sub(at)
 end
 
--- The most members that are put into a text one by one.
+-- The most members that are put into a text one by one, which for one or a few takes half the time of a walk.
 local FEW = 8
 
 -- The same for any number of members, in one walk. One by one, 3000 of them would keep the server for many seconds.

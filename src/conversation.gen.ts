@@ -8,7 +8,7 @@ export const LIBRARY_NAME = 'conversation';
 export const LIBRARY_VERSION = '1.0.0';
 
 /** The SHA-256 of LIBRARY_SOURCE, in hexadecimal. */
-export const LIBRARY_SHA256 = '173daa8b53d2231f639234bbd66923b966c10b82a0547b361bb229696164aa52';
+export const LIBRARY_SHA256 = '8d955d7d4e593e87959e3317195b00d8bf422518cfb6d47afa6e5a68e886cc3c';
 
 /**
  * The functions, their flags, the keys that they may touch, and the parts of their replies. A reply of one part is
@@ -979,7 +979,7 @@ local function put(text, is_there, name, value, quoted)
   return text:sub(1, at - 1) .. ',' .. (quoted or '"' .. name .. '"') .. ':' .. value .. text:sub(at)
 end
 
--- The most members that are put into a text one by one.
+-- The most members that are put into a text one by one, which for one or a few takes half the time of a walk.
 local FEW = 8
 
 -- The same for any number of members, in one walk. One by one, 3000 of them would keep the server for many seconds.
