@@ -40,7 +40,7 @@ export function operating<T>(test: Test<T>, place: () => Place): void {
     assert.equal([stderr, code], ['', 0]);
     const [head = '', line = '', end] = stdout.split('\n');
     assert.is(head, 'PLATFORM  CHANNEL  JOB  PROJECT  TICKET  STARTED  QUESTION  UNREAD  SILENT   LEFT');
-    assert.match(line, /^slack {5}C1 {7}j1 {3}web {6}12 +2h {2}q1 +1 +1m(\ds)? {2}1h59m$/);
+    assert.match(line, /^slack {5}C1 {7}j1 {3}web {6}12 +2h {2}q1 +1 +1m(\d+s)? {2}1h59m$/);
     assert.is(end, '');
   });
 
