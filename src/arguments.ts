@@ -98,7 +98,7 @@ export function checkEntryId(name: string, value: string): string {
   throw invalidArgument(`${name} must be the id of an inbox entry, or 0`);
 }
 
-/** @throws ConversationError INVALID_ARGUMENT where this is no logger, before a call that it should hear of. */
+/** @throws ConversationError INVALID_ARGUMENT where this is no logger, so that no call fails over it later. */
 export function checkLogger(logger: Logger | undefined): Logger | undefined {
   const names = ['debug', 'info', 'warn', 'error'] as const;
   if (logger === undefined || names.every((name) => typeof logger?.[name] === 'function')) return logger;

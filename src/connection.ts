@@ -13,7 +13,7 @@ const CALL_ATTEMPTS = 3;
 
 /** The way to a server or a cluster with the library on it. Calls are the same for both. */
 export interface Connection {
-  /** The functions. Where the server turns out to have lost the library, it is loaded again or missed in so many words. */
+  /** The functions. Where the server turns out to have lost the library, it is loaded again, or LIBRARY_MISSING is thrown. */
   functions: FunctionClient;
   /** The functions for a claim that waits for replicas to have it. */
   waiting(keys: PairKeys, durability: Durability): Waiting;

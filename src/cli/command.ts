@@ -12,7 +12,7 @@ export const OPTIONS = {
   channel: { type: 'string', value: 'ID', summary: 'the channel on its platform' },
   job: { type: 'string', value: 'ID', summary: 'the job' },
   silent: { type: 'boolean', summary: 'only those whose job is silent' },
-  waiting: { type: 'boolean', summary: 'only those with a question that waits for an answer' },
+  waiting: { type: 'boolean', summary: 'only those with a pending question' },
   sort: {
     type: 'string',
     value: 'COLUMN',

@@ -26,13 +26,14 @@ const COLUMNS: readonly Column[] = [
 
 const FILTERS = [...STORE, 'platform', 'silent', 'waiting', 'sort'] as const;
 const NOTES = [
-  'STARTED says how long ago that was. QUESTION waits for an answer. UNREAD counts the messages in the inbox. SILENT says',
+  'STARTED says how long ago that was. QUESTION is the pending one. UNREAD counts the messages in the inbox. SILENT says',
   'for how long a watched job has been silent for too long; one that a sweep has just looked at does not count until its',
   'lease ends. LEFT is the time to live.',
 ];
 
 export const list: Command = {
-  summary: 'shows every conversation: its channel, its job, what waits, whether the job is silent',
+  summary:
+    'shows every conversation: its channel, its job, its pending question, unread messages, and whether the job is silent',
   options: [...FILTERS, 'json'],
   examples: ['list --silent', 'list --platform slack --sort started'],
   notes: [...NOTES, 'It scans all keys and changes nothing. With --sort the whole list is held in memory.'],

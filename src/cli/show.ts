@@ -95,7 +95,7 @@ function told(found: Conversation, { isIndexed, indexLeftMs, inbox, wrong }: Det
     const ends = indexLeftMs === null ? 'no deadline' : `ends in ${span(indexLeftMs)}`;
     lines.push(`index          ${index}, ${isIndexed ? ends : 'not there'}`);
     lines.push(
-      `question       ${state.pendingQuestionId ? `${shown(state.pendingQuestionId)} waits for an answer` : 'none waits'}`,
+      `question       ${state.pendingQuestionId ? `${shown(state.pendingQuestionId)} is pending` : 'none is pending'}`,
     );
     const { lastAnswer } = state;
     if (lastAnswer) lines.push(`last answer    ${shown(lastAnswer.answerId)}, to ${shown(lastAnswer.questionId)}`);

@@ -117,6 +117,15 @@ test('each right that the store needs is missed where a user lacks it', async ()
   }
 });
 
+test("somebody on call, whose own rights are fewer than an app's, is told to name the user of the apps", async () => {
+  const looks = ['+info', '+fcall_ro', '+hello', '+time', '+acl|whoami', '+acl|dryrun'];
+  await redis.call('ACL', 'SETUSER', 'looker', 'on', '>p', '-@all', ...looks);
+  const env = { REDIS_URL: url.replace('redis://', 'redis://looker:p@') };
+  const advice = async (...args: string[]) => (await doctor('rights', args, env))[0]?.advice;
+  assert.match((await advice()) ?? '', /^If this is not the user of the apps, name that one: --user app\./);
+  assert.match((await advice('--user', 'looker')) ?? '', /^Give it the rights/);
+});
+
 test('a library that is missing, and a user who may not look, are said; the rest is looked at all the same', async () => {
   await redis.function('FLUSH');
   assert.is((await doctor('library'))[0]?.found, 'There is no library conversation.');

@@ -40,7 +40,7 @@ export function operating<T>(test: Test<T>, place: () => Place): void {
     assert.equal([stderr, code], ['', 0]);
     const [head = '', line = '', end] = stdout.split('\n');
     assert.is(head, 'PLATFORM  CHANNEL  JOB  PROJECT  TICKET  STARTED  QUESTION  UNREAD  SILENT   LEFT');
-    assert.match(line, /^slack {5}C1 {7}j1 {3}web {6}12 +2h {2}q1 +1 +1m(\ds)? {2}1h59m$/);
+    assert.match(line, /^slack {5}C1 {7}j1 {3}web {6}12 +2h {2}q1 +1 +1m(\d+s)? {2}1h59m$/);
     assert.is(end, '');
   });
 
@@ -128,7 +128,7 @@ export function operating<T>(test: Test<T>, place: () => Place): void {
     );
     assert.match(
       stdout,
-      /\nquestion {7}none waits\nlast answer {4}yes, to q1\ninbox {10}1 unread\n {2}\d+-0 {2}text=more\n/,
+      /\nquestion {7}none is pending\nlast answer {4}yes, to q1\ninbox {10}1 unread\n {2}\d+-0 {2}text=more\n/,
     );
     assert.match(stdout, /\n {4}"userId": "U1",\n/);
     assert.not.match(stdout, /^wrong/m);
@@ -152,7 +152,7 @@ export function operating<T>(test: Test<T>, place: () => Place): void {
       await redis.persist(CHANNEL);
       await redis.persist(JOB);
       const { stdout } = await run('show', '--job', 'j1', '--platform', 'slack', '--channel', 'C1');
-      assert.match(stdout, /, no deadline\nindex {10}job-index:j1, no deadline\nquestion {7}q1 waits for an answer\n/);
+      assert.match(stdout, /, no deadline\nindex {10}job-index:j1, no deadline\nquestion {7}q1 is pending\n/);
       assert.match(stdout, /\nsilent {9}for 1m(\ds)? longer than it may be\ninbox {10}22 unread\n/);
       assert.match(stdout, / n=19\n {2}and 2 more\nstate\n/);
       assert.match(stdout, /\nwrong {10}It has no deadline: it stays until it is removed\.\n$/);

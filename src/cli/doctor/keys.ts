@@ -20,7 +20,7 @@ const APART_MS = 100;
 /** A job that has been due for this long was looked at by no sweep. */
 const UNSWEPT_MS = 600_000;
 
-/** What can be amiss with a key: what is said of those found, what that means, and what to do. */
+/** What can be wrong with a key: what is said of those found, what that means, and what to do. */
 const PROBLEMS = {
   unreadable: [
     'Conversations that cannot be read',
@@ -48,7 +48,7 @@ const PROBLEMS = {
   ],
   jobless: [
     'Watched jobs that no longer hold their channel',
-    'The next sweep hears of them and takes them off the watch. Where they stay for longer, no sweep runs.',
+    'The next sweep gets them and takes them off the watch. Where they stay for longer, no sweep runs.',
   ],
   unswept: [
     'Watched jobs that are silent and that no sweep has looked at for ten minutes',
@@ -60,7 +60,7 @@ type Problem = keyof typeof PROBLEMS;
 
 const IS_WRONG: readonly Problem[] = ['unreadable', 'endless', 'apart', 'unindexed'];
 
-/** Looks for what is amiss with the store's keys. `hear` is told now and then how many were looked at. */
+/** Looks for what is wrong with the store's keys. `hear` is told now and then how many were looked at. */
 export async function keyFindings(store: Store, hear: (looked: number) => void): Promise<Finding[]> {
   const found = new Map<Problem, string[]>();
   let looked = 0;
@@ -88,7 +88,7 @@ export async function keyFindings(store: Store, hear: (looked: number) => void):
     for await (const keys of batches) {
       await Promise.all(
         keys.map(async (key) => {
-          // What was written between two reads looks amiss once.
+          // What was written between two reads looks wrong once.
           const problem = (await problemOf(store, key)) && (await problemOf(store, key));
           if (!problem) return;
           if (!found.has(problem)) found.set(problem, []);
