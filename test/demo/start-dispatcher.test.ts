@@ -1,7 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createDispatcher } from '../../scripts/start/dispatcher.ts';
 import type { ChatMessage, JobMessage } from '../../scripts/start/events.ts';
+import { sweep } from '../../scripts/start/sweep.ts';
 import { ConversationStore, type StoredConversationState } from '../../src/index.ts';
 import { dump, withRedis } from '../support/redis.ts';
 
@@ -168,6 +170,19 @@ test('job ids are names that Kubernetes takes', async () => {
   const { jobId, ticketId } = holder(await dispatch(message('1', 'please fix Shop2-1204 in web.shop_2, thanks')));
   assert.is(ticketId, 'SHOP2-1204');
   assert.match(jobId, /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/);
+});
+
+test('a state that cannot be read does not keep the sweep from the jobs behind it', async () => {
+  const { client } = await dispatcher();
+  const store = new ConversationStore(client, { silentAfterMs: 1 });
+  const common = { platform: 'slack', userId: 'U1', project: 'todo', ticketId: 65, startedAt: new Date() };
+  for (const n of [1, 2, 3]) await store.claim({ ...common, channelId: `C${n}`, jobId: `j${n}` });
+  await client.set('conversation:slack:C1', 'no JSON', 'KEEPTTL');
+  await sleep(10);
+  const swept: string[] = [];
+  for await (const { job, outcome } of sweep(store, async (jobId) => jobId === 'j2'))
+    swept.push(`${job.jobId} ${outcome}`);
+  assert.equal(swept, ['j1 failed', 'j2 alive', 'j3 removed']);
 });
 
 test.run();
