@@ -35,11 +35,20 @@ export async function loadOn(client: Redis, { force = false }: LoadOptions = {})
   // A newer one of the same major version serves this client too, so that a program that was rolled back starts.
   if (!force && report.found !== null && compareVersions(report.found, LIBRARY_VERSION) > 0) return report;
   try {
-    await client.function('LOAD', 'REPLACE', LIBRARY_SOURCE);
+    // Where there was none, one that has come meanwhile is not replaced unseen.
+    await (report.present
+      ? client.function('LOAD', 'REPLACE', LIBRARY_SOURCE)
+      : client.function('LOAD', LIBRARY_SOURCE));
   } catch (error) {
+    if (!report.present && isTaken(error)) return loadOn(client, { force });
     throw fromClient(error);
   }
   return { ...report, loaded: true };
+}
+
+/** Whether the server answered that a library, or a function, of this name has come meanwhile. */
+function isTaken(error: unknown): boolean {
+  return /^ERR (Library|Function) .* already exists/i.test((error as Error).message);
 }
 
 /** @throws ConversationError LIBRARY_FOREIGN */

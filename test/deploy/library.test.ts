@@ -390,4 +390,36 @@ test('the logger hears at debug that the library was loaded, and nothing where i
   assert.equal(heard, [`library conversation ${LIBRARY_VERSION} loaded`]);
 });
 
+test('what comes to a server between the look and the load is not replaced', async () => {
+  const stranger = "#!lua name=conversation\nredis.register_function('chat', function() return 1 end)";
+  const namesake = "#!lua name=other\nredis.register_function('conv_get', function() return 1 end)";
+  for (const [source, wanted] of [
+    [libraryOf('1.2.0'), 'ready'],
+    [libraryOf('2.0.0'), 'LIBRARY_TOO_NEW'],
+    [stranger, 'LIBRARY_FOREIGN'],
+    [namesake, 'LIBRARY_FOREIGN'],
+    [libraryOf('0.9.0'), 'ready'],
+  ] as const) {
+    await client.function('FLUSH');
+    const slow = await redis.connect();
+    const look = (...args: string[]) => slow.call('FUNCTION', ...args);
+    let looks = 0;
+    Object.assign(slow, {
+      async function(...args: string[]) {
+        const found = await look(...args);
+        // The store looks for a stranger, and then for what it would replace.
+        if (args[0] === 'LIST' && ++looks === 2) await client.function('LOAD', source);
+        return found;
+      },
+    });
+    const outcome = await new ConversationStore(slow).ready().then(
+      () => 'ready',
+      (error: ConversationError) => error.code,
+    );
+    assert.is(outcome, wanted);
+    const kept = JSON.stringify(await client.function('LIST', 'WITHCODE')).includes(JSON.stringify(source));
+    assert.is(kept, source !== libraryOf('0.9.0'), 'only an older one is replaced');
+  }
+});
+
 test.run();
