@@ -164,6 +164,15 @@ it('a name that is written with escapes is told from a value that reads like it'
   assert.equal(await at.call('conv_update', PAIR, '{"a-b":2}'), ['updated', wanted]);
 });
 
+it('a name with signs is not taken for a pattern', async (at) => {
+  const stored = json({ 'a-b': 1, b: 2, 'c%': 3, 'd.': 4, 'd+': 5 });
+  await at.call('conv_set', PAIR, stored);
+  for (const [name, value] of Object.entries({ 'a-b': 10, 'c%': 30, 'd.': 40, 'd+': 50 })) {
+    await at.call('conv_update', PAIR, JSON.stringify({ [name]: value }));
+  }
+  assert.is(await at.redis.get(CHANNEL), json({ 'a-b': 10, b: 2, 'c%': 30, 'd.': 40, 'd+': 50 }));
+});
+
 it('the members of a state that are its own can be patched while they stay valid', async (at) => {
   await at.call('conv_set', PAIR, json());
   const patch = { userId: 'U2', project: 'p', ticketId: 'WEB-1', startedAt: '2026-02-01T00:00:00Z' };
