@@ -137,6 +137,11 @@ test('release asks, and does what it is told', async () => {
   assert.match(kept.text, 'Nothing was changed.');
   assert.is(kept.code, 1);
   assert.ok(await store.get(STATE));
+  for (const key of ['\u0003', '\u0004']) {
+    const left = await onTerminal(args, { keys: [['[y/N] ', key]] });
+    assert.is(linesOf(left.text).at(-1), 'Nothing was changed.');
+    assert.is(left.code, 1);
+  }
   const released = await onTerminal(args, { keys: [['[y/N] ', 'y\r']] });
   assert.match(released.text, 'released slack C1 from job j1: hangs (ann)');
   assert.is(released.code, 0);
