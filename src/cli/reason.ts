@@ -39,6 +39,9 @@ const REPLIES: [RegExp, string][] = [
   [/^(Protocol error|Unknown RESP type)/i, 'what answers there is not a Redis server.'],
 ];
 
+const UNAVAILABLE =
+  'the slot of the conversation is half moved, or no node serves it. Try again in a moment. conversation-state doctor ' +
+  'tells which slot or which master it is.';
 const NO_TLS = 'Without TLS the address begins with redis://';
 
 /** How a server was asked. */
@@ -52,6 +55,7 @@ export interface Tried {
 export function reasonOf(error: unknown, tried: Tried): string {
   // A name with several addresses fails with one error for each.
   if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0], tried);
+  if (isConversationError(error, 'CLUSTER_UNAVAILABLE')) return UNAVAILABLE;
   if (isConversationError(error)) return sentence(error.message);
   const { code = '', message }: NodeJS.ErrnoException = error instanceof Error ? error : new Error(String(error));
   const known = CODES[code] ?? REPLIES.find(([pattern]) => pattern.test(message))?.[1];
