@@ -37,6 +37,41 @@ function run(...args: string[]) {
   return cli([...args, '--url', `redis://127.0.0.1:${entry.port}`, '--prefix', PREFIX]);
 }
 
+test('what is in a slot that is half moved is shown all the same, and doctor names the slot', async () => {
+  const [slot, key] = [slotOf(PREFIX), `${PREFIX}conversation:slack:C1`];
+  const ids = await Promise.all([entry, other].map(async ({ admin }) => String(await admin.cluster('MYID'))));
+  const [to = '', from = ''] = ids;
+  await client.zadd(`${PREFIX}conversation-watch`, Date.now() - 60_000, `j1\n${key}`);
+  await entry.admin.cluster('SETSLOT', slot, 'IMPORTING', from);
+  await other.admin.cluster('SETSLOT', slot, 'MIGRATING', to);
+  await other.admin.call('MIGRATE', '127.0.0.1', entry.port, key, 0, 5_000);
+  try {
+    const shown = await run('show', '--job', 'j1');
+    assert.match(shown.stdout, /^slack C1, job j1\n/, shown.stderr);
+    const due = await run('due');
+    assert.match(due.stdout, /\nslack +C1 +j1 +1m\S* +held\n/, due.stderr);
+    failed(
+      await run('release', '--job', 'j1', '--reason', 'r', '--yes'),
+      `127.0.0.1:${entry.port}: the slot of the conversation is half moved, or no node serves it. Try again in a ` +
+        'moment. conversation-state doctor tells which slot or which master it is.',
+    );
+    const { stdout, code } = await run('doctor');
+    assert.match(
+      stdout,
+      `! slots        On the move: ${slot}. Calls for a conversation in it wait or fail meanwhile.\n`,
+    );
+    assert.match(
+      stdout,
+      `               Where nobody moves slots now: redis-cli --cluster fix 127.0.0.1:${entry.port}\n`,
+    );
+    assert.is(code, 0, stdout);
+  } finally {
+    await other.admin.cluster('SETSLOT', slot, 'STABLE');
+    await entry.admin.call('MIGRATE', '127.0.0.1', other.port, key, 0, 5_000);
+    await entry.admin.cluster('SETSLOT', slot, 'STABLE');
+  }
+});
+
 test('a master that does not answer is named, and not the one that was asked for the cluster', async () => {
   other.process.kill('SIGSTOP');
   try {
