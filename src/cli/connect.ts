@@ -58,7 +58,7 @@ export async function withServer<T>(values: Values, task: (server: Server) => Pr
     await Promise.race([client.connect(), late]);
     clearTimeout(timer);
     isConnected = true;
-    return await task({ client, name, tls });
+    return await Promise.race([task({ client, name, tls }), unheard()]);
   } catch (error) {
     if (error instanceof Failure) throw error;
     if (isConversationError(error, 'INVALID_ARGUMENT')) throw new Failure(`${error.message}.`, USAGE_ERROR);
@@ -69,6 +69,11 @@ export async function withServer<T>(values: Values, task: (server: Server) => Pr
     clearTimeout(timer);
     client.disconnect();
   }
+}
+
+/** Fails with what the client tells nobody: that ASKING was refused, which it sends where a slot is on the move. */
+function unheard(): Promise<never> {
+  return new Promise((_, reject) => process.on('unhandledRejection', reject));
 }
 
 /** Connects to a server or to the whole cluster of a node, and finds the store on it that the options name. */

@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { slotOf } from '../../scripts/redis/slot.ts';
 import { ConversationStore } from '../../src/index.ts';
 import { kill, type Node, restart, settled, startNode, stopAll } from '../cluster/nodes.ts';
+import { linesOf, pageOf, words } from '../docs/pages.ts';
 import { cli, failed } from './cli.ts';
 
 const test = suite('the command line on a cluster in trouble');
@@ -37,6 +38,17 @@ function run(...args: string[]) {
   return cli([...args, '--url', `redis://127.0.0.1:${entry.port}`, '--prefix', PREFIX]);
 }
 
+/** Runs it as the user of docs/security.md for somebody on call. */
+async function runOnCall(args: string[], ...rules: string[]) {
+  const lines = linesOf(pageOf('docs/security.md'), 'sh').map(words);
+  for (const { admin } of [entry, other]) {
+    for (const [command = '', ...words] of lines.filter((line) => line[2] === 'oncall')) {
+      await admin.call(command, ...words.map((word) => word.replace('~', `~${PREFIX}`)), ...rules);
+    }
+  }
+  return cli([...args, '--url', `redis://oncall:oncall-password@127.0.0.1:${entry.port}`, '--prefix', PREFIX]);
+}
+
 test('what is in a slot that is half moved is shown all the same, and doctor names the slot', async () => {
   const [slot, key] = [slotOf(PREFIX), `${PREFIX}conversation:slack:C1`];
   const ids = await Promise.all([entry, other].map(async ({ admin }) => String(await admin.cluster('MYID'))));
@@ -55,6 +67,12 @@ test('what is in a slot that is half moved is shown all the same, and doctor nam
       `127.0.0.1:${entry.port}: the slot of the conversation is half moved, or no node serves it. Try again in a ` +
         'moment. conversation-state doctor tells which slot or which master it is.',
     );
+    for (const args of [['list'], ['show', '--job', 'j1'], ['due']]) {
+      const { stdout, stderr } = await runOnCall(args);
+      assert.match(stdout, 'slack', stderr);
+    }
+    const lacking = `127.0.0.1:${entry.port}: this user may not run ASKING. Wanted is the right +asking.`;
+    failed(await runOnCall(['show', '--job', 'j1'], '-asking'), lacking);
     const { stdout, code } = await run('doctor');
     assert.match(
       stdout,
