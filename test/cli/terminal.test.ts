@@ -79,6 +79,7 @@ test('list fits the terminal, cuts ids with an ellipsis and leaves out what matt
     assert.equal(others, []);
     for (const each of [head, line]) assert.ok(each.length <= columns, `${each.length} of ${columns}: ${each}`);
     assert.is(head.includes('PROJECT'), columns >= 120);
+    assert.is(line.includes(LONG.channelId), columns >= 120, line);
     assert.is(line.includes('…'), columns < 200);
     assert.match(head, /UNREAD {2}SILENT {3}LEFT$/);
     assert.is(line.length, head.length);
