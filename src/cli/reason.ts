@@ -66,7 +66,7 @@ export function reasonOf(error: unknown, tried: Tried): string {
   }
   if (message.startsWith('NOPERM')) return withoutRight(message);
   if (code === 'ECONNRESET' || code === 'EPIPE' || /clos(ed|ing)|disconnected/i.test(message)) {
-    return 'the connection was closed before an answer came. If the server requires TLS, the address begins with rediss://';
+    return 'the connection was closed before an answer came. Look whether the server still runs; if it requires TLS, the address begins with rediss://';
   }
   if (/SSL|TLS|EPROTO/.test(code)) return `TLS failed: ${tlsReason(code, message)}`;
   if (/CERT|SIGNATURE/.test(code)) return `TLS failed: ${certificateReason(message)}`;
