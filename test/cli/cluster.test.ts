@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Cluster } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -9,6 +10,8 @@ import { cli, failed } from './cli.ts';
 
 const test = suite('the command line on a cluster in trouble');
 const PREFIX = '{t}:';
+/** After a command was given up, and before its master is: 5 s and 2 s more. */
+const RESUME_MS = 6_000;
 const STATE = { platform: 'slack', channelId: 'C1', userId: 'U1', project: 'p', ticketId: 1, startedAt: new Date() };
 
 // The one that the command line is given, and the one that holds the slot of the prefix.
@@ -96,6 +99,26 @@ test('a master that does not answer is named, and not the one that was asked for
     failed(await run('list'), `127.0.0.1:${other.port}: no answer within 5 s.`);
   } finally {
     other.process.kill('SIGCONT');
+    await settled([entry, other]);
+  }
+});
+
+test('where no answer came and every master answers again, no node is blamed', async () => {
+  const monitor = await other.admin.monitor();
+  let resumed: Promise<void> | undefined;
+  monitor.on('monitor', (_, [, name]) => {
+    if (resumed || name !== 'conv_get') return;
+    other.process.kill('SIGSTOP');
+    resumed = sleep(RESUME_MS).then(() => void other.process.kill('SIGCONT'));
+  });
+  try {
+    failed(
+      await run('list'),
+      `the cluster of 127.0.0.1:${entry.port}: no answer within 5 s. All its masters answer now: try again.`,
+    );
+  } finally {
+    await resumed;
+    monitor.disconnect();
     await settled([entry, other]);
   }
 });
