@@ -58,7 +58,7 @@ export async function withServer<T>(values: Values, task: (server: Server) => Pr
     await Promise.race([client.connect(), late]);
     clearTimeout(timer);
     isConnected = true;
-    return await task({ client, name, tls });
+    return await Promise.race([task({ client, name, tls }), unheard()]);
   } catch (error) {
     if (error instanceof Failure) throw error;
     if (isConversationError(error, 'INVALID_ARGUMENT')) throw new Failure(`${error.message}.`, USAGE_ERROR);
@@ -69,6 +69,11 @@ export async function withServer<T>(values: Values, task: (server: Server) => Pr
     clearTimeout(timer);
     client.disconnect();
   }
+}
+
+/** Fails with what the client tells nobody: that ASKING was refused, which it sends where a slot is on the move. */
+function unheard(): Promise<never> {
+  return new Promise((_, reject) => process.on('unhandledRejection', reject));
 }
 
 /** Connects to a server or to the whole cluster of a node, and finds the store on it that the options name. */
@@ -93,9 +98,19 @@ export function withStore<T>(values: Values, task: (store: Store) => Promise<T>)
 async function ofMasters(entry: Redis, error: unknown, tls: boolean): Promise<unknown> {
   if (error instanceof Failure || (isConversationError(error) && error.code !== 'CLUSTER_UNAVAILABLE')) return error;
   const failures = await failedMasters(entry);
-  if (failures.length === 0) return error;
+  if (failures?.length === 0 && isLost(error)) {
+    const { host, port } = entry.options;
+    const reason = reasonOf(error, { tls, limitMs: LIMIT_MS });
+    return new Failure(`the cluster of ${host}:${port}: ${reason} All its masters answer now: try again.`);
+  }
+  if (!failures?.length) return error;
   const lines = failures.map(({ address, error }) => `${address}: ${reasonOf(error, { tls, limitMs: LIMIT_MS })}`);
   return new Failure(lines.sort().join('\n'));
+}
+
+/** Whether a command had no answer at all. */
+function isLost(error: unknown): boolean {
+  return error instanceof Error && (error.message === 'Command timed out' || error.message === CLOSED);
 }
 
 /** A client for the whole cluster that a node belongs to. */
@@ -121,8 +136,7 @@ async function clusterOf(entry: Redis): Promise<Cluster> {
 /** Why it failed. A Sentinel answers much as a server does, so its errors tell only half of it. */
 async function explained(client: Redis, error: unknown, tried: Tried): Promise<string> {
   // One that gave no answer would be waited for once more.
-  const isMute = error instanceof Error && error.message === 'Command timed out';
-  const mode = client.status === 'ready' && !isMute ? await modeOf(client).catch(() => undefined) : undefined;
+  const mode = client.status === 'ready' && !isLost(error) ? await modeOf(client).catch(() => undefined) : undefined;
   if (mode === 'sentinel') {
     return (
       'this is a Sentinel, not the server that it watches. ' +

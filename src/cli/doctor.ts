@@ -50,9 +50,10 @@ async function lookAtServers(server: Server, { prefix = '', sharded = false, use
   const { client, name, tls } = server;
   const cluster = (await modeOf(client)) === 'cluster';
   const space = checkKeyspace({ prefix, sharded }, cluster, '');
-  const look = async (master: Redis) => {
+  const look = async (master: Redis, address: string) => {
     const rights = permitted('rights', rightsFindings(master, space, { user, cluster, stream }));
-    return { findings: (await Promise.all([serverFindings(master), rights])).flat() };
+    const moving = cluster ? movingSlots(master, address) : [];
+    return { findings: (await Promise.all([serverFindings(master), moving, rights])).flat() };
   };
   const masters = (await onMasters(client, look)).map((result) => {
     const address = cluster ? result.address : name;
@@ -83,6 +84,17 @@ async function slotsOf(client: Redis): Promise<Finding[]> {
 
 const AGAIN = 'Mend that, then look again.';
 const UNSEEN = warning('keys', 'Not looked at, because not every master could be asked.', AGAIN);
+
+/** A move that was broken off leaves a slot that serves no call which names two of its keys. */
+async function movingSlots(master: Redis, address: string): Promise<Finding[]> {
+  const own = /^.*\bmyself\b.*$/m.exec(String(await master.cluster('NODES')))?.[0] ?? '';
+  // `[slot->-node]` and `[slot-<-node]`
+  const slots = [...own.matchAll(/\[(\d+)-[<>]-/g)].map(([, slot]) => slot);
+  if (slots.length === 0) return [];
+  const some = `${slots.slice(0, 5).join(', ')}${slots.length > 5 ? ` and ${slots.length - 5} more` : ''}`;
+  const found = `On the move: ${some}. Calls for a conversation in it wait or fail meanwhile.`;
+  return [warning('slots', found, `Where nobody moves slots now: redis-cli --cluster fix ${address}`)];
+}
 
 async function keysOf(values: Values): Promise<Finding[]> {
   try {

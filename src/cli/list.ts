@@ -28,7 +28,7 @@ const FILTERS = [...STORE, 'platform', 'silent', 'waiting', 'sort'] as const;
 const NOTES = [
   'STARTED says how long ago that was. QUESTION is the pending one. UNREAD counts the messages in the inbox. SILENT says',
   'for how long a watched job has been silent for too long; one that a sweep has just looked at does not count until its',
-  'lease ends. LEFT is the time to live.',
+  'lease ends. LEFT is the time to live. On a terminal, long ids are cut and columns left out; | less shows them whole.',
 ];
 
 export const list: Command = {

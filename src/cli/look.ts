@@ -3,6 +3,7 @@ import { isConversationError } from '../errors.ts';
 import {
   channelOf,
   furtherKeys,
+  jobIndexKey,
   type ReferenceKeys,
   referenceKeys,
   watchedIn,
@@ -55,9 +56,10 @@ export async function readState(
   const leads = conversation ?? (await connection.read('get', job ?? ''));
   if (leads === null) return null;
   const isKey = typeof leads === 'string' && leads.startsWith(`${prefix}${CONVERSATION}`);
-  const keys = [isKey ? leads : undefined, job].filter((key) => key !== undefined);
-  const text = await connection.read('fcall_ro', 'conv_get', String(keys.length), ...keys);
-  return typeof text === 'string' ? text : null;
+  // By one key: where a slot is half moved, a call that names two of its keys waits for both to be on one node.
+  const text = await connection.read('fcall_ro', 'conv_get', '1', isKey ? leads : (job ?? ''));
+  if (typeof text !== 'string') return null;
+  return job === undefined || job === jobIndexKey(prefix, parse<JobReference>(text).jobId) ? text : null;
 }
 
 /** Every conversation, in batches, in no order. */

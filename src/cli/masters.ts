@@ -2,13 +2,13 @@ import type { Redis } from 'ioredis';
 import { type NodeFailure, openMasters } from '../cluster/masters.ts';
 
 /** How long a master may take to say that it is there, once a command has failed. */
-const LIMIT_MS = 1_000;
+const LIMIT_MS = 2_000;
 
 /**
- * The masters of a cluster that cannot be asked, and why. What the client of a cluster says of a command that failed does
- * not tell on which node that was.
+ * The masters of a cluster that cannot be asked, and why; undefined where the node that was named cannot. What the client
+ * of a cluster says of a command that failed does not tell on which node that was.
  */
-export async function failedMasters(entry: Redis): Promise<NodeFailure[]> {
+export async function failedMasters(entry: Redis): Promise<NodeFailure[] | undefined> {
   const asker = entry.duplicate({ commandTimeout: LIMIT_MS, connectTimeout: LIMIT_MS });
   asker.on('error', () => {});
   try {
@@ -16,8 +16,7 @@ export async function failedMasters(entry: Redis): Promise<NodeFailure[]> {
     close();
     return masters.flatMap(({ address, error }) => (error ? [{ address, error }] : []));
   } catch {
-    // Then it is the node that was named, and the message names it anyway.
-    return [];
+    return undefined;
   } finally {
     asker.disconnect();
   }

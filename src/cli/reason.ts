@@ -39,6 +39,9 @@ const REPLIES: [RegExp, string][] = [
   [/^(Protocol error|Unknown RESP type)/i, 'what answers there is not a Redis server.'],
 ];
 
+const UNAVAILABLE =
+  'the slot of the conversation is half moved, or no node serves it. Try again in a moment. conversation-state doctor ' +
+  'tells which slot or which master it is.';
 const NO_TLS = 'Without TLS the address begins with redis://';
 
 /** How a server was asked. */
@@ -52,6 +55,7 @@ export interface Tried {
 export function reasonOf(error: unknown, tried: Tried): string {
   // A name with several addresses fails with one error for each.
   if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0], tried);
+  if (isConversationError(error, 'CLUSTER_UNAVAILABLE')) return UNAVAILABLE;
   if (isConversationError(error)) return sentence(error.message);
   const { code = '', message }: NodeJS.ErrnoException = error instanceof Error ? error : new Error(String(error));
   const known = CODES[code] ?? REPLIES.find(([pattern]) => pattern.test(message))?.[1];
@@ -62,7 +66,7 @@ export function reasonOf(error: unknown, tried: Tried): string {
   }
   if (message.startsWith('NOPERM')) return withoutRight(message);
   if (code === 'ECONNRESET' || code === 'EPIPE' || /clos(ed|ing)|disconnected/i.test(message)) {
-    return 'the connection was closed before an answer came. If the server requires TLS, the address begins with rediss://';
+    return 'the connection was closed before an answer came. Look whether the server still runs; if it requires TLS, the address begins with rediss://';
   }
   if (/SSL|TLS|EPROTO/.test(code)) return `TLS failed: ${tlsReason(code, message)}`;
   if (/CERT|SIGNATURE/.test(code)) return `TLS failed: ${certificateReason(message)}`;

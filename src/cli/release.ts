@@ -91,7 +91,13 @@ async function isConfirmed(state: StoredConversationState): Promise<boolean> {
   const question = `Release ${shown(platform)} ${shown(channelId)} from job ${shown(jobId)}, started ${shown(startedAt)}? [y/N] `;
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    return /^y(es)?$/i.test((await terminal.question(styled('bold', question, process.stderr))).trim());
+    const answer = terminal.question(styled('bold', question, process.stderr));
+    // Ctrl-C and Ctrl-D are a no like any other.
+    const said = await answer.catch(() => {
+      process.stderr.write('\n');
+      return 'n';
+    });
+    return /^y(es)?$/i.test(said.trim());
   } finally {
     terminal.close();
   }

@@ -59,7 +59,7 @@ export function styled(style: Style, text: string, stream: NodeJS.WriteStream = 
 /** A column of a table. */
 export interface Column {
   head: string;
-  /** What is cut first where the table is too wide: down to this many characters. */
+  /** What is cut first where the table is too wide, the last such column before the others: down to this many characters. */
   min?: number;
   /** Columns are left out where cutting is not enough, the highest number first; never without one. */
   spare?: number;
@@ -74,7 +74,8 @@ export function tableOf(columns: readonly Column[], rows: readonly string[][], w
     return { ...column, full, width: full, isHere: true };
   });
   const excess = () => fitted.reduce((sum, each) => sum + (each.isHere ? each.width + 2 : 0), -2) - width;
-  for (const each of fitted) {
+  // What tells one row from another stands first.
+  for (const each of [...fitted].reverse()) {
     if (each.min !== undefined) each.width -= Math.min(Math.max(0, each.width - each.min), Math.max(0, excess()));
   }
   const rank = ({ spare = 0 }: Column) => spare;

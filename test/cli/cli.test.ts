@@ -304,7 +304,7 @@ test('a server that hangs up, or is no Redis, is told apart', async () => {
   const closing = await listen(createServer((socket) => socket.destroy()));
   failed(
     await cli(['check', '--url', `redis://127.0.0.1:${closing}`]),
-    `127.0.0.1:${closing}: the connection was closed before an answer came. If the server requires TLS, the address begins with rediss://`,
+    `127.0.0.1:${closing}: the connection was closed before an answer came. Look whether the server still runs; if it requires TLS, the address begins with rediss://`,
   );
   const http = await listen(createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')));
   failed(

@@ -1,13 +1,17 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Cluster } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { slotOf } from '../../scripts/redis/slot.ts';
 import { ConversationStore } from '../../src/index.ts';
 import { kill, type Node, restart, settled, startNode, stopAll } from '../cluster/nodes.ts';
+import { linesOf, pageOf, words } from '../docs/pages.ts';
 import { cli, failed } from './cli.ts';
 
 const test = suite('the command line on a cluster in trouble');
 const PREFIX = '{t}:';
+/** After a command was given up, and before its master is: 5 s and 2 s more. */
+const RESUME_MS = 6_000;
 const STATE = { platform: 'slack', channelId: 'C1', userId: 'U1', project: 'p', ticketId: 1, startedAt: new Date() };
 
 // The one that the command line is given, and the one that holds the slot of the prefix.
@@ -37,12 +41,84 @@ function run(...args: string[]) {
   return cli([...args, '--url', `redis://127.0.0.1:${entry.port}`, '--prefix', PREFIX]);
 }
 
+/** Runs it as the user of docs/security.md for somebody on call. */
+async function runOnCall(args: string[], ...rules: string[]) {
+  const lines = linesOf(pageOf('docs/security.md'), 'sh').map(words);
+  for (const { admin } of [entry, other]) {
+    for (const [command = '', ...words] of lines.filter((line) => line[2] === 'oncall')) {
+      await admin.call(command, ...words.map((word) => word.replace('~', `~${PREFIX}`)), ...rules);
+    }
+  }
+  return cli([...args, '--url', `redis://oncall:oncall-password@127.0.0.1:${entry.port}`, '--prefix', PREFIX]);
+}
+
+test('what is in a slot that is half moved is shown all the same, and doctor names the slot', async () => {
+  const [slot, key] = [slotOf(PREFIX), `${PREFIX}conversation:slack:C1`];
+  const ids = await Promise.all([entry, other].map(async ({ admin }) => String(await admin.cluster('MYID'))));
+  const [to = '', from = ''] = ids;
+  await client.zadd(`${PREFIX}conversation-watch`, Date.now() - 60_000, `j1\n${key}`);
+  await entry.admin.cluster('SETSLOT', slot, 'IMPORTING', from);
+  await other.admin.cluster('SETSLOT', slot, 'MIGRATING', to);
+  await other.admin.call('MIGRATE', '127.0.0.1', entry.port, key, 0, 5_000);
+  try {
+    const shown = await run('show', '--job', 'j1');
+    assert.match(shown.stdout, /^slack C1, job j1\n/, shown.stderr);
+    const due = await run('due');
+    assert.match(due.stdout, /\nslack +C1 +j1 +1m\S* +held\n/, due.stderr);
+    failed(
+      await run('release', '--job', 'j1', '--reason', 'r', '--yes'),
+      `127.0.0.1:${entry.port}: the slot of the conversation is half moved, or no node serves it. Try again in a ` +
+        'moment. conversation-state doctor tells which slot or which master it is.',
+    );
+    for (const args of [['list'], ['show', '--job', 'j1'], ['due']]) {
+      const { stdout, stderr } = await runOnCall(args);
+      assert.match(stdout, 'slack', stderr);
+    }
+    const lacking = `127.0.0.1:${entry.port}: this user may not run ASKING. Wanted is the right +asking.`;
+    failed(await runOnCall(['show', '--job', 'j1'], '-asking'), lacking);
+    const { stdout, code } = await run('doctor');
+    assert.match(
+      stdout,
+      `! slots        On the move: ${slot}. Calls for a conversation in it wait or fail meanwhile.\n`,
+    );
+    assert.match(
+      stdout,
+      `               Where nobody moves slots now: redis-cli --cluster fix 127.0.0.1:${entry.port}\n`,
+    );
+    assert.is(code, 0, stdout);
+  } finally {
+    await other.admin.cluster('SETSLOT', slot, 'STABLE');
+    await entry.admin.call('MIGRATE', '127.0.0.1', other.port, key, 0, 5_000);
+    await entry.admin.cluster('SETSLOT', slot, 'STABLE');
+  }
+});
+
 test('a master that does not answer is named, and not the one that was asked for the cluster', async () => {
   other.process.kill('SIGSTOP');
   try {
     failed(await run('list'), `127.0.0.1:${other.port}: no answer within 5 s.`);
   } finally {
     other.process.kill('SIGCONT');
+    await settled([entry, other]);
+  }
+});
+
+test('where no answer came and every master answers again, no node is blamed', async () => {
+  const monitor = await other.admin.monitor();
+  let resumed: Promise<void> | undefined;
+  monitor.on('monitor', (_, [, name]) => {
+    if (resumed || name !== 'conv_get') return;
+    other.process.kill('SIGSTOP');
+    resumed = sleep(RESUME_MS).then(() => void other.process.kill('SIGCONT'));
+  });
+  try {
+    failed(
+      await run('list'),
+      `the cluster of 127.0.0.1:${entry.port}: no answer within 5 s. All its masters answer now: try again.`,
+    );
+  } finally {
+    await resumed;
+    monitor.disconnect();
     await settled([entry, other]);
   }
 });

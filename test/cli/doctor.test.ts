@@ -152,6 +152,23 @@ test('a user who is not there, and a cluster prefix without a cluster, are mista
   assert.match(stderr, /'ghost' not found/);
 });
 
+test('a user who may call none of the functions that write is taken for somebody on call, unless it is named', async () => {
+  await redis.call('ACL', 'SETUSER', 'oncall', 'reset', 'on', '>p', '~*', '+@all', '-fcall');
+  const env = { REDIS_URL: url.replace('redis://', 'redis://oncall:p@') };
+  const [own] = await doctor('rights', [], env);
+  assert.is(own?.level, 'warning');
+  assert.is(own?.found, 'User oncall only looks, so its rights are not those of an app.');
+  assert.is(own?.advice, "Name the app's user to have its rights checked: --user app.");
+  assert.is((await doctor('rights', ['--user', 'oncall'], env))[0]?.level, 'wrong');
+  for (const rules of [
+    ['+fcall', '-zadd'],
+    ['+zadd', 'resetkeys', '~other:*'],
+  ]) {
+    await redis.call('ACL', 'SETUSER', 'oncall', ...rules);
+    assert.is((await doctor('rights', [], env))[0]?.level, 'wrong', rules.join(' '));
+  }
+});
+
 test('what cannot be read comes with a command that deletes it, as a shell takes it', async () => {
   const channelId = 'it\'s "$(id)" \\';
   await redis.set(`conversation:slack:${channelId}`, '{"secret": 1', 'PX', 60_000);

@@ -79,6 +79,7 @@ test('list fits the terminal, cuts ids with an ellipsis and leaves out what matt
     assert.equal(others, []);
     for (const each of [head, line]) assert.ok(each.length <= columns, `${each.length} of ${columns}: ${each}`);
     assert.is(head.includes('PROJECT'), columns >= 120);
+    assert.is(line.includes(LONG.channelId), columns >= 120, line);
     assert.is(line.includes('…'), columns < 200);
     assert.match(head, /UNREAD {2}SILENT {3}LEFT$/);
     assert.is(line.length, head.length);
@@ -137,6 +138,11 @@ test('release asks, and does what it is told', async () => {
   assert.match(kept.text, 'Nothing was changed.');
   assert.is(kept.code, 1);
   assert.ok(await store.get(STATE));
+  for (const key of ['\u0003', '\u0004']) {
+    const left = await onTerminal(args, { keys: [['[y/N] ', key]] });
+    assert.is(linesOf(left.text).at(-1), 'Nothing was changed.');
+    assert.is(left.code, 1);
+  }
   const released = await onTerminal(args, { keys: [['[y/N] ', 'y\r']] });
   assert.match(released.text, 'released slack C1 from job j1: hangs (ann)');
   assert.is(released.code, 0);

@@ -45,6 +45,16 @@ test('a table is cut at the columns that may be, then loses those that may go, a
   assert.ok(tableOf(columns, rows, 13).every((line) => line.length <= 13 && !line.includes('b')));
 });
 
+test('of the columns that may be cut, the last one is cut first', () => {
+  const columns = [
+    { head: 'A', min: 3 },
+    { head: 'B', min: 3 },
+  ];
+  const rows = [['aaaaaa', 'bbbbbb']];
+  assert.is(tableOf(columns, rows, 12)[1], 'aaaaaa  bbb…');
+  assert.is(tableOf(columns, rows, 9)[1], 'aaa…  bb…');
+});
+
 test('a word for a shell keeps what a terminal would obey or not show as an escape', () => {
   assert.is(quoted("it's"), "'it'\\''s'");
   assert.is(quoted('a\u202eb\u{e0001}'), "'a'$'\\U0000202e''b'$'\\U000e0001'''");

@@ -80,10 +80,10 @@ for (const [where, admin, prefix] of [
   test(`on ${where}, whoever is on call looks, somebody else releases, and the deployer loads`, async () => {
     const store = new ConversationStore(admin(), { prefix });
     await store.set(STATE);
-    const looking = [['list'], ['show', '--job', 'j1'], ['due'], ['doctor', '--user', 'app'], ['check']];
+    const looking = [['list'], ['show', '--job', 'j1'], ['due'], ['doctor'], ['doctor', '--user', 'app'], ['check']];
     const releasing = ['release', '--job', 'j1', '--reason', 'hangs', '--stream', 'job:j1:in', '--yes'];
     assert.equal(await outcomes(admin(), 'oncall', [...looking, releasing]), [
-      ...['list yes', 'show yes', 'due yes', 'doctor yes', 'check yes', 'release no'],
+      ...['list yes', 'show yes', 'due yes', 'doctor yes', 'doctor yes', 'check yes', 'release no'],
     ]);
     assert.equal(await outcomes(admin(), 'deployer', [['load'], ['check'], ['list'], releasing]), [
       ...['load yes', 'check yes', 'list no', 'release no'],

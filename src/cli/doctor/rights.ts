@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { conversationKey, furtherKeys, jobIndexKey } from '../../keys/keys.ts';
 import { type Keyspace, newJobId, prefixOf } from '../../keys/prefix.ts';
-import { type Finding, ok, wrong } from './finding.ts';
+import { type Finding, ok, warning, wrong } from './finding.ts';
 
 const CHANNEL = { platform: 'doctor', channelId: 'doctor' };
 const FOR_CLUSTER = [['CLUSTER', 'SLOTS'], ['CLUSTER', 'INFO'], ['CLUSTER', 'NODES'], ['ASKING'], ['READONLY']];
@@ -17,6 +17,16 @@ export async function rightsFindings(
   const replies = await Promise.all(calls.map((call) => server.call('ACL', 'DRYRUN', name, ...call)));
   const refused = calls.filter((_, at) => replies[at] !== 'OK');
   if (refused.length === 0) return [ok('rights', `User ${name} has all rights that the store needs.`)];
+  // No app can do without it; whoever is on call has it not.
+  if (user === undefined && replies.some((reply) => /'fcall' command/.test(String(reply)))) {
+    return [
+      warning(
+        'rights',
+        `User ${name} only looks, so its rights are not those of an app.`,
+        "Name the app's user to have its rights checked: --user app.",
+      ),
+    ];
+  }
   const lacking = [...new Set(refused.map(([command, first]) => `${command} ${first ?? ''}`.trim()))];
   return [
     wrong(
