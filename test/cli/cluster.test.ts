@@ -74,7 +74,7 @@ test('what is in a slot that is half moved is shown all the same, and doctor nam
       const { stdout, stderr } = await runOnCall(args);
       assert.match(stdout, 'slack', stderr);
     }
-    const lacking = `127.0.0.1:${entry.port}: this user may not run ASKING. Wanted is the right +asking.`;
+    const lacking = `127.0.0.1:${entry.port}: this user may not run ASKING. It needs the right +asking.`;
     failed(await runOnCall(['show', '--job', 'j1'], '-asking'), lacking);
     const { stdout, code } = await run('doctor');
     assert.match(

@@ -117,8 +117,8 @@ test('each right that the store needs is missed where a user lacks it', async ()
   }
 });
 
-test("somebody on call, whose own rights are fewer than an app's, is told to name the user of the apps", async () => {
-  const looks = ['+info', '+fcall_ro', '+hello', '+time', '+acl|whoami', '+acl|dryrun'];
+test('whoever lacks rights is told to name the user of the apps, in case it is another', async () => {
+  const looks = ['+info', '+fcall', '+fcall_ro', '+hello', '+time', '+acl|whoami', '+acl|dryrun'];
   await redis.call('ACL', 'SETUSER', 'looker', 'on', '>p', '-@all', ...looks);
   const env = { REDIS_URL: url.replace('redis://', 'redis://looker:p@') };
   const advice = async (...args: string[]) => (await doctor('rights', args, env))[0]?.advice;

@@ -17,7 +17,7 @@ export async function rightsFindings(
   const replies = await Promise.all(calls.map((call) => server.call('ACL', 'DRYRUN', name, ...call)));
   const refused = calls.filter((_, at) => replies[at] !== 'OK');
   if (refused.length === 0) return [ok('rights', `User ${name} has all rights that the store needs.`)];
-  // No app can do without it; whoever is on call has it not.
+  // No app can do without it. Somebody on call needs no such right.
   if (user === undefined && replies.some((reply) => /'fcall' command/.test(String(reply)))) {
     return [
       warning(
