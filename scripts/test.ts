@@ -34,12 +34,13 @@ const KINDS: Record<string, Kind> = {
     silenceMs: 60 * SECOND,
     lingerMs: 10 * SECOND,
     // Much of what they do is to wait.
-    atOnce: CORES + 3,
+    atOnce: CORES + 4,
     first: [
       'cli/cli.test.ts',
       'cli/operating.test.ts',
       'demo/start.test.ts',
       'cli/doctor.test.ts',
+      'cli/cluster.test.ts',
       'generator/generate.test.ts',
       'faults/outages.test.ts',
       'operations/acl.test.ts',

@@ -2,17 +2,21 @@
 import { parseArgs, styleText } from 'node:util';
 import { LIBRARY_VERSION } from '../conversation.gen.ts';
 import { type Command, OPTIONS, type OptionName, type Values } from './command.ts';
-import { check, load } from './deploy.ts';
-import { doctor } from './doctor.ts';
-import { due } from './due.ts';
 import { Failure, USAGE_ERROR } from './failure.ts';
 import { helpFor, nearest, overview } from './help.ts';
-import { keys } from './keys.ts';
-import { list, watch } from './list.ts';
-import { release } from './release.ts';
-import { show } from './show.ts';
 
-const COMMANDS: Readonly<Record<string, Command>> = { list, show, watch, release, due, doctor, load, check, keys };
+/** Each is loaded where it is needed, which saves the others a third of the time that they take to start. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  list: async () => (await import('./list.ts')).list,
+  show: async () => (await import('./show.ts')).show,
+  watch: async () => (await import('./list.ts')).watch,
+  release: async () => (await import('./release.ts')).release,
+  due: async () => (await import('./due.ts')).due,
+  doctor: async () => (await import('./doctor.ts')).doctor,
+  load: async () => (await import('./deploy.ts')).load,
+  check: async () => (await import('./deploy.ts')).check,
+  keys: async () => (await import('./keys.ts')).keys,
+};
 const GENERAL = ['help', 'version'] as const;
 
 /** Something is still open: a name being looked up, a server that does not hang up. Nobody waits for that. */
@@ -35,23 +39,31 @@ setTimeout(() => process.exit(), LINGER_MS).unref();
 
 async function main(args: string[]): Promise<void> {
   const [name, ...rest] = args[0]?.startsWith('-') ? ['', ...args] : args;
-  if (name === undefined) throw new Failure(overview(COMMANDS), USAGE_ERROR);
-  if (name === 'help') return console.log(helpOn(rest));
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (!command && name !== '') throw unknownCommand(name);
+  if (name === undefined) throw new Failure(await helpOnAll(), USAGE_ERROR);
+  if (name === 'help') return console.log(await helpOn(rest));
+  const command = name === '' ? undefined : await commandOf(name);
   const values = parse(rest, command);
-  if (values.help) console.log(command ? helpFor(name, command) : overview(COMMANDS));
+  if (values.help) console.log(command ? helpFor(name, command) : await helpOnAll());
   else if (values.version) console.log(LIBRARY_VERSION);
   else if (command) await command.run(values);
   else throw mistake(`No command is given. The commands are ${names()}.`);
 }
 
-function helpOn([name, ...others]: string[]): string {
+async function commandOf(name: string): Promise<Command> {
+  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (!load) throw unknownCommand(name);
+  return load();
+}
+
+async function helpOnAll(): Promise<string> {
+  const loaded = Object.entries(COMMANDS).map(async ([name, load]) => [name, await load()] as const);
+  return overview(Object.fromEntries(await Promise.all(loaded)));
+}
+
+async function helpOn([name, ...others]: string[]): Promise<string> {
   if (others.length > 0) throw mistake('There is an argument too many. help takes the name of one command.');
-  if (name === undefined || name.startsWith('-')) return overview(COMMANDS);
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (!command) throw unknownCommand(name);
-  return helpFor(name, command);
+  if (name === undefined || name.startsWith('-')) return helpOnAll();
+  return helpFor(name, await commandOf(name));
 }
 
 function names(): string {
