@@ -104,6 +104,13 @@ test('a master that does not answer is named, and not the one that was asked for
 });
 
 test('where no answer came and every master answers again, no node is blamed', async () => {
+  // So many that the server is stopped before the last of them was read.
+  const many = other.admin.pipeline();
+  for (let n = 0; n < 5_000; n++) {
+    const state = { ...STATE, channelId: `N${n}`, jobId: `n${n}` };
+    many.set(`${PREFIX}conversation:slack:N${n}`, JSON.stringify(state), 'PX', 600_000);
+  }
+  await many.exec();
   const monitor = await other.admin.monitor();
   let resumed: Promise<void> | undefined;
   monitor.on('monitor', (_, [, name]) => {

@@ -111,7 +111,7 @@ test('the checker refuses two removals that are told that a job lapsed', () => {
 });
 
 test('calls of eight connections on one conversation reply as if they were made one after the other', async () => {
-  console.log(await histories(await redis.url(), seed, effort(500, 6_000)));
+  console.log(await histories(await redis.url(), seed, effort(300, 6_000)));
 });
 
 test.run();
