@@ -9,7 +9,6 @@ export interface CliRun {
   stderr: string;
   /** Null where it had to be killed. */
   code: number | null;
-  seconds: number;
 }
 
 const LIMIT_MS = 30_000;
@@ -36,7 +35,6 @@ export function startCli(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
 
 /** Runs `conversation-state` as a person would: a process of its own, without this one's REDIS_URL. */
 export async function cli(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<CliRun> {
-  const started = performance.now();
   const child = startCli(args, env);
   let [stdout, stderr] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text) => {
@@ -46,7 +44,7 @@ export async function cli(args: readonly string[], env: NodeJS.ProcessEnv = {}):
     stderr += text;
   });
   const code = await new Promise<number | null>((resolve, reject) => child.on('error', reject).on('close', resolve));
-  return { stdout, stderr, code, seconds: (performance.now() - started) / 1000 };
+  return { stdout, stderr, code };
 }
 
 /** One line on stdout and nothing else. */
