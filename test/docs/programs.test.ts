@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import { suite } from 'uvu';
@@ -71,7 +72,7 @@ async function serverFor({ text }: Page): Promise<string> {
   const { url } = await redis.server(...own);
   const node = new Redis(url);
   await node.cluster('ADDSLOTSRANGE', 0, 16_383);
-  while (!String(await node.cluster('INFO')).includes('cluster_state:ok'));
+  while (!String(await node.cluster('INFO')).includes('cluster_state:ok')) await sleep(20);
   node.disconnect();
   return url;
 }

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Cluster, Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -44,7 +45,7 @@ test.before(async () => {
   );
   const setUp = new Redis(node.url);
   await setUp.cluster('ADDSLOTSRANGE', 0, 16_383);
-  while (!String(await setUp.cluster('INFO')).includes('cluster_state:ok'));
+  while (!String(await setUp.cluster('INFO')).includes('cluster_state:ok')) await sleep(20);
   setUp.disconnect();
   cluster = await withUsers(node, LINES, '{t}:');
 });
