@@ -29,6 +29,6 @@ export function typescript(): string[] {
   const folder = compiledFolder();
   if (!folder) return ['--import', 'tsx'];
   const hooks = pathToFileURL(join(folder, 'scripts', 'test', 'compiled-hooks.js'));
-  const loader = `import { register } from 'node:module'; register('${hooks}');`;
+  const loader = `import { register } from 'node:module'; register(${JSON.stringify(hooks)});`;
   return ['--import', `data:text/javascript,${encodeURIComponent(loader)}`];
 }
