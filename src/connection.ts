@@ -4,8 +4,8 @@ import { type Durability, functionsOnReplicas, type Waiting } from './cluster/re
 import { scanKeys } from './cluster/scan.ts';
 import { type FunctionClient, LIBRARY_NAME, LIBRARY_VERSION } from './conversation.gen.ts';
 import { fromClient, invalidArgument, isFunctionMissing } from './errors.ts';
-import type { PairKeys } from './keys/keys.ts';
-import { prepareLibrary } from './library/deploy.ts';
+import type { PairKeys } from './keys/conversation-keys.ts';
+import { prepareLibrary } from './library/every-server.ts';
 import type { Logger } from './options.ts';
 
 /** How often a call is made where the library is found missing: on a cluster one node after the other may lack it. */
@@ -67,15 +67,15 @@ export function connect(client: Redis | Cluster, load: 'auto' | 'never', logger:
     }
   }
 
-  const careful = (functions: FunctionClient): FunctionClient => ({
+  const withLibrary = (functions: FunctionClient): FunctionClient => ({
     fcall: (...sent) => run(() => functions.fcall(...sent)),
     fcall_ro: (...sent) => run(() => functions.fcall_ro(...sent)),
   });
   return {
-    functions: careful(isCluster(client) ? clusterFunctions(client) : client),
+    functions: withLibrary(isCluster(client) ? clusterFunctions(client) : client),
     waiting(keys, durability) {
       const { functions, count } = functionsOnReplicas(client, keys, durability);
-      return { functions: careful(functions), count };
+      return { functions: withLibrary(functions), count };
     },
     scan: (pattern, type) => scanKeys(client, pattern, type),
     isCluster: isCluster(client),

@@ -4,10 +4,11 @@ import { checkBoolean, checkEntryId, checkMessageId, checkMilliseconds, checkObj
 import { type Connection, connect } from './connection.ts';
 import * as library from './conversation.gen.ts';
 import { invalidArgument } from './errors.ts';
-import { type Journal, journal } from './journal.ts';
-import { inboxKey, keyBeside, pairKeys, referenceKeys, streamKeys } from './keys/keys.ts';
+import { conversations, inboxEntries, silentJobs } from './iterators.ts';
+import { parse, parseOrNull, serialize, withIds } from './json.ts';
+import { inboxKey, keyBeside, pairKeys, referenceKeys, streamKeys } from './keys/conversation-keys.ts';
 import { checkKeyspace, type Keyspace, newJobId } from './keys/prefix.ts';
-import { conversations, inboxEntries, silentJobs } from './many.ts';
+import { type Log, log } from './log.ts';
 import type {
   AnswerOptions,
   ClaimOptions,
@@ -36,7 +37,6 @@ import type {
   StoredConversationState as Stored,
   UpdateResult,
 } from './state.ts';
-import { parse, parseOrNull, serialize, withIds } from './text.ts';
 import { traced } from './trace.ts';
 
 type Stream = PublishOptions | NoStream;
@@ -59,7 +59,7 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
   readonly #space: Keyspace;
   readonly #ttlMs: number | undefined;
   readonly #silentMs: number | undefined;
-  readonly #journal: Journal;
+  readonly #log: Log;
 
   /**
    * Sends nothing yet.
@@ -68,7 +68,7 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
    */
   constructor(client: Redis | Cluster, options: ConversationStoreOptions = {}) {
     const { prefix = '', sharded = false, logger, load = 'auto' } = checkObject('the options', options);
-    this.#journal = journal(logger);
+    this.#log = log(logger);
     this.#connection = connect(client, load, logger);
     this.#space = checkKeyspace({ prefix, sharded }, this.#connection.isCluster, this.#connection.keyPrefix);
     this.#ttlMs = checkMilliseconds('ttlMs', options.ttlMs);
@@ -99,7 +99,7 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
       if (outcome === 'duplicate') return { outcome, state: parseOrNull(text) };
       // The library never leaves the state out here. Taken for a duplicate, the message would be lost.
       const stored = parse<Stored<Extra>>(text ?? '');
-      if (outcome === 'claimed' || outcome === 'queued') this.#journal.changed(outcome, state);
+      if (outcome === 'claimed' || outcome === 'queued') this.#log.changed(outcome, state);
       if (outcome !== 'claimed') return { outcome, state: stored };
       return { outcome, state: stored, ...(waiting && { replicas: waiting.count() }) };
     });
@@ -114,8 +114,8 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
       const keys = pairKeys(this.#space, state);
       const args = { state: serialize('the state', state), ttlMs: this.#ttl(ttlMs), silentMs: this.#silentMs };
       const replaced = await library.convSet(this.#connection.functions, keys, args);
-      this.#journal.changed('stored', state);
-      return replaced === null ? null : this.#journal.ended(replaced, state);
+      this.#log.changed('stored', state);
+      return replaced === null ? null : this.#log.ended(replaced, state);
     });
   }
 
@@ -161,7 +161,7 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
       const args = { patch: serialize('the patch', patch), ttlMs: this.#ttl(ttlMs), deliveryId, rest };
       const { outcome, state } = await library.convUpdate(this.#connection.functions, keys, args);
       if (outcome === 'gone' || state === null) return { outcome: 'gone', state: null };
-      if (outcome === 'updated') this.#journal.changed(outcome, ref);
+      if (outcome === 'updated') this.#log.changed(outcome, ref);
       return { outcome, state: parse(state) };
     });
   }
@@ -204,7 +204,7 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
       const { outcome, state } = await library.convAnswer(this.#connection.functions, keys, args);
       if (outcome === 'gone' || state === null) return { outcome: 'gone', state: null };
       const found = parse<Stored<Extra>>(state);
-      if (outcome === 'accepted') this.#journal.changed('answered', found);
+      if (outcome === 'accepted') this.#log.changed('answered', found);
       return { outcome, state: found };
     });
   }
@@ -223,8 +223,8 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
       if (outcome === 'lapsed') return { outcome, state: parseOrNull(state) };
       if (outcome === 'gone' || state === null) return { outcome: 'gone', state: null };
       if (outcome !== 'removed') return { outcome, state: parse(state) };
-      const removed = this.#journal.ended<Stored<Extra>>(state, ref);
-      this.#journal.changed(outcome, removed ?? ref);
+      const removed = this.#log.ended<Stored<Extra>>(state, ref);
+      this.#log.changed(outcome, removed ?? ref);
       return { outcome, state: removed };
     });
   }
@@ -235,7 +235,7 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
    * @throws ConversationError CONVCORRUPT, WRONGTYPE, when it is iterated
    */
   inbox(ref: ConversationReference, options: InboxOptions = {}): AsyncGenerator<InboxEntry> {
-    return inboxEntries(this.#connection, this.#space, this.#journal, ref, options);
+    return inboxEntries(this.#connection, this.#space, this.#log, ref, options);
   }
 
   /** Returns the key of a channel's inbox, for a client that waits for entries; without the client's `keyPrefix`. */
@@ -250,7 +250,7 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
    * @throws ConversationError WRONGTYPE, when it is iterated
    */
   due(options: DueOptions = {}): AsyncGenerator<DueJob<Stored<Extra>>> {
-    return silentJobs(this.#connection, this.#space, this.#journal, options);
+    return silentJobs(this.#connection, this.#space, this.#log, options);
   }
 
   /**
@@ -258,7 +258,7 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
    * may be missing. It scans all keys, of every master: for people and clean-ups, not for every message.
    */
   list(options: ListOptions = {}): AsyncGenerator<Stored<Extra>> {
-    return conversations(this.#connection, this.#space, this.#journal, options);
+    return conversations(this.#connection, this.#space, this.#log, options);
   }
 
   /** Returns a new job id, fit for the name of a Kubernetes job. With `sharded`, it leads to this channel's keys. */
@@ -288,13 +288,13 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
 
   /** Runs a call in the tracing channel, with its options. What it cannot read is warned of. */
   #call<O extends object, T>(method: string, ref: ConversationReference, options: O, run: (options: O) => Promise<T>) {
-    return traced(method, ref, () => this.#journal.reading(ref, () => run(checkObject('the options', options))));
+    return traced(method, ref, () => this.#log.reading(ref, () => run(checkObject('the options', options))));
   }
 
   async #setPending(ref: ConversationReference, questionId: string, ttlMs?: number): Promise<Stored<Extra> | null> {
     const [keys, args] = [referenceKeys(this.#space, ref), { questionId, ttlMs: this.#ttl(ttlMs) }];
     const text = await library.convSetPending(this.#connection.functions, keys, args);
-    if (text === null) this.#journal.notThere(ref);
+    if (text === null) this.#log.notThere(ref);
     return parseOrNull(text);
   }
 }

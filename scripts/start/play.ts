@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ChannelReference, ConversationError, ConversationStore } from '../../src/index.ts';
-import { conversationKey } from '../../src/keys/keys.ts';
+import { conversationKey } from '../../src/keys/conversation-keys.ts';
 import { createDispatcher, type Dispatched, type Notes } from './dispatcher.ts';
 import type { DispatcherEvent } from './events.ts';
 import { BadEvent } from './members.ts';

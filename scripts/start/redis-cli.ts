@@ -1,5 +1,5 @@
 import type { StoredConversationState } from '../../src/index.ts';
-import { conversationKey, jobIndexKey } from '../../src/keys/keys.ts';
+import { conversationKey, jobIndexKey } from '../../src/keys/conversation-keys.ts';
 
 /** A line for a shell, and what it shows. */
 export interface CommandLine {

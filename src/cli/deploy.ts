@@ -1,8 +1,8 @@
 import type { NodeFailure } from '../cluster/masters.ts';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../conversation.gen.ts';
 import { isConversationError } from '../errors.ts';
-import { checkEverywhere, loadEverywhere, type NodeReport } from '../library/deploy.ts';
-import { compareVersions, type LibraryReport, standing } from '../library/library.ts';
+import { checkEverywhere, loadEverywhere, type NodeReport } from '../library/every-server.ts';
+import { compareVersions, compatibility, type LibraryReport } from '../library/one-server.ts';
 import { type Command, SERVER } from './command.ts';
 import { LIMIT_MS, type Server, withServer } from './connect.ts';
 import { Failure } from './failure.ts';
@@ -56,7 +56,7 @@ export const check: Command = {
 };
 
 function serves({ found, foreign }: LibraryReport): boolean {
-  return foreign === null && standing(found) === 'serving';
+  return foreign === null && compatibility(found) === 'serving';
 }
 
 /** What a single server says against it is said as if there were no list. */
@@ -102,7 +102,7 @@ function found({ present, found, current, foreign }: LibraryReport): string {
 
 function advice({ found }: LibraryReport): string {
   if (found !== null && compareVersions(found, LIBRARY_VERSION) > 0) {
-    return standing(found) === 'serving'
+    return compatibility(found) === 'serving'
       ? `Apps of ${LIBRARY_VERSION} work on it.`
       : `Apps of ${LIBRARY_VERSION} do not work on it: update them.`;
   }

@@ -1,5 +1,5 @@
 import { isConversationError } from '../errors.ts';
-import { referenceKeys } from '../keys/keys.ts';
+import { referenceKeys } from '../keys/conversation-keys.ts';
 import { checkKeyspace } from '../keys/prefix.ts';
 import type { ChannelReference, ConversationReference } from '../state.ts';
 import type { Command, Values } from './command.ts';

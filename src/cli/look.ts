@@ -1,5 +1,7 @@
 import { CONVERSATION } from '../conversation.gen.ts';
 import { isConversationError } from '../errors.ts';
+import { conversationKeys } from '../iterators.ts';
+import { parse } from '../json.ts';
 import {
   channelOf,
   furtherKeys,
@@ -10,11 +12,9 @@ import {
   watchedJob,
   watchKey,
   watchMember,
-} from '../keys/keys.ts';
+} from '../keys/conversation-keys.ts';
 import { prefixesOf } from '../keys/prefix.ts';
-import { conversationKeys } from '../many.ts';
 import type { ChannelReference, JobReference, StoredConversationState } from '../state.ts';
-import { parse } from '../text.ts';
 import type { Store } from './connect.ts';
 
 // What runs now, looked at without a change to anything.

@@ -1,8 +1,8 @@
 import { isConversationError } from '../errors.ts';
-import { conversationKey, furtherKeys, jobIndexKey, referenceKeys } from '../keys/keys.ts';
+import { parse } from '../json.ts';
+import { conversationKey, furtherKeys, jobIndexKey, referenceKeys } from '../keys/conversation-keys.ts';
 import { prefixOf } from '../keys/prefix.ts';
 import type { ChannelReference, ConversationReference } from '../state.ts';
-import { parse } from '../text.ts';
 import { type Command, STORE } from './command.ts';
 import { type Store, withStore } from './connect.ts';
 import { Failure } from './failure.ts';

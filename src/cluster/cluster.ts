@@ -1,7 +1,7 @@
 import type { Cluster, Redis } from 'ioredis';
 import { CONVERSATION, FUNCTIONS, type FunctionClient, JOB_INDEX } from '../conversation.gen.ts';
 import { ConversationError, fromClient } from '../errors.ts';
-import { furtherKeys, jobIndexKey } from '../keys/keys.ts';
+import { furtherKeys, jobIndexKey } from '../keys/conversation-keys.ts';
 
 /** How often a conversation may change hands under a call before the call gives up. */
 const ATTEMPTS = 16;
@@ -52,7 +52,7 @@ async function call(cluster: Cluster, name: string, keys: string[], args: string
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const found = await completed(cluster, given);
     // Of a job that lapsed and is off the watch now, nobody else will hear.
-    if (found === null) return lapsed ?? nothing(name);
+    if (found === null) return lapsed ?? goneReply(name);
     const { conversation } = found;
     const declared = declaredKeys(name, found);
     const reply = await fcall(cluster, name, declared.length, ...declared, ...args);
@@ -86,7 +86,7 @@ export function furtherKeysOf(name: string, prefix: string, conversation: string
 }
 
 /** What a function replies where there is no conversation: it is not called, because nobody could declare its keys. */
-function nothing(name: string): unknown {
+function goneReply(name: string): unknown {
   const parts = FUNCTIONS.find((known) => known.name === name)?.reply.length ?? 1;
   return parts === 1 ? null : ['gone', null];
 }
@@ -123,8 +123,10 @@ async function conversationOf(
   // GETEX is GET for the master alone: a command that may write is not sent to a replica.
   const found = await send(cluster, master ? 'getex' : 'get', job ?? '');
   if (typeof found !== 'string') return null;
-  const outer = cluster.options.keyPrefix ?? '';
-  return found.startsWith(`${outer}${prefix}${CONVERSATION}`) ? found.slice(outer.length) : undefined;
+  const clientKeyPrefix = cluster.options.keyPrefix ?? '';
+  return found.startsWith(`${clientKeyPrefix}${prefix}${CONVERSATION}`)
+    ? found.slice(clientKeyPrefix.length)
+    : undefined;
 }
 
 /** The index key of the job that holds a channel; undefined where nobody can read which one does. */
@@ -168,7 +170,7 @@ export async function send(cluster: Cluster, name: string, ...args: string[]): P
     return await cluster.call(name, ...args);
   } catch (error) {
     if (!isMisdirected(error)) throw error;
-    if (isImpatient(error)) throw unavailable(error);
+    if (redirectionsExhausted(error)) throw unavailable(error);
   }
   return sendAlone(cluster, name, args);
 }
@@ -191,7 +193,7 @@ async function sendAlone(cluster: Cluster, name: string, args: string[]): Promis
 }
 
 /** Whether ioredis has waited for as long as it was told to. */
-function isImpatient(error: unknown): boolean {
+function redirectionsExhausted(error: unknown): boolean {
   return (error as Error).message.startsWith('Too many Cluster redirections');
 }
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster, Redis } from 'ioredis';
 import type { FunctionClient } from '../conversation.gen.ts';
 import { invalidArgument } from '../errors.ts';
-import type { PairKeys } from '../keys/keys.ts';
+import type { PairKeys } from '../keys/conversation-keys.ts';
 import { furtherKeysOf, isCluster, isMisdirected, send, unavailable } from './cluster.ts';
 
 /** How many replicas a call waits for, and how long. */

@@ -14,18 +14,18 @@ export interface Keyspace {
 
 /**
  * A keyspace that leaves the kinds of keys to be told apart and, on a cluster, has the keys of a conversation in
- * one slot. `outer` is what the client puts before every key.
+ * one slot. `clientKeyPrefix` is what the client puts before every key.
  */
-export function checkKeyspace({ prefix, sharded }: Keyspace, cluster: boolean, outer: string): Keyspace {
+export function checkKeyspace({ prefix, sharded }: Keyspace, cluster: boolean, clientKeyPrefix: string): Keyspace {
   checkPrefix('prefix', prefix);
-  checkPrefix("the client's keyPrefix with the prefix behind it", outer + prefix);
+  checkPrefix("the client's keyPrefix with the prefix behind it", clientKeyPrefix + prefix);
   if (typeof sharded !== 'boolean') throw invalidArgument('sharded must be true or false');
-  if (sharded && (outer + prefix).includes('{')) {
+  if (sharded && (clientKeyPrefix + prefix).includes('{')) {
     throw invalidArgument(
       'prefix must be without "{" where sharded is true: each conversation has a hash tag of its own',
     );
   }
-  if (cluster && !sharded && !/^[^{]*\{[^}]+\}/.test(outer + prefix)) {
+  if (cluster && !sharded && !/^[^{]*\{[^}]+\}/.test(clientKeyPrefix + prefix)) {
     throw invalidArgument(
       'a cluster needs the keys of a conversation in one slot: give a prefix with a hash tag, such as "{agentsmith}:", ' +
         'to have everything under it in one slot, or sharded: true to spread the conversations over all slots',

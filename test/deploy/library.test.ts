@@ -10,7 +10,7 @@ import {
   LIBRARY_VERSION,
   loadLibrary,
 } from '../../src/index.ts';
-import { compareVersions, standing } from '../../src/library/library.ts';
+import { compareVersions, compatibility } from '../../src/library/one-server.ts';
 import { withRedis } from '../support/redis.ts';
 import { LIBRARY_RETOUCHED, libraryOf } from './versions.ts';
 
@@ -154,13 +154,13 @@ test('versions are ordered by number, part by part', () => {
 });
 
 test('a server serves a client of its major version that is not newer', () => {
-  assert.is(standing(null), 'missing');
-  assert.is(standing('0.9.9'), 'outdated');
-  assert.is(standing(LIBRARY_VERSION), 'serving');
-  assert.is(standing('1.0.1'), 'serving');
-  assert.is(standing('1.10.0'), 'serving');
-  assert.is(standing('2.0.0'), 'too new');
-  assert.is(standing('10.0.0'), 'too new');
+  assert.is(compatibility(null), 'missing');
+  assert.is(compatibility('0.9.9'), 'outdated');
+  assert.is(compatibility(LIBRARY_VERSION), 'serving');
+  assert.is(compatibility('1.0.1'), 'serving');
+  assert.is(compatibility('1.10.0'), 'serving');
+  assert.is(compatibility('2.0.0'), 'too new');
+  assert.is(compatibility('10.0.0'), 'too new');
 });
 
 for (const [found, source] of [

@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ConversationStore, type DueJob } from '../../src/index.ts';
-import { watchMember } from '../../src/keys/keys.ts';
+import { watchMember } from '../../src/keys/conversation-keys.ts';
 import { partitionOf } from '../../src/keys/prefix.ts';
 import { CHANNEL, STATE, WATCH } from '../support/library.ts';
 import { withRedis } from '../support/redis.ts';

@@ -1,9 +1,9 @@
 import { CONVERSATION, INBOX, JOB_INDEX } from '../../conversation.gen.ts';
 import { isConversationError } from '../../errors.ts';
-import { channelOf, jobIndexKey, watchedIn, watchKey } from '../../keys/keys.ts';
+import { parse } from '../../json.ts';
+import { channelOf, jobIndexKey, watchedIn, watchKey } from '../../keys/conversation-keys.ts';
 import { keyPattern, prefixesOf } from '../../keys/prefix.ts';
 import type { StoredConversationState } from '../../state.ts';
-import { parse } from '../../text.ts';
 import type { Store } from '../connect.ts';
 import { readState, serverTime } from '../look.ts';
 import { BEFORE_REMOVAL, removal } from '../removal.ts';

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { conversationKey, furtherKeys, jobIndexKey } from '../../keys/keys.ts';
+import { conversationKey, furtherKeys, jobIndexKey } from '../../keys/conversation-keys.ts';
 import { type Keyspace, newJobId, prefixOf } from '../../keys/prefix.ts';
 import { type Finding, ok, warning, wrong } from './finding.ts';
 

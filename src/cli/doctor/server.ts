@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../../conversation.gen.ts';
-import { checkOn, standing } from '../../library/library.ts';
+import { checkOn, compatibility } from '../../library/one-server.ts';
 import { span } from '../text.ts';
 import { type Finding, ok, warning, wrong } from './finding.ts';
 
@@ -41,8 +41,9 @@ async function libraryOf(server: Redis): Promise<Finding[]> {
   }
   if (!present) return [wrong('library', `There is no library ${LIBRARY_NAME}.`, load)];
   const version = `${LIBRARY_NAME} ${found ?? 'without a version'}`;
-  if (standing(found) === 'serving') return [ok('library', `${version}, which serves apps of ${LIBRARY_VERSION}.`)];
-  const advice = standing(found) === 'too new' ? 'Update the apps.' : load;
+  if (compatibility(found) === 'serving')
+    return [ok('library', `${version}, which serves apps of ${LIBRARY_VERSION}.`)];
+  const advice = compatibility(found) === 'too new' ? 'Update the apps.' : load;
   return [wrong('library', `${version} does not serve apps of ${LIBRARY_VERSION}.`, advice)];
 }
 

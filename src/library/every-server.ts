@@ -5,13 +5,13 @@ import { convVersion, LIBRARY_NAME, LIBRARY_VERSION } from '../conversation.gen.
 import { ConversationError, isConversationError, isFunctionMissing } from '../errors.ts';
 import {
   checkOn,
+  compatibility,
   type LibraryReport,
   type LoadOptions,
   loadOn,
   refuseForeign,
   refuseNewer,
-  standing,
-} from './library.ts';
+} from './one-server.ts';
 
 /** What was found on one master of a cluster, and what was done about it. */
 export interface NodeReport extends LibraryReport {
@@ -108,11 +108,11 @@ export async function prepareLibrary(client: Redis | Cluster, how: Preparation):
 async function prepareOn(server: Redis, { load, missed }: Preparation, name: string): Promise<boolean> {
   let failure: unknown;
   const found = await convVersion(server).catch((error: unknown) => {
-    if (!isOdd(error)) throw error;
+    if (!mayBeForeign(error)) throw error;
     failure = error;
     return null;
   });
-  const state = standing(found);
+  const state = compatibility(found);
   // One call tells a good server. Only where something is odd are the names of its functions looked at.
   if (state === 'serving' && !missed) return false;
   await refuseStranger(server, name);
@@ -136,7 +136,7 @@ async function prepareOn(server: Redis, { load, missed }: Preparation, name: str
 }
 
 /** Whether conv_version may be a stranger's: it is not there, the server refuses to run it, or it answers no text. */
-function isOdd(error: unknown): boolean {
+function mayBeForeign(error: unknown): boolean {
   return error instanceof TypeError || (error as Error).message.startsWith('ERR ');
 }
 

@@ -111,20 +111,20 @@ export function streamKeys(
 }
 
 /**
- * The job that an entry of the watch under this prefix names; undefined where no call of the store can name it. `outer`
+ * The job that an entry of the watch under this prefix names; undefined where no call of the store can name it. `clientKeyPrefix`
  * is what the client puts before every key, which the entry has too.
  */
 export function watchedJob(
   space: Keyspace,
-  outer: string,
+  clientKeyPrefix: string,
   prefix: string,
   { jobId, conversation }: { jobId: string; conversation: string },
 ): (ChannelReference & JobReference) | undefined {
-  const channel = channelOf(outer + prefix, conversation);
+  const channel = channelOf(clientKeyPrefix + prefix, conversation);
   if (!channel) return undefined;
   const job = { jobId, ...channel };
   try {
-    return outer + referenceKeys(space, job).conversation === conversation ? job : undefined;
+    return clientKeyPrefix + referenceKeys(space, job).conversation === conversation ? job : undefined;
   } catch {
     // It is no reference, and what a sweep finds is no mistake of its caller.
     return undefined;

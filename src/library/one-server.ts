@@ -70,7 +70,7 @@ export function refuseForeign({ foreign }: LibraryReport, force: boolean, server
 
 /** @throws ConversationError LIBRARY_TOO_NEW */
 export function refuseNewer({ found }: LibraryReport, force: boolean, server = 'the server'): void {
-  if (force || standing(found) !== 'too new') return;
+  if (force || compatibility(found) !== 'too new') return;
   throw new ConversationError(
     'LIBRARY_TOO_NEW',
     `${server} has ${LIBRARY_NAME} ${found}, which is newer than this ${LIBRARY_VERSION}; nothing was changed`,
@@ -125,7 +125,7 @@ export function compareVersions(a: string, b: string): number {
  * How a library of version `found` stands to a client of this version: a server serves a client when it has the same
  * major version and is not older.
  */
-export function standing(found: string | null): 'missing' | 'outdated' | 'too new' | 'serving' {
+export function compatibility(found: string | null): 'missing' | 'outdated' | 'too new' | 'serving' {
   if (found === null) return 'missing';
   if (compareVersions(found, LIBRARY_VERSION) < 0) return 'outdated';
   return found.split('.')[0] === LIBRARY_VERSION.split('.')[0] ? 'serving' : 'too new';

@@ -1,9 +1,9 @@
 import { checkChannel, checkJobId, checkLogger } from './arguments.ts';
 import { WATCH } from './conversation.gen.ts';
 import { isConversationError } from './errors.ts';
+import { parse } from './json.ts';
 import type { Logger } from './options.ts';
 import type { ChannelReference, ConversationReference, JobReference } from './state.ts';
-import { parse } from './text.ts';
 
 // What the store tells its logger: platform, channel and job of a conversation, never its state.
 
@@ -17,7 +17,7 @@ const CHANGES = {
 };
 
 /** What the store tells its logger. Without one it is silent. */
-export interface Journal {
+export interface Log {
   changed(what: keyof typeof CHANGES, ref: ConversationReference): void;
   /** There was no conversation to ask a question in. */
   notThere(ref: ConversationReference): void;
@@ -32,7 +32,7 @@ export interface Journal {
 }
 
 /** @throws ConversationError INVALID_ARGUMENT */
-export function journal(given: Logger | undefined): Journal {
+export function log(given: Logger | undefined): Log {
   const logger = checkLogger(given);
   const unreadable = (what: ConversationReference | string) =>
     logger?.warn(`unreadable conversation: ${typeof what === 'string' ? what : describe(what)}`);

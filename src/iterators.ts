@@ -2,12 +2,19 @@ import { checkCount, checkEntryId, checkMilliseconds, checkObject } from './argu
 import type { Connection } from './connection.ts';
 import { convDue, convGet, MAX_DUE } from './conversation.gen.ts';
 import { isConversationError } from './errors.ts';
-import type { Journal } from './journal.ts';
-import { conversationKey, inboxKey, referenceKeys, watchedJob, watchKey, watchMember } from './keys/keys.ts';
+import { parse, parseOrNull } from './json.ts';
+import {
+  conversationKey,
+  inboxKey,
+  referenceKeys,
+  watchedJob,
+  watchKey,
+  watchMember,
+} from './keys/conversation-keys.ts';
 import { conversationPattern, type Keyspace, prefixesOf, prefixOf } from './keys/prefix.ts';
+import type { Log } from './log.ts';
 import type { DueOptions, InboxOptions, ListOptions } from './options.ts';
 import type { ChannelReference, ConversationReference, DueJob, InboxEntry, JobReference } from './state.ts';
-import { parse, parseOrNull } from './text.ts';
 import { traced } from './trace.ts';
 
 // What the store returns many of, one after the other. Each page of it is one call of the tracing channel.
@@ -23,7 +30,7 @@ type Entry = [id: string, fields: string[]];
 export async function* inboxEntries(
   { functions, read }: Connection,
   space: Keyspace,
-  { reading }: Journal,
+  { reading }: Log,
   ref: ConversationReference,
   options: InboxOptions,
 ): AsyncGenerator<InboxEntry> {
@@ -69,7 +76,7 @@ function recordOf(fields: string[]): Record<string, string> {
 export async function* silentJobs<State>(
   { functions, keyPrefix }: Connection,
   space: Keyspace,
-  { oddEntry, unreadable }: Journal,
+  { oddEntry, unreadable }: Log,
   options: DueOptions,
 ): AsyncGenerator<DueJob<State>> {
   const ask = async (prefix: string, leaseMs: number, limit: number | undefined) => {
@@ -109,7 +116,7 @@ export async function* silentJobs<State>(
 export async function* conversations<State extends ChannelReference>(
   connection: Connection,
   space: Keyspace,
-  { unreadable }: Journal,
+  { unreadable }: Log,
   options: ListOptions,
 ): AsyncGenerator<State> {
   const look = async (conversation: string): Promise<State[]> => {
