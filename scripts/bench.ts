@@ -10,7 +10,7 @@ import { chart } from './bench/chart.ts';
 import { compare } from './bench/compare.ts';
 import { playContests } from './bench/contests.ts';
 import { connect } from './bench/conversations.ts';
-import { FLOOR_SOURCE } from './bench/floor.ts';
+import { FLOOR_SOURCE, timedCalls } from './bench/floor.ts';
 import { judge } from './bench/goals.ts';
 import { describeMachine, keepTo } from './bench/machine.ts';
 import { measureMemory } from './bench/memory.ts';
@@ -52,7 +52,10 @@ async function bench({ quick, write }: { quick: boolean; write: boolean }): Prom
     say('server time');
     await loadLibrary(admin);
     await admin.function('LOAD', 'REPLACE', FLOOR_SOURCE);
-    const serverTime = await measureServerTime(admin, ['conv_', 'floor_'], { rounds: quick ? 20 : 200, alike: true });
+    const serverTime = await measureServerTime(admin, [timedCalls('conv_'), timedCalls('floor_')], quick ? 20 : 200);
+    for (const { operation, ran } of serverTime) {
+      if (ran[0] !== ran[1]) throw new Error(`${operation} runs ${ran[0]}, but in floor.lua ${ran[1]}`);
+    }
     say('bytes');
     const memory = [];
     for (const design of [storeDesign, plainDesign]) memory.push(await measureMemory(redis.url, admin, design));

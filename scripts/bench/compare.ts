@@ -1,5 +1,6 @@
 import { OPERATIONS, type Operation } from './conversations.ts';
 import { DESIGNS, startRunner, type Turn } from './runner.ts';
+import { median, quantile, shuffled } from './statistics.ts';
 
 export type Figures = ReturnType<typeof summarize>;
 
@@ -58,24 +59,7 @@ function summarize(name: string, operation: Operation, callers: number, own: Tur
   };
 }
 
-/** In any order, so that nobody always follows the same one and works in what that left behind. */
-export function shuffled<T>(items: Iterable<T>): T[] {
-  const keyed = [...items].map((item) => ({ item, place: Math.random() }));
-  return keyed.sort((a, b) => a.place - b.place).map(({ item }) => item);
-}
-
 /** The figures of one design, of what was measured. */
 export function find(all: readonly Figures[], name: string, operation: Operation, callers: number): Figures {
   return all.find((one) => one.name === name && one.operation === operation && one.callers === callers) as Figures;
 }
-
-/** The value at a share of the sorted values: 0.5 is the median. */
-export function quantile(values: Iterable<number>, share: number): number {
-  const sorted = Float64Array.from(values).sort();
-  const at = (sorted.length - 1) * share;
-  const low = sorted[Math.floor(at)] ?? Number.NaN;
-  const high = sorted[Math.ceil(at)] ?? Number.NaN;
-  return low + (high - low) * (at % 1);
-}
-
-export const median = (values: Iterable<number>) => quantile(values, 0.5);

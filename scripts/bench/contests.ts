@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
-import { shuffled } from './compare.ts';
 import { type Design, entryOf, type Operation, prepare, type Session, type Told } from './conversations.ts';
+import { shuffled } from './statistics.ts';
 
 /** How a contest can end wrongly. */
 export const WRONGS = {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { callsOf, type Design, designOf, type Entry, type Operation, QUESTION } from './conversations.ts';
+import { callsOf, type Design, designOf, type Entry, OPERATIONS, type Operation, QUESTION } from './conversations.ts';
+import type { TimedCall } from './server-time.ts';
 
 export const FLOOR_SOURCE = readFileSync(join(import.meta.dirname, 'floor.lua'), 'utf8');
 /** As long as the UUID that the store makes. */
@@ -13,6 +14,21 @@ export function functionCall(operation: Operation, entry: Entry): [name: string,
   if (operation === 'lookup') return ['get_by_job', [job], []];
   if (operation === 'pending') return ['set_pending', [conversation, job], [QUESTION]];
   return [operation, [conversation, job], operation === 'answer' ? [QUESTION, ANSWER_ID] : []];
+}
+
+/** The functions whose names begin with `prefix`, for each operation. */
+export function timedCalls(prefix: string): Record<Operation, TimedCall> {
+  const timed = (operation: Operation): TimedCall => ({
+    start: operation,
+    call: (entry) => {
+      const [name, keys, args] = functionCall(operation, entry);
+      return [prefix + name, keys, args];
+    },
+  });
+  return Object.fromEntries(OPERATIONS.map((operation) => [operation, timed(operation)])) as Record<
+    Operation,
+    TimedCall
+  >;
 }
 
 export const floorDesign: Design = designOf(

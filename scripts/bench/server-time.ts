@@ -1,49 +1,57 @@
 import type { Redis } from 'ioredis';
-import { median } from './compare.ts';
-import { type Entry, entryOf, OPERATIONS, type Operation, prepare } from './conversations.ts';
-import { functionCall } from './floor.ts';
+import { type Entry, entryOf, type Operation, prepare } from './conversations.ts';
+import { median } from './statistics.ts';
 
-export type ServerTime = Awaited<ReturnType<typeof measureServerTime>>[number];
+/** A call whose time is taken: what the conversation is prepared for, and the function with its keys and arguments. */
+export type TimedCall = { start: Operation; call(entry: Entry): [name: string, keys: string[], args: string[]] };
+export type ServerTime<Name = Operation> = {
+  operation: Name;
+  first: number;
+  second: number;
+  ratio: number;
+  ran: string[];
+};
 
 /** Few calls a round and many rounds: what another program takes of the processor then falls into few of them. */
 const CALLS = 100;
 
 /**
- * Microseconds that the server spends in a call, by its own clock, for two libraries of the same functions whose names begin
- * differently: medians over the rounds. With `alike`, both must run the very same Redis commands.
+ * Returns the microseconds that the server spends in each call, by its own clock, for two libraries side by side: medians over
+ * the rounds, in which they take turns. `ran` says which Redis commands the two ran inside the calls of the last round.
  */
-export async function measureServerTime(
+export async function measureServerTime<Name extends string>(
   admin: Redis,
-  prefixes: readonly [string, string],
-  { rounds, alike }: { rounds: number; alike: boolean },
-) {
+  libraries: readonly [Record<Name, TimedCall>, Record<Name, TimedCall>],
+  rounds: number,
+): Promise<ServerTime<Name>[]> {
   const all = Array.from({ length: CALLS }, (_, index) => entryOf(index));
-  const taken = new Map(OPERATIONS.map((operation) => [operation, [] as [number, number][]]));
+  const results = (Object.keys(libraries[0]) as Name[]).map((operation) => ({
+    operation,
+    taken: [[], []] as number[][],
+    ran: ['', ''],
+  }));
   // The first round warms up.
   for (let round = 0; round <= rounds; round++) {
-    for (const operation of OPERATIONS) {
-      const [took, ran]: [[number, number], string[]] = [[0, 0], []];
+    for (const { operation, taken, ran } of results) {
       for (const which of round % 2 === 0 ? [0, 1] : [1, 0]) {
-        await prepare(admin, operation, all);
-        [took[which], ran[which]] = await run(admin, prefixes[which] ?? '', operation, all);
+        const [usec, commands] = await run(admin, libraries[which]?.[operation] as TimedCall, all);
+        if (round > 0) taken[which]?.push(usec);
+        ran[which] = commands;
       }
-      if (alike && ran[0] !== ran[1]) throw new Error(`${operation} runs ${ran[0]}, but in floor.lua ${ran[1]}`);
-      if (round > 0) taken.get(operation)?.push(took);
     }
   }
-  return [...taken].map(([operation, rounds]) => {
-    const [first, second] = [median(rounds.map((took) => took[0])), median(rounds.map((took) => took[1]))];
-    return { operation, first, second, ratio: median(rounds.map(([first, second]) => first / second)) };
+  return results.map(({ operation, taken: [first = [], second = []], ran }) => {
+    const ratio = median(first.map((usec, round) => usec / (second[round] ?? Number.NaN)));
+    return { operation, first: median(first), second: median(second), ratio, ran };
   });
 }
 
 /** Microseconds per call, and which commands ran inside of it. */
-async function run(admin: Redis, prefix: string, operation: Operation, all: Entry[]): Promise<[number, string]> {
+async function run(admin: Redis, { start, call }: TimedCall, all: Entry[]): Promise<[number, string]> {
+  await admin.flushdb();
+  await prepare(admin, start, all);
   const pipeline = admin.pipeline();
-  for (const entry of all) {
-    const [name, keys, args] = functionCall(operation, entry);
-    pipeline.fcall(prefix + name, keys.length, ...keys, ...args);
-  }
+  for (const [name, keys, args] of all.map(call)) pipeline.fcall(name, keys.length, ...keys, ...args);
   await admin.config('RESETSTAT');
   for (const [error] of (await pipeline.exec()) ?? []) if (error) throw error;
   const stats = await admin.info('commandstats');
