@@ -1,22 +1,44 @@
 import type { Cluster, Redis } from 'ioredis';
-import { clusterFunctions, isCluster, readMaster } from './cluster/cluster.ts';
-import { type Durability, functionsOnReplicas, type Waiting } from './cluster/replicas.ts';
+import { isCluster, readMaster } from './cluster/cluster.ts';
+import { callAndWait, checkDurability, type Durability } from './cluster/replicas.ts';
 import { scanKeys } from './cluster/scan.ts';
-import { type FunctionClient, LIBRARY_NAME, LIBRARY_VERSION } from './conversation.gen.ts';
+import { masterFunctions, readState, withWholeKeys } from './cluster/whole-keys.ts';
+import { convGet, type FunctionClient, LIBRARY_NAME, LIBRARY_VERSION } from './conversation.gen.ts';
 import { fromClient, invalidArgument, isFunctionMissing } from './errors.ts';
-import type { PairKeys } from './keys/conversation-keys.ts';
-import { prepareLibrary } from './library/every-server.ts';
+import { type ReferenceKeys, withFurtherKeys } from './keys/conversation-keys.ts';
+import { isAbsent } from './library/decision.ts';
+import { prepareLibrary } from './library/loading.ts';
 import type { Logger } from './options.ts';
 
 /** How often a call is made where the library is found missing: on a cluster one node after the other may lack it. */
 const CALL_ATTEMPTS = 3;
 
+/** A generated function. */
+type Call<Keys, Args, Result> = (functions: FunctionClient, keys: Keys, args: Args) => Promise<Result>;
+
 /** The way to a server or a cluster with the library on it. Calls are the same for both. */
 export interface Connection {
   /** The functions. Where the server turns out to have lost the library, it is loaded again, or LIBRARY_MISSING is thrown. */
   functions: FunctionClient;
-  /** The functions for a claim that waits for replicas to have it. */
-  waiting(keys: PairKeys, durability: Durability): Waiting;
+  /**
+   * Calls a function, on a cluster with every key that it may touch. There, `gone` is returned where the key that `keys`
+   * leaves out leads to no conversation.
+   */
+  call<Keys, Args, Result>(
+    call: Call<Keys, Args, Result>,
+    keys: Keys & ReferenceKeys,
+    args: Args,
+    gone?: Result,
+  ): Promise<Result>;
+  /** Calls a function with both its keys, waits for replicas to have what it wrote, and returns how many have it. */
+  callAndWait<Keys, Args, Result>(
+    call: Call<Keys, Args, Result>,
+    keys: Keys & ReferenceKeys,
+    args: Args,
+    durability: Durability,
+  ): Promise<[result: Result, count: number]>;
+  /** Reads the JSON of a state; from a replica where that was asked for and the client scales its reads. */
+  get(keys: ReferenceKeys, from: 'master' | 'replica'): Promise<string | null>;
   /** Sends a command that reads one key, to its master. */
   read(command: string, ...args: string[]): Promise<unknown>;
   /** Every key of a type that matches a pattern, in batches, each key once. */
@@ -56,7 +78,8 @@ export function connect(client: Redis | Cluster, load: 'auto' | 'never', logger:
       try {
         return await call();
       } catch (error) {
-        if (attempt === CALL_ATTEMPTS || !isFunctionMissing(error)) throw fromClient(error);
+        if (!isFunctionMissing(error)) throw fromClient(error);
+        if (attempt === CALL_ATTEMPTS) throw isAbsent(null, 'the server, which has lost it again and again,');
       }
       // Of the calls that notice at once, the first has the library loaded; the others wait for that.
       if (isReady) {
@@ -71,12 +94,18 @@ export function connect(client: Redis | Cluster, load: 'auto' | 'never', logger:
     fcall: (...sent) => run(() => functions.fcall(...sent)),
     fcall_ro: (...sent) => run(() => functions.fcall_ro(...sent)),
   });
+  const functions = withLibrary(isCluster(client) ? masterFunctions(client) : client);
   return {
-    functions: withLibrary(isCluster(client) ? clusterFunctions(client) : client),
-    waiting(keys, durability) {
-      const { functions, count } = functionsOnReplicas(client, keys, durability);
-      return { functions: withLibrary(functions), count };
+    functions,
+    call: (call, keys, args, gone) =>
+      isCluster(client)
+        ? withWholeKeys(client, functions, keys, (whole) => call(functions, whole, args), gone)
+        : call(functions, keys, args),
+    callAndWait(call, keys, args, durability) {
+      const whole = isCluster(client) ? withFurtherKeys(keys) : keys;
+      return callAndWait(client, checkDurability(durability), (waiting) => call(withLibrary(waiting), whole, args));
     },
+    get: (keys, from) => (isCluster(client) ? readState(client, functions, keys, from) : convGet(functions, keys)),
     scan: (pattern, type) => scanKeys(client, pattern, type),
     isCluster: isCluster(client),
     keyPrefix: client.options.keyPrefix ?? '',

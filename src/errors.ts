@@ -58,8 +58,7 @@ const REPLY_CODES: ReadonlySet<string> = new Set([...ERROR_CODES, 'WRONGTYPE']);
 export function fromClient(error: unknown): unknown {
   if (!(error instanceof Error) || isConversationError(error)) return error;
   withoutArguments(error);
-  const space = error.message.indexOf(' ');
-  const [code, message] = [error.message.slice(0, space), error.message.slice(space + 1)];
+  const [code = '', message = error.message] = error.message.split(/ (.*)/s);
   return REPLY_CODES.has(code) ? new ConversationError(code as ConversationErrorCode, message, error) : error;
 }
 

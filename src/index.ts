@@ -1,7 +1,7 @@
 export { ERROR_CODES, LIBRARY_NAME, LIBRARY_SHA256, LIBRARY_SOURCE, LIBRARY_VERSION } from './conversation.gen.ts';
 export { ConversationError, type ConversationErrorCode } from './errors.ts';
-export { checkLibrary, loadLibrary, type NodeReport } from './library/every-server.ts';
-export type { LibraryReport, LoadOptions } from './library/one-server.ts';
+export { checkLibrary, type LoadOptions, loadLibrary, type NodeReport } from './library/loading.ts';
+export type { LibraryReport } from './library/report.ts';
 export type {
   AnswerOptions,
   ClaimOptions,

@@ -1,6 +1,6 @@
 import { checkCount, checkEntryId, checkMilliseconds, checkObject } from './arguments.ts';
 import type { Connection } from './connection.ts';
-import { convDue, convGet, MAX_DUE } from './conversation.gen.ts';
+import { convDue, MAX_DUE } from './conversation.gen.ts';
 import { isConversationError } from './errors.ts';
 import { parse, parseOrNull } from './json.ts';
 import {
@@ -15,7 +15,7 @@ import { conversationPattern, type Keyspace, prefixesOf, prefixOf } from './keys
 import type { Log } from './log.ts';
 import type { DueOptions, InboxOptions, ListOptions } from './options.ts';
 import type { ChannelReference, ConversationReference, DueJob, InboxEntry, JobReference } from './state.ts';
-import { traced } from './trace.ts';
+import { tracedPage } from './trace.ts';
 
 // What the store returns many of, one after the other. Each page of it is one call of the tracing channel.
 
@@ -28,7 +28,7 @@ type Entry = [id: string, fields: string[]];
 
 /** What is in an inbox behind an entry, the oldest first. */
 export async function* inboxEntries(
-  { functions, read }: Connection,
+  connection: Connection,
   space: Keyspace,
   { reading }: Log,
   ref: ConversationReference,
@@ -36,16 +36,16 @@ export async function* inboxEntries(
 ): AsyncGenerator<InboxEntry> {
   let key: string | undefined;
   for (let from: string | undefined; ; ) {
-    const page = await traced('inbox', ref, async () => {
+    const page = await tracedPage('inbox', ref, async () => {
       const { after = '0' } = checkObject('the options', options);
       from ??= checkEntryId('after', after);
       const keys = referenceKeys(space, ref);
       return reading(ref, async () => {
-        key ??= await inboxOf(functions, space, ref);
+        key ??= await inboxOf(connection, space, ref);
         if (key === undefined) return [];
-        const found = (await read('xrange', key, `(${from}`, '+', 'COUNT', String(INBOX_PAGE))) as Entry[];
+        const found = (await connection.read('xrange', key, `(${from}`, '+', 'COUNT', String(INBOX_PAGE))) as Entry[];
         // Asked behind the read, so that no entry for the next holder of the channel is taken for one of this job.
-        const isHeld = keys.job === undefined || found.length === 0 || (await convGet(functions, keys)) !== null;
+        const isHeld = keys.job === undefined || found.length === 0 || (await connection.get(keys, 'master')) !== null;
         return isHeld ? found : [];
       });
     });
@@ -57,14 +57,10 @@ export async function* inboxEntries(
 }
 
 /** The inbox of a conversation. Where only its job is named, the state tells the channel; undefined where there is none. */
-async function inboxOf(
-  functions: Connection['functions'],
-  space: Keyspace,
-  ref: ConversationReference,
-): Promise<string | undefined> {
+async function inboxOf({ get }: Connection, space: Keyspace, ref: ConversationReference): Promise<string | undefined> {
   const keys = referenceKeys(space, ref);
   if (keys.conversation !== undefined) return inboxKey(space, ref);
-  const text = await convGet(functions, keys);
+  const text = await get(keys, 'master');
   return text === null ? undefined : inboxKey(space, parse<ChannelReference>(text));
 }
 
@@ -74,7 +70,7 @@ function recordOf(fields: string[]): Record<string, string> {
 
 /** The silent jobs of every partition, each with its state. */
 export async function* silentJobs<State>(
-  { functions, keyPrefix }: Connection,
+  { functions, get, keyPrefix }: Connection,
   space: Keyspace,
   { oddEntry, unreadable }: Log,
   options: DueOptions,
@@ -91,7 +87,7 @@ export async function* silentJobs<State>(
   };
   const stateOf = async (job: ChannelReference & JobReference) => {
     try {
-      return parseOrNull<State>(await convGet(functions, referenceKeys(space, job)));
+      return parseOrNull<State>(await get(referenceKeys(space, job), 'replica'));
     } catch (error) {
       // The jobs behind this one are put off already: whoever sweeps shall hear of them now.
       if (!isConversationError(error, 'CONVCORRUPT', 'WRONGTYPE')) throw error;
@@ -102,7 +98,7 @@ export async function* silentJobs<State>(
   const prefixes = [...prefixesOf(space)];
   while (prefixes.length > 0) {
     const some = prefixes.splice(0, PARTITIONS_AT_ONCE);
-    const found = await traced('due', undefined, async () => {
+    const found = await tracedPage('due', undefined, async () => {
       const { leaseMs = 60_000, limit } = checkObject('the options', options);
       checkMilliseconds('leaseMs', leaseMs);
       checkCount('limit', limit, MAX_DUE);
@@ -121,7 +117,7 @@ export async function* conversations<State extends ChannelReference>(
 ): AsyncGenerator<State> {
   const look = async (conversation: string): Promise<State[]> => {
     try {
-      const text = await convGet(connection.functions, { conversation });
+      const text = await connection.get({ prefix: '', conversation }, 'replica');
       if (text === null) return [];
       const state = parse<State>(text);
       // In the partition of another channel no call looks for it.
@@ -139,7 +135,7 @@ export async function* conversations<State extends ChannelReference>(
   let batches: AsyncGenerator<string[], undefined> | undefined;
   try {
     for (let isDone = false; !isDone; ) {
-      const states = await traced('list', options, async () => {
+      const states = await tracedPage('list', options, async () => {
         batches ??= conversationKeys(connection, space, checkObject('the options', options).platform);
         const batch = await batches.next();
         isDone = batch.done === true;

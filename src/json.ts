@@ -1,32 +1,45 @@
 import { randomUUID } from 'node:crypto';
 import { checkObject } from './arguments.ts';
 import { ConversationError, invalidArgument } from './errors.ts';
+import type { JobReference } from './state.ts';
 
-/** Writes an object as JSON. @throws ConversationError INVALID_ARGUMENT */
-export function serialize(what: string, value: object): string {
-  checkObject(what, value);
+/** Members that the store adds to a state, by what the state has itself. */
+type Added = (own: Record<string, unknown>) => Record<string, unknown>;
+
+/** Writes an object as JSON, with members added to what it would be without them. @throws ConversationError INVALID_ARGUMENT */
+export function serialize(what: string, value: object, added: Added = () => ({})): string {
+  const given: { toJSON?: unknown } = checkObject(what, value);
   let text: string | undefined;
   try {
-    text = JSON.stringify(value);
+    const own: unknown = typeof given.toJSON === 'function' ? given.toJSON('') : given;
+    text = JSON.stringify(isRecord(own) ? withAdded(own, added(own)) : own);
   } catch (error) {
     throw invalidArgument(`${what} cannot be written as JSON: ${(error as Error).message.split('\n')[0]}`);
   }
-  // That is what a toJSON of its own can make of it.
   if (text === undefined) throw invalidArgument(`${what} cannot be written as JSON`);
   return text;
 }
 
-/** The text of a state with a fresh UUID for each of these members that the state does not have. */
-export function withIds(text: string, state: object, names: string[]): string {
-  // What is no object, or an empty one, the server refuses.
-  if (!/^\{.+\}$/s.test(text)) return text;
-  const absent = names.filter((name) => (state as Record<string, unknown>)[name] === undefined);
-  const members = absent.map((name) => `,"${name}":"${randomUUID()}"`);
-  return `${text.slice(0, -1)}${members.join('')}}`;
+/** What is no object is sent as it is: the server says what is wrong with it. */
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** A stored state. @throws ConversationError CONVCORRUPT */
-export function parse<State>(text: string): State {
+function withAdded(own: Record<string, unknown>, added: Record<string, unknown>): Record<string, unknown> {
+  const whole = { ...own, ...added };
+  // It was called already; once more, it could leave out what was added.
+  if (typeof whole['toJSON'] === 'function') delete whole['toJSON'];
+  return whole;
+}
+
+/** A fresh UUID for each of these members that a state does not have. */
+export function idsOf(own: Record<string, unknown>, names: string[]): Record<string, string> {
+  return Object.fromEntries(names.filter((name) => own[name] === undefined).map((name) => [name, randomUUID()]));
+}
+
+/** A stored state. @throws ConversationError CONVCORRUPT, also where a reply that must have one has none */
+export function parse<State>(text: string | null): State {
+  if (text === null) throw new ConversationError('CONVCORRUPT', 'the reply has an outcome without the state of it');
   try {
     return JSON.parse(text) as State;
   } catch {
@@ -38,4 +51,14 @@ export function parse<State>(text: string): State {
 /** A stored state, or null where there is none. @throws ConversationError CONVCORRUPT */
 export function parseOrNull<State>(text: string | null): State | null {
   return text === null ? null : parse(text);
+}
+
+/** A state that is gone now, whether it can be read or not: then it is null. */
+export function parseEnded<State extends JobReference>(text: string): State | null {
+  try {
+    const found: Partial<State> | null = JSON.parse(text);
+    return typeof found?.jobId === 'string' ? (found as State) : null;
+  } catch {
+    return null;
+  }
 }

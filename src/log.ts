@@ -1,7 +1,7 @@
-import { checkChannel, checkJobId, checkLogger } from './arguments.ts';
+import { checkLogger } from './arguments.ts';
 import { WATCH } from './conversation.gen.ts';
 import { isConversationError } from './errors.ts';
-import { parse } from './json.ts';
+import { parseEnded } from './json.ts';
 import type { Logger } from './options.ts';
 import type { ChannelReference, ConversationReference, JobReference } from './state.ts';
 
@@ -51,15 +51,9 @@ export function log(given: Logger | undefined): Log {
       }
     },
     ended<State extends ChannelReference & JobReference>(text: string, ref: ConversationReference) {
-      try {
-        const state = parse<State>(text);
-        checkChannel(state.platform, state.channelId);
-        checkJobId(state.jobId);
-        return state;
-      } catch {
-        logger?.warn(`unreadable conversation replaced or removed: ${describe(ref)}`);
-        return null;
-      }
+      const state = parseEnded<State>(text);
+      if (state === null) logger?.warn(`unreadable conversation replaced or removed: ${describe(ref)}`);
+      return state;
     },
   };
 }

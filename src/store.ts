@@ -5,8 +5,8 @@ import { type Connection, connect } from './connection.ts';
 import * as library from './conversation.gen.ts';
 import { invalidArgument } from './errors.ts';
 import { conversations, inboxEntries, silentJobs } from './iterators.ts';
-import { parse, parseOrNull, serialize, withIds } from './json.ts';
-import { inboxKey, keyBeside, pairKeys, referenceKeys, streamKeys } from './keys/conversation-keys.ts';
+import { idsOf, parse, parseOrNull, serialize } from './json.ts';
+import { inboxKey, jobKeys, keyBeside, pairKeys, referenceKeys, streamKeys } from './keys/conversation-keys.ts';
 import { checkKeyspace, type Keyspace, newJobId } from './keys/prefix.ts';
 import { type Log, log } from './log.ts';
 import type {
@@ -37,7 +37,10 @@ import type {
   StoredConversationState as Stored,
   UpdateResult,
 } from './state.ts';
-import { traced } from './trace.ts';
+import { traced, tracedOutcome } from './trace.ts';
+
+/** What a call returns where there is no conversation, or another job holds it. */
+const GONE = { outcome: 'gone', state: null } as const;
 
 type Stream = PublishOptions | NoStream;
 type Updated<Extra extends object> = Promise<UpdateResult<Stored<Extra>>>;
@@ -81,27 +84,24 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
    * @throws ConversationError CONVSTATE, CONVCORRUPT, CONVJOB, WRONGTYPE: do not start the job
    */
   async claim(state: NewConversationState<Extra>, options: ClaimOptions = {}): Promise<ClaimResult<Stored<Extra>>> {
-    return this.#call('claim', state, options, async ({ ttlMs, queue, replicas, timeoutMs = 1000 }) => {
+    return this.#outcomeOf('claim', state, options, async ({ ttlMs, queue, replicas, timeoutMs = 1000 }) => {
       const keys = pairKeys(this.#space, state);
       const ids = queue === undefined ? ['claimId'] : ['claimId', 'deliveryId'];
       const args = {
-        state: withIds(serialize('the state', state), state, ids),
+        state: serialize('the state', state, (own) => idsOf(own, ids)),
         ttlMs: this.#ttl(ttlMs),
         silentMs: this.#silentMs,
         rest: queue === undefined ? undefined : flat('queue', queue),
       };
-      const waiting = replicas === undefined ? undefined : this.#connection.waiting(keys, { replicas, timeoutMs });
-      const { outcome, state: text } = await library.convClaim(
-        waiting?.functions ?? this.#connection.functions,
-        keys,
-        args,
-      );
+      const [{ outcome, state: text }, count] =
+        replicas === undefined
+          ? [await this.#connection.call(library.convClaim, keys, args)]
+          : await this.#connection.callAndWait(library.convClaim, keys, args, { replicas, timeoutMs });
       if (outcome === 'duplicate') return { outcome, state: parseOrNull(text) };
-      // The library never leaves the state out here. Taken for a duplicate, the message would be lost.
-      const stored = parse<Stored<Extra>>(text ?? '');
+      const stored = parse<Stored<Extra>>(text);
       if (outcome === 'claimed' || outcome === 'queued') this.#log.changed(outcome, state);
       if (outcome !== 'claimed') return { outcome, state: stored };
-      return { outcome, state: stored, ...(waiting && { replicas: waiting.count() }) };
+      return { outcome, state: stored, ...(count !== undefined && { replicas: count }) };
     });
   }
 
@@ -113,7 +113,7 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
     return this.#call('set', state, options, async ({ ttlMs }) => {
       const keys = pairKeys(this.#space, state);
       const args = { state: serialize('the state', state), ttlMs: this.#ttl(ttlMs), silentMs: this.#silentMs };
-      const replaced = await library.convSet(this.#connection.functions, keys, args);
+      const replaced = await this.#connection.call(library.convSet, keys, args);
       this.#log.changed('stored', state);
       return replaced === null ? null : this.#log.ended(replaced, state);
     });
@@ -126,7 +126,7 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
    */
   async get(ref: ConversationReference): Promise<Stored<Extra> | null> {
     return this.#call('get', ref, {}, async () =>
-      parseOrNull(await library.convGet(this.#connection.functions, referenceKeys(this.#space, ref))),
+      parseOrNull(await this.#connection.get(referenceKeys(this.#space, ref), 'replica')),
     );
   }
 
@@ -137,13 +137,10 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
    */
   async getByJobId(jobId: string, options: GetByJobIdOptions = {}): Promise<Stored<Extra> | null> {
     return this.#call('getByJobId', { jobId }, options, async ({ ttlMs, renew = true }) => {
-      const { job = '' } = referenceKeys(this.#space, { jobId });
+      const keys = jobKeys(this.#space, { jobId });
       const args = { ttlMs: this.#ttl(ttlMs), silentMs: this.#silentMs };
-      const { functions } = this.#connection;
-      const isSign = checkBoolean('renew', renew);
-      return parseOrNull(
-        await (isSign ? library.convGetByJob(functions, { job }, args) : library.convGet(functions, { job })),
-      );
+      if (!checkBoolean('renew', renew)) return parseOrNull(await this.#connection.get(keys, 'replica'));
+      return parseOrNull(await this.#connection.call(library.convGetByJob, keys, args, null));
     });
   }
 
@@ -155,12 +152,12 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
   update(ref: FencedReference, patch: Patch<Extra>, options: UpdateOptions & PublishOptions): Updated<Extra>;
   update(ref: ConversationReference, patch: Patch<Extra>, options?: UpdateOptions & NoStream): Updated<Extra>;
   async update(ref: ConversationReference, patch: Patch<Extra>, options: UpdateOptions & Stream = {}): Updated<Extra> {
-    return this.#call('update', ref, options, async ({ deliveryId, ttlMs, ...publish }) => {
+    return this.#outcomeOf('update', ref, options, async ({ deliveryId, ttlMs, ...publish }) => {
       if (deliveryId !== undefined) checkMessageId('deliveryId', deliveryId);
       const { keys, rest } = streamKeys(this.#space, ref, publish);
       const args = { patch: serialize('the patch', patch), ttlMs: this.#ttl(ttlMs), deliveryId, rest };
-      const { outcome, state } = await library.convUpdate(this.#connection.functions, keys, args);
-      if (outcome === 'gone' || state === null) return { outcome: 'gone', state: null };
+      const { outcome, state } = await this.#connection.call(library.convUpdate, keys, args, GONE);
+      if (outcome === 'gone') return GONE;
       if (outcome === 'updated') this.#log.changed(outcome, ref);
       return { outcome, state: parse(state) };
     });
@@ -196,13 +193,13 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
   answerQuestion(ref: FencedReference, questionId: string, options: AnswerOptions & PublishOptions): Answered<Extra>;
   answerQuestion(ref: ConversationReference, questionId: string, options?: AnswerOptions & NoStream): Answered<Extra>;
   async answerQuestion(ref: ConversationReference, id: string, options: AnswerOptions & Stream = {}): Answered<Extra> {
-    return this.#call('answerQuestion', ref, options, async ({ answerId = randomUUID(), ttlMs, ...publish }) => {
+    return this.#outcomeOf('answerQuestion', ref, options, async ({ answerId = randomUUID(), ttlMs, ...publish }) => {
       checkMessageId('questionId', id);
       if (answerId !== '') checkMessageId('answerId', answerId);
       const { keys, rest } = streamKeys(this.#space, ref, publish);
       const args = { questionId: id, answerId, ttlMs: this.#ttl(ttlMs), rest };
-      const { outcome, state } = await library.convAnswer(this.#connection.functions, keys, args);
-      if (outcome === 'gone' || state === null) return { outcome: 'gone', state: null };
+      const { outcome, state } = await this.#connection.call(library.convAnswer, keys, args, GONE);
+      if (outcome === 'gone') return GONE;
       const found = parse<Stored<Extra>>(state);
       if (outcome === 'accepted') this.#log.changed('answered', found);
       return { outcome, state: found };
@@ -215,15 +212,15 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
    * @throws ConversationError CONVCORRUPT (only with `jobId` in `ref`), WRONGTYPE
    */
   async remove(ref: ConversationReference, options: RemoveOptions = {}): Promise<RemoveResult<Stored<Extra>>> {
-    return this.#call('remove', ref, options, async ({ lastSeen, retry = false }) => {
+    return this.#outcomeOf('remove', ref, options, async ({ lastSeen, retry = false }) => {
       const keys = referenceKeys(this.#space, ref);
       if (lastSeen !== undefined) checkEntryId('lastSeen', lastSeen);
       const args = { lastSeen, retry: checkBoolean('retry', retry) ? ('1' as const) : undefined };
-      const { outcome, state } = await library.convRemove(this.#connection.functions, keys, args);
+      const { outcome, state } = await this.#connection.call(library.convRemove, keys, args, GONE);
       if (outcome === 'lapsed') return { outcome, state: parseOrNull(state) };
-      if (outcome === 'gone' || state === null) return { outcome: 'gone', state: null };
+      if (outcome === 'gone') return GONE;
       if (outcome !== 'removed') return { outcome, state: parse(state) };
-      const removed = this.#log.ended<Stored<Extra>>(state, ref);
+      const removed = this.#log.ended<Stored<Extra>>(state ?? '', ref);
       this.#log.changed(outcome, removed ?? ref);
       return { outcome, state: removed };
     });
@@ -288,12 +285,26 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
 
   /** Runs a call in the tracing channel, with its options. What it cannot read is warned of. */
   #call<O extends object, T>(method: string, ref: ConversationReference, options: O, run: (options: O) => Promise<T>) {
-    return traced(method, ref, () => this.#log.reading(ref, () => run(checkObject('the options', options))));
+    return traced(method, ref, () => this.#run(ref, options, run));
+  }
+
+  /** The same for a call with an outcome. */
+  #outcomeOf<O extends object, T extends { outcome: string }>(
+    method: string,
+    ref: ConversationReference,
+    options: O,
+    run: (options: O) => Promise<T>,
+  ): Promise<T> {
+    return tracedOutcome(method, ref, () => this.#run(ref, options, run));
+  }
+
+  #run<O extends object, T>(ref: ConversationReference, options: O, run: (options: O) => Promise<T>): Promise<T> {
+    return this.#log.reading(ref, () => run(checkObject('the options', options)));
   }
 
   async #setPending(ref: ConversationReference, questionId: string, ttlMs?: number): Promise<Stored<Extra> | null> {
     const [keys, args] = [referenceKeys(this.#space, ref), { questionId, ttlMs: this.#ttl(ttlMs) }];
-    const text = await library.convSetPending(this.#connection.functions, keys, args);
+    const text = await this.#connection.call(library.convSetPending, keys, args, null);
     if (text === null) this.#log.notThere(ref);
     return parseOrNull(text);
   }

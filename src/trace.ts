@@ -18,34 +18,42 @@ export interface CallTrace {
 
 const channel = tracingChannel<string, CallTrace>('conversation-state:call');
 
+type Run<T> = () => Promise<T>;
+/** What a subscriber hears of a result. Of a state it hears nothing, whatever its members are called. */
+type Summary<T> = (result: T) => Pick<CallTrace, 'outcome' | 'count'>;
+
 /**
  * Runs a call in the tracing channel, with the platform that its reference names. Without a subscriber nothing is done
  * but to look for one.
  */
-export function traced<T>(method: string, ref: object | undefined, run: () => Promise<T>): Promise<T> {
+export function traced<T>(method: string, ref: object | undefined, run: Run<T>, summary?: Summary<T>): Promise<T> {
   if (!channel.hasSubscribers) return run();
   // Nothing was checked yet, and what is no platform might be anybody's id.
   const { platform }: { platform?: unknown } = ref ?? {};
-  return published({ method, ...(isPlatform(platform) && { platform }) }, run);
+  return published({ method, ...(isPlatform(platform) && { platform }) }, run, summary);
 }
 
-async function published<T>(trace: CallTrace, run: () => Promise<T>): Promise<T> {
+/** The same for a call with an outcome. */
+export function tracedOutcome<T extends { outcome: string }>(method: string, ref: object, run: Run<T>): Promise<T> {
+  return traced(method, ref, run, ({ outcome }) => ({ outcome }));
+}
+
+/** The same for one page of many. */
+export function tracedPage<T>(method: string, ref: object | undefined, run: Run<T[]>): Promise<T[]> {
+  return traced(method, ref, run, ({ length }) => ({ count: length }));
+}
+
+async function published<T>(trace: CallTrace, run: Run<T>, summary?: Summary<T>): Promise<T> {
   let result: [T] | undefined;
   // The channel shows what the promise resolves to, so that must not be the state.
   await channel.tracePromise(async () => {
     try {
       result = [await run()];
-      Object.assign(trace, summary(result[0]));
+      Object.assign(trace, summary?.(result[0]));
     } catch (error) {
       trace.code = isConversationError(error) ? error.code : (error as Error).name;
       throw error;
     }
   }, trace);
   return (result as [T])[0];
-}
-
-function summary(result: unknown): Pick<CallTrace, 'outcome' | 'count'> {
-  if (Array.isArray(result)) return { count: result.length };
-  const outcome: unknown = result && typeof result === 'object' && 'outcome' in result ? result.outcome : undefined;
-  return typeof outcome === 'string' ? { outcome } : {};
 }

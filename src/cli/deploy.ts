@@ -1,8 +1,9 @@
 import type { NodeFailure } from '../cluster/masters.ts';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../conversation.gen.ts';
 import { isConversationError } from '../errors.ts';
-import { checkEverywhere, loadEverywhere, type NodeReport } from '../library/every-server.ts';
-import { compareVersions, compatibility, type LibraryReport } from '../library/one-server.ts';
+import { compareVersions, compatibility } from '../library/decision.ts';
+import { checkEverywhere, loadEverywhere, type NodeReport } from '../library/loading.ts';
+import type { LibraryReport } from '../library/report.ts';
 import { type Command, SERVER } from './command.ts';
 import { LIMIT_MS, type Server, withServer } from './connect.ts';
 import { Failure } from './failure.ts';

@@ -2,8 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster, Redis } from 'ioredis';
 import type { FunctionClient } from '../conversation.gen.ts';
 import { invalidArgument } from '../errors.ts';
-import type { PairKeys } from '../keys/conversation-keys.ts';
-import { furtherKeysOf, isCluster, isMisdirected, send, unavailable } from './cluster.ts';
+import { isCluster, isMisdirected, send, unavailable } from './cluster.ts';
 
 /** How many replicas a call waits for, and how long. */
 export interface Durability {
@@ -12,61 +11,48 @@ export interface Durability {
   timeoutMs: number;
 }
 
-function checkDurability({ replicas, timeoutMs }: Durability): void {
+/** @throws ConversationError INVALID_ARGUMENT */
+export function checkDurability({ replicas, timeoutMs }: Durability): Durability {
   if (!Number.isSafeInteger(replicas) || replicas < 1) throw invalidArgument('replicas must be a whole number from 1');
   if (!Number.isSafeInteger(timeoutMs) || timeoutMs < 1) {
     throw invalidArgument('timeoutMs must be whole milliseconds from 1');
   }
-}
-
-/** The functions for a call that waits for replicas. */
-export interface Waiting {
-  functions: FunctionClient;
-  /** How many replicas have what the call wrote, once it has been answered. */
-  count(): number;
+  return { replicas, timeoutMs };
 }
 
 /**
- * The functions for a call that may be repeated. Right behind the call, on its connection, it waits for replicas to have
- * what the call wrote.
+ * Makes one call of a function that may be repeated and, right behind it on its connection, waits for replicas to have
+ * what it wrote. Returns its result and how many replicas have it.
  */
-export function functionsOnReplicas(
+export async function callAndWait<Result>(
   client: Redis | Cluster,
-  { prefix, conversation }: PairKeys,
-  durability: Durability,
-): Waiting {
-  checkDurability(durability);
-  let heard = 0;
-  const fcall = async (name: string, numkeys: number, ...sent: string[]) => {
-    const further = isCluster(client) ? furtherKeysOf(name, prefix, conversation) : [];
-    const keys = [...sent.slice(0, numkeys), ...further];
-    const args: Call = [name, keys.length, ...keys, ...sent.slice(numkeys)];
-    const [reply, count] = await callAndWait(client, conversation, durability, args);
-    heard = count;
+  { replicas, timeoutMs }: Durability,
+  run: (functions: FunctionClient) => Promise<Result>,
+): Promise<[result: Result, count: number]> {
+  let count = 0;
+  const fcall: FunctionClient['fcall'] = async (...sent) => {
+    const [reply, counted] = await sendAndWait(client, sent, [replicas, timeoutMs]);
+    count = counted;
     return reply;
   };
-  return { functions: { fcall, fcall_ro: fcall }, count: () => heard };
+  const result = await run({ fcall, fcall_ro: fcall });
+  return [result, count];
 }
 
-type Call = [name: string, numkeys: number, ...args: string[]];
-
-async function callAndWait(
+async function sendAndWait(
   client: Redis | Cluster,
-  conversation: string,
-  { replicas, timeoutMs }: Durability,
-  args: Call,
+  sent: Parameters<FunctionClient['fcall']>,
+  wait: [replicas: number, timeoutMs: number],
 ): Promise<[reply: unknown, count: number]> {
   const { maxRedirections: attempts = 16, retryDelayOnTryAgain: pauseMs = 100 } = isCluster(client)
     ? client.options
     : {};
   for (let attempt = 1; ; attempt++) {
-    const results =
-      (await client
-        .pipeline()
-        .fcall(...args)
-        .wait(replicas, timeoutMs)
-        .exec()) ?? [];
-    const [[error, reply] = [null, null], [lost, count] = [null, 0]] = results;
+    const pipeline = client
+      .pipeline()
+      .fcall(...sent)
+      .wait(...wait);
+    const [[error, reply] = [null, null], [lost, count] = [null, 0]] = (await pipeline.exec()) ?? [];
     if (!error && !lost) return [reply, Number(count)];
     // Where the connection broke between the two, WAIT on the next one would know nothing of the call.
     const again = error
@@ -75,6 +61,6 @@ async function callAndWait(
     if (!again || attempt >= attempts) throw error && again ? unavailable(error) : (error ?? lost);
     await sleep(pauseMs);
     // ioredis learns from a misdirected command where its slot is, but not from one in a pipeline.
-    if (error && isCluster(client)) await send(client, 'fcall', 'conv_get', '1', conversation);
+    if (error && isCluster(client)) await send(client, 'fcall', 'conv_get', '1', sent[2] ?? '');
   }
 }

@@ -5,15 +5,16 @@ import type { Fields } from '../options.ts';
 import type { ChannelReference, ConversationReference, JobReference } from '../state.ts';
 import { type Keyspace, prefixOf } from './prefix.ts';
 
-/** Both keys of a conversation, and what stands before them. */
-export interface PairKeys {
+/** The keys that a call declares, and what stands before them. */
+export interface ReferenceKeys {
   prefix: string;
-  conversation: string;
-  job: string;
+  conversation?: string;
+  job?: string;
+  stream?: string;
 }
 
-/** The keys that a reference declares, and what stands before them. */
-export type ReferenceKeys = Pick<PairKeys, 'prefix'> & Partial<PairKeys>;
+/** Both keys of a conversation, and what stands before them. */
+export type PairKeys = ReferenceKeys & { conversation: string; job: string };
 
 /** `{prefix}conversation:{platform, lower case}:{channelId}` */
 export function conversationKey(prefix: string, platform: string, channelId: string): string {
@@ -51,6 +52,11 @@ export function furtherKeys(prefix: string, conversation: string): { inbox: stri
     handled: `${prefix}${HANDLED}${channel}`,
     watch: watchKey(prefix),
   };
+}
+
+/** The keys of a call and, where it names the channel, all others that any function may touch for it. */
+export function withFurtherKeys<Keys extends ReferenceKeys>(keys: Keys): Keys {
+  return keys.conversation === undefined ? keys : { ...keys, ...furtherKeys(keys.prefix, keys.conversation) };
 }
 
 /** The key of the inbox of a channel. */
@@ -91,6 +97,12 @@ export function referenceKeys(space: Keyspace, ref: ConversationReference): Refe
   return keys;
 }
 
+/** The key of a job. */
+export function jobKeys(space: Keyspace, ref: JobReference): ReferenceKeys & { job: string } {
+  const prefix = prefixOf(space, ref);
+  return { prefix, job: jobIndexKey(prefix, ref.jobId) };
+}
+
 /** A key of any name under the prefix of a conversation. */
 export function keyBeside(space: Keyspace, ref: ConversationReference, name: string): string {
   if (typeof name !== 'string') throw invalidArgument('name must be a string');
@@ -102,12 +114,12 @@ export function streamKeys(
   space: Keyspace,
   ref: ConversationReference,
   { stream, fields }: { stream?: string | undefined; fields?: Fields | undefined },
-): { keys: Omit<ReferenceKeys, 'prefix'> & { stream?: string }; rest: string[] | undefined } {
-  const { prefix, ...keys } = referenceKeys(space, ref);
+): { keys: ReferenceKeys; rest: string[] | undefined } {
+  const keys = referenceKeys(space, ref);
   if (stream === undefined && fields === undefined) return { keys, rest: undefined };
   if (stream === undefined || fields === undefined) throw invalidArgument('stream and fields go together');
   if (keys.job === undefined) throw invalidArgument('a call with a stream must name the job: a reference with jobId');
-  return { keys: { ...keys, stream: prefix + checkStream('stream', stream) }, rest: flat('fields', fields) };
+  return { keys: { ...keys, stream: keys.prefix + checkStream('stream', stream) }, rest: flat('fields', fields) };
 }
 
 /**

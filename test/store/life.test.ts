@@ -45,6 +45,22 @@ test('a claim without a claim id gets a fresh one, so that it is told apart from
   assert.equal(await store.claim(WITHOUT_CLAIM), { outcome: 'held', state: first.state });
 });
 
+test('what the store adds stands in the JSON once, whatever a toJSON writes', async () => {
+  const text = async () => (await redis.get(CHANNEL)) ?? '';
+  const named = { ...WITHOUT_CLAIM, toJSON: () => STATE };
+  await store.claim(named);
+  assert.is(await text(), JSON.stringify(STATE));
+  await store.remove(BY_CHANNEL);
+  class Job {
+    readonly state = WITHOUT_CLAIM;
+    toJSON() {
+      return { ...this.state, toJSON: () => 'twice' };
+    }
+  }
+  await store.claim(Object.assign(new Job(), WITHOUT_CLAIM));
+  assert.equal(Object.keys(JSON.parse(await text())), [...Object.keys(WITHOUT_CLAIM), 'claimId']);
+});
+
 test('a message that comes while a job runs is queued, with a delivery id of its own where it has none', async () => {
   await store.claim(HOLDER);
   assert.equal(await follow('one', 'd2'), { outcome: 'queued', state: HOLDER });

@@ -129,6 +129,21 @@ test("where the client failed, its error's name is heard", async () => {
   client.disconnect();
 });
 
+test("an application's own member called outcome is not published", async () => {
+  const own = new ConversationStore<{ outcome: string }>(redis);
+  const state = { ...STATE, channelId: 'C3', jobId: 'j3', outcome: 'sesame' };
+  await own.claim(state);
+  heard.length = 0;
+  await own.get(state);
+  await own.getByJobId('j3');
+  await own.setPendingQuestion(state, 'q1');
+  await own.set(state);
+  assert.equal(
+    heard.map(({ method, outcome }) => [method, outcome]),
+    ['get', 'getByJobId', 'setPendingQuestion', 'set'].map((method) => [method, undefined]),
+  );
+});
+
 test('without a subscriber a call is run and nothing else is done', async () => {
   channel.unsubscribe(subscriber);
   heard.length = 0;

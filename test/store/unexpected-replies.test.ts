@@ -58,15 +58,31 @@ for (const protocol of [2, 3] as const) {
   });
 }
 
-test('a claim without a state is no duplicate, for then its message would be lost', async () => {
+test('an outcome without the state that belongs to it is one error everywhere', async () => {
   const client = await server.connect();
-  const answers = ['claimed', 'held', 'queued', 'full'];
-  for (const outcome of answers) {
-    const source = `#!lua name=conversation
-redis.register_function('conv_claim', function() return { '${outcome}', false } end)
-redis.register_function({ function_name = 'conv_version', flags = { 'no-writes' }, callback = function() return '1.0.0' end })`;
-    await client.function('LOAD', 'REPLACE', source);
-    await refusal(new ConversationStore(client).claim(STATE), 'CONVCORRUPT');
+  const OUTCOMES = {
+    claim: ['claimed', 'held', 'queued', 'full'],
+    update: ['updated', 'duplicate'],
+    answerQuestion: ['accepted', 'answered', 'stale'],
+    remove: ['waiting', 'held'],
+  };
+  const store = new ConversationStore(client);
+  const call = {
+    claim: () => store.claim(STATE),
+    update: () => store.update(STATE, {}),
+    answerQuestion: () => store.answerQuestion(STATE, 'q1'),
+    remove: () => store.remove(STATE),
+  };
+  for (const outcome of Object.values(OUTCOMES).flat()) {
+    const functions = ['claim', 'update', 'answer', 'remove'].map(
+      (name) => `redis.register_function('conv_${name}', function() return { '${outcome}', false } end)`,
+    );
+    const version =
+      "redis.register_function({ function_name = 'conv_version', flags = { 'no-writes' }, callback = function() return '1.0.0' end })";
+    await client.function('LOAD', 'REPLACE', ['#!lua name=conversation', ...functions, version].join('\n'));
+    for (const name of Object.keys(OUTCOMES) as (keyof typeof OUTCOMES)[]) {
+      if (OUTCOMES[name].includes(outcome)) await refusal(call[name](), 'CONVCORRUPT');
+    }
   }
 });
 

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../../conversation.gen.ts';
-import { checkOn, compatibility } from '../../library/one-server.ts';
+import { compatibility } from '../../library/decision.ts';
+import { checkOn } from '../../library/report.ts';
 import { span } from '../text.ts';
 import { type Finding, ok, warning, wrong } from './finding.ts';
 

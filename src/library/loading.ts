@@ -1,17 +1,16 @@
 import type { Cluster, Redis } from 'ioredis';
 import { isCluster } from '../cluster/cluster.ts';
 import { type NodeFailure, onMasters } from '../cluster/masters.ts';
-import { convVersion, LIBRARY_NAME, LIBRARY_VERSION } from '../conversation.gen.ts';
-import { ConversationError, isConversationError, isFunctionMissing } from '../errors.ts';
-import {
-  checkOn,
-  compatibility,
-  type LibraryReport,
-  type LoadOptions,
-  loadOn,
-  refuseForeign,
-  refuseNewer,
-} from './one-server.ts';
+import { convVersion, LIBRARY_NAME, LIBRARY_SOURCE } from '../conversation.gen.ts';
+import { fromClient, isConversationError, isFunctionMissing } from '../errors.ts';
+import { compatibility, decide, type LoadRules } from './decision.ts';
+import { checkOn, type LibraryReport } from './report.ts';
+
+/** Options of `loadLibrary`. */
+export interface LoadOptions {
+  /** True also replaces a newer version, and another library of the same name; false by default. */
+  force?: boolean;
+}
 
 /** What was found on one master of a cluster, and what was done about it. */
 export interface NodeReport extends LibraryReport {
@@ -33,7 +32,8 @@ export async function loadLibrary(
   client: Redis | Cluster,
   options: LoadOptions = {},
 ): Promise<LibraryReport | NodeReport[]> {
-  return isCluster(client) ? succeeded(await loadEverywhere(client, options)) : loadOn(client, options);
+  const { force = false } = options;
+  return isCluster(client) ? succeeded(await loadEverywhere(client, options)) : loadOn(client, { load: 'auto', force });
 }
 
 /**
@@ -46,20 +46,18 @@ export async function checkLibrary(client: Redis | Cluster): Promise<LibraryRepo
   return isCluster(client) ? succeeded(await checkEverywhere(client)) : checkOn(client);
 }
 
-/** Loads on every master that a client leads to, and looks whether it is there. A newer version anywhere stops it all. */
+/** Loads on every master that a client leads to, and looks whether it is there. A refusal on any master stops it all. */
 export async function loadEverywhere(
   client: Redis | Cluster,
   { force = false }: LoadOptions,
 ): Promise<(NodeReport | NodeFailure)[]> {
+  const rules = { load: 'auto', force } as const;
   const found = await checkEverywhere(client);
   for (const report of found) {
-    if ('error' in report) continue;
-    const server = found.length === 1 ? undefined : report.address;
-    refuseForeign(report, force, server);
-    refuseNewer(report, force, server);
+    if (!('error' in report)) decide(report, rules, found.length === 1 ? 'the server' : report.address);
   }
-  return onMasters(client, async (master) => {
-    const report = await loadOn(master, { force });
+  return onMasters(client, async (master, address) => {
+    const report = await loadOn(master, rules, address);
     if (report.loaded && !(await checkOn(master)).current) throw new Error('it took the library and does not have it');
     return report;
   });
@@ -106,43 +104,60 @@ export async function prepareLibrary(client: Redis | Cluster, how: Preparation):
 }
 
 async function prepareOn(server: Redis, { load, missed }: Preparation, name: string): Promise<boolean> {
-  let failure: unknown;
-  const found = await convVersion(server).catch((error: unknown) => {
-    if (!mayBeForeign(error)) throw error;
-    failure = error;
-    return null;
-  });
-  const state = compatibility(found);
-  // One call tells a good server. Only where something is odd are the names of its functions looked at.
-  if (state === 'serving' && !missed) return false;
-  await refuseStranger(server, name);
-  if (failure !== undefined && !isFunctionMissing(failure)) throw failure;
-  if (state === 'too new') {
-    throw new ConversationError(
-      'LIBRARY_TOO_NEW',
-      `${name} has ${LIBRARY_NAME} ${found}, this client is of ${LIBRARY_VERSION}; update the client`,
-    );
-  }
-  if (state === 'serving') return false;
-  if (load === 'never') {
-    throw new ConversationError(
-      state === 'missing' ? 'LIBRARY_MISSING' : 'LIBRARY_OUTDATED',
-      `${name} has ${found === null ? 'no' : `an older (${found})`} library ${LIBRARY_NAME}, this client needs ` +
-        `${LIBRARY_VERSION}; load it with: npx conversation-state load --url redis://…`,
-    );
-  }
-  await loadOn(server);
-  return true;
+  const answer = await askVersion(server);
+  // One call tells a good server. Only where something is odd are its libraries looked at.
+  if (compatibility(answer.version) === 'serving' && !missed) return false;
+  return (await loadOn(server, { load, force: false }, name, answer)).loaded;
 }
 
-/** Whether conv_version may be a stranger's: it is not there, the server refuses to run it, or it answers no text. */
+interface Answer {
+  version: string | null;
+  /** What it answered in place of a version, unless it has no such function. */
+  failure?: unknown;
+}
+
+/** What a server answers to conv_version, which may be another program's. */
+async function askVersion(server: Redis): Promise<Answer> {
+  try {
+    return { version: await convVersion(server) };
+  } catch (error) {
+    if (!mayBeForeign(error)) throw error;
+    return { version: null, ...(!isFunctionMissing(error) && { failure: error }) };
+  }
+}
+
+/** Whether conv_version may be another program's: it is not there, the server refuses to run it, or it answers no text. */
 function mayBeForeign(error: unknown): boolean {
   return error instanceof TypeError || (error as Error).message.startsWith('ERR ');
 }
 
-/** @throws ConversationError LIBRARY_FOREIGN */
-async function refuseStranger(server: Redis, name: string): Promise<void> {
-  // An app that does not load needs no right to list libraries. Without it, what conv_version answered has to do.
-  const report = await checkOn(server).catch(() => undefined);
-  if (report) refuseForeign(report, false, name);
+/**
+ * Brings one server's library to this version, as the rules allow. `answer` is what conv_version answered, for a user
+ * who may not list libraries.
+ * @throws ConversationError what `decide` throws
+ */
+async function loadOn(server: Redis, rules: LoadRules, name = 'the server', answer?: Answer): Promise<LibraryReport> {
+  const report = await checkOn(server).catch((error: unknown): LibraryReport => {
+    if (!answer || answer.failure !== undefined) throw answer?.failure ?? error;
+    const found = answer.version;
+    return { present: found !== null, found, current: false, loaded: false, foreign: null };
+  });
+  const what = decide(report, rules, name);
+  if (answer?.failure !== undefined) throw answer.failure;
+  if (what === 'keep') return report;
+  try {
+    // Where there was none, one that has come since is not replaced unseen.
+    await (report.present
+      ? server.function('LOAD', 'REPLACE', LIBRARY_SOURCE)
+      : server.function('LOAD', LIBRARY_SOURCE));
+  } catch (error) {
+    if (!report.present && isTaken(error)) return loadOn(server, rules, name, answer);
+    throw fromClient(error);
+  }
+  return { ...report, loaded: true };
+}
+
+/** Whether the server answered that a library, or a function, of this name has come since it was looked at. */
+function isTaken(error: unknown): boolean {
+  return /^ERR (Library|Function) .* already exists/i.test((error as Error).message);
 }

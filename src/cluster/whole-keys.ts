@@ -1,0 +1,118 @@
+import type { Cluster } from 'ioredis';
+import { CONVERSATION, convGet, type FunctionClient } from '../conversation.gen.ts';
+import { ConversationError, isConversationError } from '../errors.ts';
+import { jobIndexKey, type ReferenceKeys, withFurtherKeys } from '../keys/conversation-keys.ts';
+import { send } from './cluster.ts';
+
+// A call that touches a key it has not declared reads nil where that key is on the move, so on a cluster every call
+// declares all keys that it may touch. What a reference leaves out, the job or the channel, is read first.
+
+/** How often a conversation may change hands under a call before the call gives up. */
+const ATTEMPTS = 16;
+
+/** The functions, each on the master of its keys. */
+export function masterFunctions(cluster: Cluster): FunctionClient {
+  const fcall: FunctionClient['fcall'] = (name, numkeys, ...sent) =>
+    send(cluster, 'fcall', name, String(numkeys), ...sent);
+  return { fcall, fcall_ro: fcall };
+}
+
+/**
+ * Runs a call with both keys of its conversation and all others that it may touch. `gone` is what it returns where
+ * there is no conversation to find the other key by; without it, the call is made with the keys that are known.
+ * @throws ConversationError CONVKEY where the conversation changes hands again and again
+ */
+export async function withWholeKeys<Keys extends ReferenceKeys, Result>(
+  cluster: Cluster,
+  functions: FunctionClient,
+  given: Keys,
+  run: (keys: Keys) => Promise<Result>,
+  gone: Result | undefined,
+): Promise<Result> {
+  if (given.conversation !== undefined && given.job !== undefined) return run(withFurtherKeys(given));
+  let before: string | undefined;
+  let lapsed: Result | undefined;
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const found = await otherKey(cluster, functions, given);
+    // Of a job that lapsed and is off the watch now, nobody else will hear.
+    if (found === null && gone !== undefined) return lapsed ?? gone;
+    const result = await run(withFurtherKeys({ ...given, ...found }));
+    const other = given.conversation === undefined ? found?.conversation : found?.job;
+    // What the same two keys lead to twice is no change of hands, but how things are.
+    if (other === undefined || other === before || !hasMissed(result, given)) return result;
+    before = other;
+    if (outcomeOf(result) === 'lapsed') lapsed = result;
+  }
+  throw new ConversationError(
+    'CONVKEY',
+    `the conversation changed hands ${ATTEMPTS} times while this call looked for its keys; name channel and job`,
+  );
+}
+
+/** Whether a call may have missed its conversation, because it changed hands after its keys were read. */
+function hasMissed(result: unknown, given: ReferenceKeys): boolean {
+  const outcome = outcomeOf(result);
+  if (result === null || outcome === 'gone') return true;
+  // Where the caller named no job, these are of the one that was read.
+  return given.job === undefined && (outcome === 'held' || outcome === 'lapsed');
+}
+
+function outcomeOf(result: unknown): unknown {
+  return result && typeof result === 'object' && 'outcome' in result ? result.outcome : undefined;
+}
+
+/** The key that a reference leaves out; null where there is no conversation, and nothing where nobody can read it. */
+async function otherKey(
+  cluster: Cluster,
+  functions: FunctionClient,
+  given: ReferenceKeys,
+): Promise<Partial<ReferenceKeys> | null> {
+  if (given.conversation === undefined) return readIndex(cluster, given, 'getex');
+  try {
+    const text = await convGet(functions, given);
+    return text === null ? null : { job: jobIndexKey(given.prefix, JSON.parse(text).jobId) };
+  } catch (error) {
+    // Its call then touches no index.
+    if (isConversationError(error, 'CONVCORRUPT')) return {};
+    throw error;
+  }
+}
+
+/**
+ * The conversation key that a job's index holds; nothing where it holds anything else, which the function refuses.
+ * GETEX is GET for the master alone: a command that may write is not sent to a replica.
+ */
+async function readIndex(
+  cluster: Cluster,
+  { prefix, job = '' }: ReferenceKeys,
+  command: 'get' | 'getex',
+): Promise<Partial<ReferenceKeys> | null> {
+  const found = await send(cluster, command, job);
+  if (typeof found !== 'string') return null;
+  const { keyPrefix = '' } = cluster.options;
+  const isKey = found.startsWith(`${keyPrefix}${prefix}${CONVERSATION}`);
+  return isKey ? { conversation: found.slice(keyPrefix.length) } : {};
+}
+
+/**
+ * Reads a conversation from a replica where the client scales its reads, and from the master where the replica has
+ * nothing or cannot answer, so that a replica that lags behind, or whose slots move, never hides a conversation.
+ */
+export async function readState(
+  cluster: Cluster,
+  functions: FunctionClient,
+  keys: ReferenceKeys,
+  from: 'master' | 'replica',
+): Promise<string | null> {
+  const read = async (command: 'get' | 'getex', reader: FunctionClient) => {
+    const found = keys.conversation === undefined ? await readIndex(cluster, keys, command) : {};
+    return found && convGet(reader, { ...keys, ...found });
+  };
+  if (from === 'replica' && cluster.options.scaleReads !== 'master') {
+    const fcall_ro: FunctionClient['fcall_ro'] = (name, numkeys, ...sent) =>
+      send(cluster, 'fcall_ro', name, String(numkeys), ...sent);
+    const text = await read('get', { ...functions, fcall_ro }).catch(() => null);
+    if (text !== null) return text;
+  }
+  return read('getex', functions);
+}
