@@ -1,72 +1,47 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { readLibrary } from './generate/library.ts';
-import { Mistake } from './generate/lua.ts';
+import { LUA, Mistake, TYPESCRIPT } from './generate/statements.ts';
 import { writeTypeScript } from './generate/typescript.ts';
 
-const USAGE = `usage: npm run generate -- [lua file] [ts file] [--check]
+const USAGE = `usage: npm run generate -- [--check]
 
-Writes the TypeScript for a Redis Functions library, by default src/conversation.gen.ts for lua/conversation.lua.
---check writes nothing and fails where the TypeScript is not what would be written.`;
+Writes ${TYPESCRIPT}, the client of the library in ${LUA}. --check writes nothing and fails where they differ.`;
+
+// A person's mistake gets a sentence; anything else is a defect here and keeps its stack trace.
+const MISTAKES = ['ENOENT', 'ERR_PARSE_ARGS_UNKNOWN_OPTION', 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL'];
 
 try {
   await generate();
 } catch (error) {
-  // A mistake is the reader's to mend; anything else is a defect here and keeps its stack trace.
-  if (!(error instanceof Mistake)) throw error;
-  console.error(error.message);
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (!(error instanceof Mistake) && !MISTAKES.includes(code ?? '')) throw error;
+  console.error(error instanceof Mistake ? message : `${message}\n\n${USAGE}`);
   process.exitCode = 1;
 }
 
 async function generate(): Promise<void> {
-  const { lua, ts, check } = commandLine();
-  const library = readLibrary(await readFile(lua).catch(unusable(lua, 'read')), lua);
-  const from = path.relative(path.dirname(ts), lua).replaceAll(path.sep, '/');
-  const wanted = writeTypeScript(library, from);
-  const found = await readFile(ts, 'utf8').catch(() => undefined);
+  const { values } = parseArgs({ options: { check: { type: 'boolean' } } });
+  const library = readLibrary(await readFile(LUA, 'utf8'));
+  const wanted = writeTypeScript(library);
+  const found = await readFile(TYPESCRIPT, 'utf8').catch(() => '');
   const { name, version, functions, errorCodes } = library;
-  const content = `${name} ${version}, ${count(functions, 'function')}, ${count(errorCodes, 'error code')}`;
-
+  const content = `${name} ${version}, ${functions.length} functions, ${errorCodes.length} error codes`;
   if (found === wanted) {
-    console.log(`${ts} is up to date: ${content}.`);
-  } else if (check) {
-    const mend = process.argv.slice(2).filter((argument) => argument !== '--check');
-    const command = ['npm run generate', ...(mend.length > 0 ? ['--', ...mend] : [])].join(' ');
-    throw new Mistake(`${difference(found, wanted, ts, lua)}\nRun \`${command}\` and commit what it writes.`);
+    console.log(`${TYPESCRIPT} is up to date: ${content}.`);
+  } else if (values.check) {
+    console.error(`${difference(found, wanted)}\nRun \`npm run generate\` and commit what it writes.`);
+    process.exitCode = 1;
   } else {
-    await writeFile(ts, wanted).catch(unusable(ts, 'written'));
-    console.log(`${ts} written: ${content}.`);
+    await writeFile(TYPESCRIPT, wanted);
+    console.log(`${TYPESCRIPT} written: ${content}.`);
   }
 }
 
-function commandLine(): { lua: string; ts: string; check: boolean } {
-  try {
-    const { values, positionals } = parseArgs({ options: { check: { type: 'boolean' } }, allowPositionals: true });
-    const [lua = 'lua/conversation.lua', ts = 'src/conversation.gen.ts', ...others] = positionals;
-    if (others.length > 0 || positionals.length === 1) throw new Mistake(`Two files are wanted, or none.\n\n${USAGE}`);
-    return { lua, ts, check: values.check === true };
-  } catch (error) {
-    if (error instanceof Mistake || !(error instanceof TypeError)) throw error;
-    throw new Mistake(`${error.message}\n\n${USAGE}`);
-  }
-}
-
-function count(things: unknown[], what: string): string {
-  return `${things.length} ${what}${things.length === 1 ? '' : 's'}`;
-}
-
-function unusable(file: string, what: string): (error: Error) => never {
-  return ({ message }) => {
-    throw new Mistake(`${file} can't be ${what}: ${message}.`);
-  };
-}
-
-function difference(found: string | undefined, wanted: string, ts: string, lua: string): string {
-  if (found === undefined) return `${ts} is not there, or can't be read.`;
+function difference(found: string, wanted: string): string {
   const [has, wants] = [found.split('\n'), wanted.split('\n')];
-  const line = wants.findIndex((text, at) => text !== has[at]);
-  const at = line < 0 ? wants.length : line;
+  let at = 0;
+  while (has[at] === wants[at]) at++;
   const shown = (text: string | undefined) => (text === undefined ? 'nothing, the file ends' : JSON.stringify(text));
-  return `${ts}:${at + 1} is not what ${lua} makes it:\n  it says  ${shown(has[at])}\n  wanted   ${shown(wants[at])}`;
+  return `${TYPESCRIPT}:${at + 1} is not what ${LUA} makes it:\n  it says  ${shown(has[at])}\n  wanted   ${shown(wants[at])}`;
 }

@@ -7,9 +7,6 @@ export const LIBRARY_NAME = 'conversation';
 /** The version of the library, major.minor.patch. */
 export const LIBRARY_VERSION = '1.0.0';
 
-/** The SHA-256 of LIBRARY_SOURCE, in hexadecimal. */
-export const LIBRARY_SHA256 = '8d955d7d4e593e87959e3317195b00d8bf422518cfb6d47afa6e5a68e886cc3c';
-
 /**
  * The functions, their flags, the keys that they may touch, and the parts of their replies. A reply of one part is
  * no array.
@@ -288,7 +285,8 @@ export async function convGet(client: FunctionClient, keys: Reference): Promise<
   const sent: string[] = [];
   if (keys.conversation !== undefined) sent.push(keys.conversation);
   if (keys.job !== undefined) sent.push(keys.job);
-  const reply = await client.fcall_ro('conv_get', sent.length, ...sent);
+  const numkeys = sent.length;
+  const reply = await client.fcall_ro('conv_get', numkeys, ...sent);
   if (typeof reply !== 'string' && !isNil(reply)) throw unexpected('conv_get', 'string | null as its reply');
   return isNil(reply) ? null : reply;
 }
@@ -496,9 +494,11 @@ export async function convDue(
   keys: Watch,
   args: { leaseMs: Lease; limit?: number | undefined },
 ): Promise<string[]> {
-  const sent: string[] = [keys.watch, String(args.leaseMs)];
+  const sent: string[] = [keys.watch];
+  const numkeys = sent.length;
+  sent.push(String(args.leaseMs));
   if (args.limit !== undefined) sent.push(String(args.limit));
-  const reply = await client.fcall('conv_due', 1, ...sent);
+  const reply = await client.fcall('conv_due', numkeys, ...sent);
   if (!areStrings(reply)) throw unexpected('conv_due', 'string[] as its reply');
   return reply;
 }
@@ -510,7 +510,9 @@ export async function convDue(
  *   reply is none that this function gives.
  */
 export async function convVersion(client: FunctionClient): Promise<string> {
-  const reply = await client.fcall_ro('conv_version', 0);
+  const sent: string[] = [];
+  const numkeys = sent.length;
+  const reply = await client.fcall_ro('conv_version', numkeys, ...sent);
   if (typeof reply !== 'string') throw unexpected('conv_version', 'string as its reply');
   return reply;
 }

@@ -1,4 +1,4 @@
-export { ERROR_CODES, LIBRARY_NAME, LIBRARY_SHA256, LIBRARY_SOURCE, LIBRARY_VERSION } from './conversation.gen.ts';
+export { ERROR_CODES, LIBRARY_NAME, LIBRARY_SOURCE, LIBRARY_VERSION } from './conversation.gen.ts';
 export { ConversationError, type ConversationErrorCode } from './errors.ts';
 export { checkLibrary, type LoadOptions, loadLibrary, type NodeReport } from './library/loading.ts';
 export type { LibraryReport } from './library/report.ts';

@@ -1,222 +1,263 @@
-import { createHash } from 'node:crypto';
-import type { FunctionDeclaration } from 'luaparse';
-import { type Annotations, type FunctionBlock, readAnnotations, type Tag } from './annotations.ts';
-import { type Constant, readConstants } from './constants.ts';
-import { readErrorCodes } from './errors.ts';
-import { type LuaFile, lineOf, nameOf, parseLua } from './lua.ts';
-import { refuseTakenNames } from './names.ts';
-import { type Registration, readRegistrations } from './registrations.ts';
-import { type Alias, type KeyClass, readTypes, type Types, type ValueType } from './types.ts';
+import { codesReached, lineAt, Mistake, readStatements, type Statement } from './statements.ts';
+
+// Reads lua/conversation.lua. What is written in another form than these is refused with its line:
+//
+//   ---@alias Name type what it is          a type is string, integer, literals such as 'a'|'b', or the name of an alias
+//   ---@class Name what it is               the keys of a call; `Name: Parent` has the parent's keys before its own
+//   ---@field name string what it is        a key, in the order in which they are sent; `name?` may be left out
+//
+//   --- What it does.                       straight above a function of the top level
+//   ---@param name type what it is          each parameter in turn; the first may be a class; `name?` may be left out
+//   ---@param ... string what they are      is the argument `rest` in TypeScript
+//   ---@return type name what it is         a part of the reply; `type?` may be nil; a single one may be string[]
+//
+//   --- What it is.                         straight above `local NAME = ` and a whole number or a text in single quotes
+//
+// Text in the lines below a tag goes on with that tag. A constant without a docstring stays the library's own. Error
+// codes are the literals in `fail('CODE', …)`.
 
 /** Everything that the TypeScript is written from. */
 export interface Library {
   name: string;
   version: string;
   source: string;
-  sha256: string;
   errorCodes: string[];
-  constants: Constant[];
-  aliases: Alias[];
+  constants: { name: string; value: number | string; text: string }[];
+  aliases: { name: string; type: Type; text: string }[];
   classes: KeyClass[];
   functions: LibraryFunction[];
 }
 
-export interface LibraryFunction {
+export interface Type {
+  /** As TypeScript writes it: `State`, `number`. */
   name: string;
-  line: number;
-  flags: string[];
-  doc: string[];
-  keys: { type: KeyClass; text: string } | undefined;
-  /** Required ones first. */
-  args: Argument[];
-  rest: Argument | undefined;
-  replies: Argument[];
-  errorCodes: string[];
-}
-
-/** An argument or a part of a reply. */
-export interface Argument {
-  name: string;
-  optional: boolean;
-  type: ValueType;
+  /** Without its alias: `string`, `number`, `string[]`, `'a' | 'b'`. */
+  plain: string;
+  /** The words of its alias. */
   text: string;
 }
 
-export function readLibrary(bytes: Uint8Array, path: string): Library {
-  const file = parseLua(bytes, path);
-  const name = readName(file);
-  const version = readVersion(file);
-  const annotations = readAnnotations(file);
-  const types = readTypes(file, annotations);
-  const codes = readErrorCodes(file);
-  const blocks = attach(file, annotations);
-  for (const [declared, block] of blocks) refuseOtherParameters(file, declared, block);
-  const functions = readRegistrations(file).map((registration) => {
-    const signature = readSignature(file, registration, blocks.get(registration.serves), types);
-    return { ...signature, errorCodes: codes.reachedFrom(registration.callback) };
-  });
-  types.refuseUnused();
-  const { aliases, classes } = types;
-  const constants = readConstants(file, annotations);
-  refuseTakenNames(file, { constants, aliases, classes, functions });
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
-  return { name, version, source: file.source, sha256, errorCodes: codes.all, constants, aliases, classes, functions };
+/** A key, an argument, or a part of a reply. */
+export interface Value {
+  name: string;
+  optional: boolean;
+  type: Type;
+  text: string;
 }
 
-function readName(file: LuaFile): string {
-  const [, name] = /^#!lua name=([A-Za-z0-9_]+)$/.exec(file.source.split(/\r?\n/, 1)[0] ?? '') ?? [];
-  if (name === undefined) throw file.mistake(1, 'the library has no name; wanted `#!lua name=…` as the first line.');
-  return name;
+export interface KeyClass {
+  name: string;
+  parent: KeyClass | undefined;
+  text: string;
+  /** The parent's fields, then its own. */
+  fields: Value[];
 }
 
-function readVersion(file: LuaFile): string {
-  for (const statement of file.statements) {
-    if (statement.type !== 'LocalStatement' || statement.variables[0]?.name !== 'VERSION') continue;
-    const [version] = statement.init;
-    if (version?.type === 'StringLiteral' && /^\d+\.\d+\.\d+$/.test(version.value)) return version.value;
-    throw file.mistake(statement, "VERSION is not a version; wanted a literal such as '1.0.0'.");
+export interface LibraryFunction extends Signature {
+  name: string;
+  flags: string[];
+  errorCodes: string[];
+}
+
+/** What stands above a function. */
+interface Signature {
+  doc: string[];
+  keys: { type: KeyClass; text: string } | undefined;
+  /** Required ones first. */
+  args: Value[];
+  rest: Value | undefined;
+  replies: Value[];
+}
+
+interface Tag {
+  line: number;
+  tag: string;
+  text: string;
+}
+
+/** Lines that begin with three dashes, without another line between them. */
+interface Block {
+  doc: string[];
+  tags: Tag[];
+  /** The line below them, and its number. */
+  below: string;
+  line: number;
+}
+
+const TYPE = String.raw`(?<type>'[^'\\]*'(?:\s*\|\s*'[^'\\]*')*|[A-Za-z]\w*(?:\[\])?)`;
+const TEXT = String.raw`(?:\s+(?<text>.*))?`;
+const FORMS: Record<string, { form: RegExp; wanted: string } | undefined> = {
+  alias: {
+    form: RegExp(`^(?<name>[A-Z]\\w*)\\s+${TYPE}${TEXT}$`),
+    wanted: '---@alias Name type what it is',
+  },
+  class: {
+    form: RegExp(`^(?<name>[A-Z]\\w*)(?:\\s*:\\s*(?<parent>\\w+))?${TEXT}$`),
+    wanted: '---@class Name: Parent what it is',
+  },
+  field: {
+    form: RegExp(`^(?<name>[a-z]\\w*)(?<optional>\\?)?\\s+(?<type>string)${TEXT}$`),
+    wanted: '---@field name? string what it is',
+  },
+  param: {
+    form: RegExp(`^(?<name>[a-z]\\w*|\\.\\.\\.(?=\\s+string(?:\\s|$)))(?<optional>\\?)?\\s+${TYPE}${TEXT}$`),
+    wanted: '---@param name? type what it is` or `---@param ... string what they are',
+  },
+  return: {
+    form: RegExp(`^${TYPE}(?<optional>\\?)?(?:\\s+(?:#|(?<name>[a-z]\\w*))${TEXT})?$`),
+    wanted: '---@return type? name what it is',
+  },
+};
+const CONSTANT = /^local ([A-Z][A-Z0-9_]*) = (?:(\d+)|'((?:[^'\\]|\\[\\'])*)')$/;
+const REGISTRATION =
+  /^redis\.register_function\(\{\s*function_name = '(conv_[a-z_]+)',\s*callback = \w+\((\w+)([^()]*)\)(?:,\s*flags = \{ ('[a-z-]+'(?:, '[a-z-]+')*) \})?,?\s*\}\)$/;
+
+export function readLibrary(source: string): Library {
+  const statements = readStatements(source);
+  const library: Library = {
+    name: /^#!lua name=(\w+)\n/.exec(source)?.[1] ?? refuse(1, 'the library has no name; wanted `#!lua name=…`.'),
+    version:
+      /^local VERSION = '(\d+\.\d+\.\d+)'$/m.exec(source)?.[1] ??
+      refuse(1, "the library has no version; wanted `local VERSION = '1.0.0'` in a line of its own."),
+    source,
+    errorCodes: [...new Set(statements.flatMap(({ codes }) => codes))].sort(),
+    constants: [],
+    aliases: [],
+    classes: [],
+    functions: [],
+  };
+  const signatures = new Map<string, Signature>();
+  for (const block of blocksOf(source)) {
+    const [, fn, parameters = ''] = /^local function (\w+)\((.*)\)$/.exec(block.below) ?? [];
+    if (block.tags.some(({ tag }) => tag === 'alias' || tag === 'class')) readTypes(library, block);
+    else if (fn) signatures.set(fn, readSignature(library, block, `${fn}(${parameters})`, parameters));
+    else library.constants.push(readConstant(block));
   }
-  throw file.mistake(1, "the library has no version; wanted `local VERSION = '1.0.0'` at the top level.");
+  for (const statement of statements.filter(({ code }) => code.includes('register_function'))) {
+    const errorCodes = codesReached(statements, statement.uses);
+    library.functions.push({ ...readRegistration(statement, signatures), errorCodes });
+  }
+  return library;
 }
 
-/** A comment belongs to the top-level function that begins on the next line. */
-function attach(file: LuaFile, annotations: Annotations): Map<FunctionDeclaration, FunctionBlock> {
-  const functions = new Map<number, FunctionDeclaration>();
-  for (const statement of file.statements) {
-    if (statement.type === 'FunctionDeclaration') functions.set(lineOf(statement), statement);
-  }
-  const attached = new Map<FunctionDeclaration, FunctionBlock>();
-  for (const block of annotations.blocks) {
-    const declared = functions.get(block.lastLine + 1);
-    if (declared) attached.set(declared, block);
-    else if (block.params.length + block.returns.length > 0) {
-      throw file.mistake(
-        block.line,
-        'an annotation of no function; put it straight above a top-level `local function`.',
-      );
+function refuse(line: number, message: string): never {
+  throw new Mistake(line, message);
+}
+
+function* blocksOf(source: string): Generator<Block> {
+  const stray = /(?<!^)---\s*@|^---\s+@/m.exec(source);
+  if (stray) refuse(lineAt(source, stray.index), 'an annotation has `---@` at the very start of its line.');
+  // Four dashes draw a line.
+  for (const { 0: text, 1: above = '', 2: below = '', index } of source.matchAll(/((?:^---(?!-).*\n)+)(.*)/gm)) {
+    const block: Block = { doc: [], tags: [], below, line: lineAt(source, index + text.length) };
+    let line = lineAt(source, index);
+    for (const part of above.trimEnd().split(/\n(?=---@)/)) {
+      const words = part.split('\n').map((words) => words.slice(3).replace(/^ /, '').trimEnd());
+      const [, tag, rest = ''] = /^@(\w*)\s*(.*)$/.exec(words.join(' ')) ?? [];
+      if (tag === undefined) block.doc = words;
+      else block.tags.push({ line, tag, text: rest.trim() });
+      line += words.length;
     }
+    yield block;
   }
-  return attached;
 }
 
-function refuseOtherParameters(file: LuaFile, declared: FunctionDeclaration, block: FunctionBlock): void {
-  const names = declared.parameters.map((parameter) => (parameter.type === 'Identifier' ? parameter.name : '...'));
-  const name = nameOf(declared.identifier);
-  for (const [at, tag] of block.params.entries()) {
-    if (tag.name === names[at]) continue;
-    const wanted = names[at] === undefined ? 'no further @param' : `@param ${names[at]} here`;
-    throw file.mistake(tag.line, `@param ${tag.name} does not fit \`${name}(${names.join(', ')})\`; wanted ${wanted}.`);
-  }
-  const missing = names[block.params.length];
-  // A function that is not registered may do with words.
-  if (missing === undefined || block.params.length + block.returns.length === 0) return;
-  throw file.mistake(declared, `\`${name}\` has no @param for ${missing}; annotate every parameter, in their order.`);
+/** What a tag says. It has to be one of those that fit where it stands. */
+function readTag({ line, tag, text }: Tag, ...fitting: string[]) {
+  const known = fitting.includes(tag) ? FORMS[tag] : undefined;
+  if (!known) refuse(line, `@${tag} does not fit here; wanted ${fitting.map((name) => `@${name}`).join(' or ')}.`);
+  const said = known.form.exec(text)?.groups ?? refuse(line, `can't read this @${tag}; wanted \`${known.wanted}\`.`);
+  const { name = '', type = '', optional, parent, text: words = '' } = said;
+  return { line, tag, name, type, optional: optional !== undefined, parent, text: words };
 }
 
-type Signature = Omit<LibraryFunction, 'errorCodes'>;
+function readTypes(library: Library, { doc, tags }: Block): void {
+  const { aliases, classes } = library;
+  let open: KeyClass | undefined;
+  for (const [at, tag] of tags.entries()) {
+    const { line, name, ...said } = readTag(tag, 'alias', 'class', 'field');
+    const type = tag.tag === 'class' ? undefined : typeOf(library, said.type, line);
+    const text = [...(at === 0 ? doc : []), said.text].join(' ').trim();
+    if (tag.tag === 'field' && type) {
+      if (!open) refuse(line, '@field without a @class above it; remove the empty line between them.');
+      if (open.fields.some((field) => field.name === name)) refuse(line, `${open.name} has the field ${name} twice.`);
+      open.fields.push({ name, optional: said.optional, type, text });
+      continue;
+    }
+    if ([...aliases, ...classes].some((other) => other.name === name)) refuse(line, `${name} is defined twice.`);
+    const parent = classes.find((other) => other.name === said.parent);
+    if (said.parent && !parent) refuse(line, `${name} extends ${said.parent}, which no @class above it defines.`);
+    open = type ? undefined : { name, parent, text, fields: [...(parent?.fields ?? [])] };
+    if (type) aliases.push({ name, type, text });
+    else if (open) classes.push(open);
+  }
+}
 
-function readSignature(
-  file: LuaFile,
-  registration: Registration,
-  block: FunctionBlock | undefined,
-  types: Types,
-): Signature {
-  const { name, line, flags, serves } = registration;
-  if (!block) {
-    const wanted = 'a docstring, @param for each parameter and @return straight above it';
-    throw file.mistake(
-      serves,
-      `\`${nameOf(serves.identifier)}\`, registered as ${name}, is not annotated; wanted ${wanted}.`,
-    );
+function typeOf({ aliases }: Library, written: string, line: number, lists = false): Type {
+  const alias = aliases.find(({ name }) => name === written);
+  if (alias) return { ...alias.type, name: alias.name, text: alias.text };
+  const plain = new Map([
+    ['string', 'string'],
+    ['integer', 'number'],
+    ['string[]', lists ? 'string[]' : ''],
+  ]).get(written);
+  const name = written.match(/'[^']*'/g)?.join(' | ') ?? plain;
+  if (name) return { name, plain: name, text: '' };
+  const wanted = "string, integer, literals such as 'a'|'b', or the name of an @alias above";
+  return refuse(line, `${written} can't be the type of this; wanted ${wanted}.`);
+}
+
+/** `--- What it is.` above `local NAME = literal`. */
+function readConstant({ line, doc, tags, below }: Block): Library['constants'][number] {
+  if (tags.length > 0) refuse(line, 'an annotation of nothing; put it straight above a top-level `local function`.');
+  const [, name, number, text = ''] = CONSTANT.exec(below) ?? [];
+  if (name) return { name, value: number ? Number(number) : text.replace(/\\(.)/g, '$1'), text: doc.join(' ') };
+  const wanted = "`local NAME = 12` or `local NAME = 'text'` straight below it, or a comment of two dashes";
+  return refuse(line, `what this docstring is about is not understood; wanted ${wanted}.`);
+}
+
+function readSignature(library: Library, { line, doc, tags }: Block, fn: string, parameters: string): Signature {
+  const said = tags.map((tag) => readTag(tag, 'param', 'return'));
+  const params = said.filter(({ tag }) => tag === 'param');
+  const returns = said.filter(({ tag }) => tag === 'return');
+  const names = params.map(({ name }) => name).join(', ');
+  if (tags.length > 0 && names !== parameters) {
+    refuse(line, `the @param of \`${fn}\` are for (${names}); wanted one for each parameter, in their order.`);
   }
-  if (block.doc.length === 0) {
-    const wanted = '`--- What it does.` above its first tag';
-    throw file.mistake(block.line, `\`${nameOf(serves.identifier)}\` has no docstring; wanted ${wanted}.`);
+  if (tags.length > 0 && (doc.length === 0 || returns.length === 0)) {
+    refuse(line, `\`${fn}\` lacks a docstring or @return; wanted \`--- What it does.\` first and @return last.`);
   }
-  const [first] = block.params;
-  const keyClass = first && types.keys(first.type);
-  if (first?.optional && keyClass) {
-    throw file.mistake(
-      first.line,
-      `the keys of ${name} can't be left out; put the ? behind the fields of ${keyClass.name}.`,
-    );
-  }
-  const keys = first && keyClass && { type: keyClass, text: first.text };
-  const args = readArguments(file, block.params.slice(keys ? 1 : 0), types);
+  const [first] = params;
+  const type = library.classes.find(({ name }) => name === first?.type);
+  const keys = first && type && { type, text: first.text };
+  const args = params.slice(keys ? 1 : 0).map((arg) => ({ ...arg, type: typeOf(library, arg.type, arg.line) }));
   const rest = args.at(-1)?.name === '...' ? args.pop() : undefined;
-  refuseTakenName(file, block, args, rest);
-  refuseOtherArity(file, registration, args, rest);
-  const replies = readReplies(file, serves, block, types);
-  return { name, line, flags, doc: block.doc, keys, args, rest, replies };
-}
-
-function readArguments(file: LuaFile, tags: Tag[], types: Types): Argument[] {
-  let optional: string | undefined;
-  return tags.map((tag) => {
-    const type = types.value(tag.type);
-    if (tag.name === '...') {
-      if (tag.optional) throw file.mistake(tag.line, '`...` may be empty anyway; remove the ?.');
-      if (type.value.kind !== 'string') throw file.mistake(tag.line, '`...` can only be of strings; wanted string.');
-    } else if (tag.optional) optional = tag.name;
-    else if (optional !== undefined) {
-      throw file.mistake(tag.line, `${tag.name} is required but follows ${optional}?; put what is required first.`);
-    }
-    return { name: tag.name, optional: tag.optional, type, text: tag.text };
+  for (const [at, { line, name, optional }] of args.entries()) {
+    if (!optional && args[at - 1]?.optional) refuse(line, `${name} follows one with a ?; put what is required first.`);
+  }
+  const only = returns.length === 1;
+  const replies = returns.map((part) => {
+    if (!only && part.name === '') refuse(part.line, 'one of several @return has no name; wanted `@return type name`.');
+    return { ...part, type: typeOf(library, part.type, part.line, only) };
   });
+  return { doc, keys, args, rest, replies };
 }
 
-/** In TypeScript the arguments are members of one object, and those of `...` are its member `rest`. */
-function refuseTakenName(file: LuaFile, block: FunctionBlock, args: Argument[], rest: Argument | undefined): void {
-  const names = [...args.map(({ name }) => name), ...(rest ? ['rest'] : [])];
-  const twin = names.find((name, at) => names.indexOf(name) !== at);
-  if (twin !== undefined) throw file.mistake(block.line, `two arguments are called ${twin}; rename one.`);
-}
-
-function refuseOtherArity(
-  file: LuaFile,
-  { name, line, direct, limits }: Registration,
-  args: Argument[],
-  rest: Argument | undefined,
-): void {
-  if (direct && args.length + (rest ? 1 : 0) > 0) {
-    const wanted = 'a callback that takes them apart, such as `served(fn, …)`';
-    throw file.mistake(
-      line,
-      `Redis calls ${name} itself, with a table of keys and one of arguments; wanted ${wanted}.`,
-    );
+function readRegistration({ line, code }: Statement, signatures: Map<string, Signature>) {
+  const [, name, body = '', others = '', flags = ''] = REGISTRATION.exec(code.trim()) ?? [];
+  if (name === undefined) {
+    const wanted = "function_name = 'conv_…', callback = handler(body, …)[, flags = { '…' }]";
+    const at = line + lineAt(code, code.lastIndexOf('redis.register_function')) - 1;
+    refuse(at, `can't read this registration; wanted \`redis.register_function({ ${wanted} })\` at the top level.`);
   }
-  if (!limits) return;
-  const fewest = args.filter(({ optional }) => !optional).length;
-  const most = rest ? undefined : args.length;
-  if (limits.fewest === fewest && limits.most === most) return;
-  const told = `${limits.fewest} to ${limits.most ?? 'any number of'}`;
-  const annotated = `${fewest} to ${most ?? 'any number of'}`;
-  throw file.mistake(
-    limits.line,
-    `${name} is registered with ${told} arguments, but its annotations say ${annotated}; make them agree.`,
-  );
-}
-
-function readReplies(file: LuaFile, serves: FunctionDeclaration, block: FunctionBlock, types: Types): Argument[] {
-  const replies = block.returns.map((tag, _, { length }) => ({
-    name: tag.name,
-    optional: tag.optional,
-    type: length === 1 ? types.reply(tag.type) : types.value(tag.type),
-    text: tag.text,
-  }));
-  if (replies.length === 0) {
-    throw file.mistake(
-      block.line,
-      `\`${nameOf(serves.identifier)}\` has no @return; wanted one for each part of its reply.`,
-    );
+  const signature = signatures.get(body);
+  if (!signature?.replies.length) refuse(line, `\`${body}\` has no annotations; put them straight above its function.`);
+  // Numbers at the end are the fewest and the most arguments; without the second there is no limit.
+  const [, fewest, most = 'any number of'] = /, (\d+)(?:, (\d+))?$/.exec(others) ?? [];
+  const { args, rest } = signature;
+  const annotated = `${args.filter(({ optional }) => !optional).length} to ${rest ? 'any number of' : args.length}`;
+  if (fewest !== undefined && `${fewest} to ${most}` !== annotated) {
+    refuse(line, `${name} takes ${fewest} to ${most} arguments here and ${annotated} in its annotations.`);
   }
-  for (const [at, { name }] of replies.entries()) {
-    if (replies.length === 1) break;
-    const line = block.returns[at]?.line ?? block.line;
-    if (name === '') throw file.mistake(line, 'one of several @return has no name; wanted `---@return type name`.');
-    if (replies.findIndex((reply) => reply.name === name) < at) {
-      throw file.mistake(line, `two @return are called ${name}; rename one.`);
-    }
-  }
-  return replies;
+  return { name, flags: flags.match(/[a-z-]+/g) ?? [], ...signature };
 }

@@ -1,4 +1,4 @@
-const WIDTH = 120;
+export const WIDTH = 120;
 
 /** A documentation comment of these paragraphs; a line that is too long is broken between words. */
 export function docComment(lines: string[], indent = ''): string[] {
@@ -10,24 +10,18 @@ export function docComment(lines: string[], indent = ''): string[] {
 /** A tag and its words, or nothing where there are none. The lines after the first are indented. */
 export function docTag(tag: string, text: string): string[] {
   if (text === '') return [];
-  const [first = '', ...others] = wrap(`${tag} ${escaped(text)}`, WIDTH - 6);
+  const [first = '', ...others] = wrap(`${tag} ${text}`, WIDTH - 6);
   return [first, ...others.map((line) => `  ${line}`)];
-}
-
-/** Makes of words what can't end the comment or begin a tag. */
-export function escaped(text: string): string {
-  return text.replaceAll('*/', '*\\/').replace(/(^|\s)@/g, '$1\\@');
 }
 
 function wrap(text: string, width: number): string[] {
   if (text.length <= width) return [text];
-  const indent = /^\s*/.exec(text)?.[0] ?? '';
   const lines: string[] = [];
-  let line = indent;
-  for (const word of text.split(/\s+/).filter(Boolean)) {
-    if (line.trim() !== '' && line.length + word.length > width) {
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + word.length > width) {
       lines.push(line.trimEnd());
-      line = indent;
+      line = '';
     }
     line += `${word} `;
   }
