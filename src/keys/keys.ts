@@ -1,0 +1,134 @@
+import { checkChannel, checkJobId, checkObject, checkStream, flat } from '../arguments.ts';
+import { CONVERSATION, HANDLED, INBOX, JOB_INDEX, WATCH } from '../conversation.gen.ts';
+import { invalidArgument } from '../errors.ts';
+import type { Fields } from '../options.ts';
+import type { ChannelReference, ConversationReference, JobReference } from '../state.ts';
+import { type Keyspace, prefixOf } from './prefix.ts';
+
+/** Both keys of a conversation, and what stands before them. */
+export interface PairKeys {
+  prefix: string;
+  conversation: string;
+  job: string;
+}
+
+/** The keys that a reference declares, and what stands before them. */
+export type ReferenceKeys = Pick<PairKeys, 'prefix'> & Partial<PairKeys>;
+
+/** `{prefix}conversation:{platform, lower case}:{channelId}` */
+export function conversationKey(prefix: string, platform: string, channelId: string): string {
+  checkChannel(platform, channelId);
+  return `${prefix}${CONVERSATION}${platform.toLowerCase()}:${channelId}`;
+}
+
+/** `{prefix}job-index:{jobId}` */
+export function jobIndexKey(prefix: string, jobId: string): string {
+  return `${prefix}${JOB_INDEX}${checkJobId(jobId)}`;
+}
+
+/** `{prefix}conversation-watch` */
+export function watchKey(prefix: string): string {
+  return `${prefix}${WATCH}`;
+}
+
+/** What names a job in the watch: `{jobId}` newline `{conversation key}`. */
+export function watchMember(jobId: string, conversation: string): string {
+  return `${jobId}\n${conversation}`;
+}
+
+/** The job and the conversation key that a member of the watch names. */
+export function watchedIn(member: string): { jobId: string; conversation: string } {
+  // An id holds no newline.
+  const end = member.indexOf('\n');
+  return { jobId: member.slice(0, end), conversation: member.slice(end + 1) };
+}
+
+/** The further keys of a conversation, by the prefix and the conversation key. */
+export function furtherKeys(prefix: string, conversation: string): { inbox: string; handled: string; watch: string } {
+  const channel = conversation.slice(prefix.length + CONVERSATION.length);
+  return {
+    inbox: `${prefix}${INBOX}${channel}`,
+    handled: `${prefix}${HANDLED}${channel}`,
+    watch: watchKey(prefix),
+  };
+}
+
+/** The key of the inbox of a channel. */
+export function inboxKey(space: Keyspace, ref: ConversationReference): string {
+  const { prefix, conversation } = referenceKeys(space, ref);
+  if (conversation === undefined) throw invalidArgument('an inbox is named by { platform, channelId }');
+  return furtherKeys(prefix, conversation).inbox;
+}
+
+/** The channel that a conversation key of this prefix names, its platform in lower case. */
+export function channelOf(prefix: string, conversation: string): ChannelReference | undefined {
+  const begin = `${prefix}${CONVERSATION}`;
+  const [, platform, channelId] = /^([^:]+):(.+)$/s.exec(conversation.slice(begin.length)) ?? [];
+  if (!conversation.startsWith(begin) || platform === undefined || channelId === undefined) return undefined;
+  return { platform, channelId };
+}
+
+/** Both keys of a state. */
+export function pairKeys(space: Keyspace, state: ChannelReference & JobReference): PairKeys {
+  const { platform, channelId, jobId } = checkObject('the state', state);
+  const prefix = prefixOf(space, { platform, channelId, jobId });
+  return { prefix, conversation: conversationKey(prefix, platform, channelId), job: jobIndexKey(prefix, jobId) };
+}
+
+/**
+ * The keys of a reference: one for each of channel and job that it names. A member that is there but undefined is an
+ * error, because leaving out the job would lift the fence.
+ */
+export function referenceKeys(space: Keyspace, ref: ConversationReference): ReferenceKeys {
+  if (typeof ref !== 'object' || ref === null) throw invalidArgument(WANTED);
+  const { platform, channelId, jobId } = ref as ChannelReference & JobReference;
+  const byChannel = 'platform' in ref || 'channelId' in ref;
+  const byJob = 'jobId' in ref;
+  if (!byChannel && !byJob) throw invalidArgument(WANTED);
+  const keys: ReferenceKeys = { prefix: prefixOf(space, ref) };
+  if (byChannel) keys.conversation = conversationKey(keys.prefix, platform, channelId);
+  if (byJob) keys.job = jobIndexKey(keys.prefix, jobId);
+  return keys;
+}
+
+/** A key of any name under the prefix of a conversation. */
+export function keyBeside(space: Keyspace, ref: ConversationReference, name: string): string {
+  if (typeof name !== 'string') throw invalidArgument('name must be a string');
+  return referenceKeys(space, ref).prefix + name;
+}
+
+/** The keys of a call that may write to a stream, and the fields for that stream. */
+export function streamKeys(
+  space: Keyspace,
+  ref: ConversationReference,
+  { stream, fields }: { stream?: string | undefined; fields?: Fields | undefined },
+): { keys: Omit<ReferenceKeys, 'prefix'> & { stream?: string }; rest: string[] | undefined } {
+  const { prefix, ...keys } = referenceKeys(space, ref);
+  if (stream === undefined && fields === undefined) return { keys, rest: undefined };
+  if (stream === undefined || fields === undefined) throw invalidArgument('stream and fields go together');
+  if (keys.job === undefined) throw invalidArgument('a call with a stream must name the job: a reference with jobId');
+  return { keys: { ...keys, stream: prefix + checkStream('stream', stream) }, rest: flat('fields', fields) };
+}
+
+/**
+ * The job that an entry of the watch under this prefix names; undefined where no call of the store can name it. `outer`
+ * is what the client puts before every key, which the entry has too.
+ */
+export function watchedJob(
+  space: Keyspace,
+  outer: string,
+  prefix: string,
+  { jobId, conversation }: { jobId: string; conversation: string },
+): (ChannelReference & JobReference) | undefined {
+  const channel = channelOf(outer + prefix, conversation);
+  if (!channel) return undefined;
+  const job = { jobId, ...channel };
+  try {
+    return outer + referenceKeys(space, job).conversation === conversation ? job : undefined;
+  } catch {
+    // It is no reference, and what a sweep finds is no mistake of its caller.
+    return undefined;
+  }
+}
+
+const WANTED = 'a reference is { platform, channelId }, { jobId }, or all three';

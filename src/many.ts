@@ -1,0 +1,157 @@
+import { checkCount, checkEntryId, checkMilliseconds, checkObject } from './arguments.ts';
+import type { Connection } from './connection.ts';
+import { convDue, convGet, MAX_DUE } from './conversation.gen.ts';
+import { isConversationError } from './errors.ts';
+import type { Journal } from './journal.ts';
+import { conversationKey, inboxKey, referenceKeys, watchedJob, watchKey, watchMember } from './keys/keys.ts';
+import { conversationPattern, type Keyspace, prefixesOf, prefixOf } from './keys/prefix.ts';
+import type { DueOptions, InboxOptions, ListOptions } from './options.ts';
+import type { ChannelReference, ConversationReference, DueJob, InboxEntry, JobReference } from './state.ts';
+import { parse, parseOrNull } from './text.ts';
+import { traced } from './trace.ts';
+
+// What the store returns many of, one after the other. Each page of it is one call of the tracing channel.
+
+/** How many partitions of a sharded store are asked for silent jobs at once. */
+const PARTITIONS_AT_ONCE = 64;
+/** How many entries of an inbox are read at once. */
+const INBOX_PAGE = 100;
+
+type Entry = [id: string, fields: string[]];
+
+/** What is in an inbox behind an entry, the oldest first. */
+export async function* inboxEntries(
+  { functions, read }: Connection,
+  space: Keyspace,
+  { reading }: Journal,
+  ref: ConversationReference,
+  options: InboxOptions,
+): AsyncGenerator<InboxEntry> {
+  let key: string | undefined;
+  for (let from: string | undefined; ; ) {
+    const page = await traced('inbox', ref, async () => {
+      const { after = '0' } = checkObject('the options', options);
+      from ??= checkEntryId('after', after);
+      const keys = referenceKeys(space, ref);
+      return reading(ref, async () => {
+        key ??= await inboxOf(functions, space, ref);
+        if (key === undefined) return [];
+        const found = (await read('xrange', key, `(${from}`, '+', 'COUNT', String(INBOX_PAGE))) as Entry[];
+        // Asked behind the read, so that no entry for the next holder of the channel is taken for one of this job.
+        const isHeld = keys.job === undefined || found.length === 0 || (await convGet(functions, keys)) !== null;
+        return isHeld ? found : [];
+      });
+    });
+    for (const [id, fields] of page) yield { id, fields: recordOf(fields) };
+    const last = page.at(-1);
+    if (!last || page.length < INBOX_PAGE) return;
+    from = last[0];
+  }
+}
+
+/** The inbox of a conversation. Where only its job is named, the state tells the channel; undefined where there is none. */
+async function inboxOf(
+  functions: Connection['functions'],
+  space: Keyspace,
+  ref: ConversationReference,
+): Promise<string | undefined> {
+  const keys = referenceKeys(space, ref);
+  if (keys.conversation !== undefined) return inboxKey(space, ref);
+  const text = await convGet(functions, keys);
+  return text === null ? undefined : inboxKey(space, parse<ChannelReference>(text));
+}
+
+function recordOf(fields: string[]): Record<string, string> {
+  return Object.fromEntries(fields.flatMap((name, at) => (at % 2 === 0 ? [[name, fields[at + 1] ?? '']] : [])));
+}
+
+/** The silent jobs of every partition, each with its state. */
+export async function* silentJobs<State>(
+  { functions, keyPrefix }: Connection,
+  space: Keyspace,
+  { oddEntry, unreadable }: Journal,
+  options: DueOptions,
+): AsyncGenerator<DueJob<State>> {
+  const ask = async (prefix: string, leaseMs: number, limit: number | undefined) => {
+    const reply = await convDue(functions, { watch: watchKey(prefix) }, { leaseMs, limit });
+    return reply.flatMap((jobId, at) => {
+      if (at % 2 === 1) return [];
+      const conversation = reply[at + 1] ?? '';
+      const job = watchedJob(space, keyPrefix, prefix, { jobId, conversation });
+      if (!job) oddEntry(watchMember(jobId, conversation));
+      return job ?? [];
+    });
+  };
+  const stateOf = async (job: ChannelReference & JobReference) => {
+    try {
+      return parseOrNull<State>(await convGet(functions, referenceKeys(space, job)));
+    } catch (error) {
+      // The jobs behind this one are put off already: whoever sweeps shall hear of them now.
+      if (!isConversationError(error, 'CONVCORRUPT', 'WRONGTYPE')) throw error;
+      unreadable(job);
+      return null;
+    }
+  };
+  const prefixes = [...prefixesOf(space)];
+  while (prefixes.length > 0) {
+    const some = prefixes.splice(0, PARTITIONS_AT_ONCE);
+    const found = await traced('due', undefined, async () => {
+      const { leaseMs = 60_000, limit } = checkObject('the options', options);
+      checkMilliseconds('leaseMs', leaseMs);
+      checkCount('limit', limit, MAX_DUE);
+      return (await Promise.all(some.map((prefix) => ask(prefix, leaseMs, limit)))).flat();
+    });
+    for (const job of found) yield { ...job, state: await stateOf(job) };
+  }
+}
+
+/** Every readable conversation, each once. */
+export async function* conversations<State extends ChannelReference>(
+  connection: Connection,
+  space: Keyspace,
+  { unreadable }: Journal,
+  options: ListOptions,
+): AsyncGenerator<State> {
+  const look = async (conversation: string): Promise<State[]> => {
+    try {
+      const text = await convGet(connection.functions, { conversation });
+      if (text === null) return [];
+      const state = parse<State>(text);
+      // In the partition of another channel no call looks for it.
+      const { platform, channelId } = state;
+      const own = conversationKey(prefixOf(space, { platform, channelId }), platform, channelId);
+      return own === conversation ? [state] : [];
+    } catch (error) {
+      // The pattern finds keys of other programs too, which are no conversation keys.
+      if (isConversationError(error, 'CONVKEY', 'WRONGTYPE')) return [];
+      if (!isConversationError(error, 'CONVCORRUPT')) throw error;
+      unreadable(conversation);
+      return [];
+    }
+  };
+  let batches: AsyncGenerator<string[], undefined> | undefined;
+  try {
+    for (let isDone = false; !isDone; ) {
+      const states = await traced('list', options, async () => {
+        batches ??= conversationKeys(connection, space, checkObject('the options', options).platform);
+        const batch = await batches.next();
+        isDone = batch.done === true;
+        return (await Promise.all((batch.value ?? []).map(look))).flat();
+      });
+      yield* states;
+    }
+  } finally {
+    await batches?.return(undefined);
+  }
+}
+
+/** What may be the keys of conversations, in batches. */
+export async function* conversationKeys(
+  { keyPrefix, ready, scan }: Connection,
+  space: Keyspace,
+  platform: string | undefined,
+): AsyncGenerator<string[], undefined> {
+  const pattern = conversationPattern({ ...space, prefix: keyPrefix + space.prefix }, platform);
+  await ready();
+  for await (const keys of scan(pattern, 'string')) yield keys.map((key) => key.slice(keyPrefix.length));
+}
