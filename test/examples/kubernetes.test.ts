@@ -15,7 +15,7 @@ import { BOT_FOLDER, misspellings, readManifests, schemaErrors } from './manifes
 const test = suite('the manifests for Kubernetes');
 const redis = withRedis(test);
 const bots = await readManifests('bot.yaml');
-const jobs = await readManifests('job.yaml');
+const jobs = [...(await readManifests('job.yaml')), ...(await readManifests('load.yaml'))];
 const dockerfile = readFileSync(join(BOT_FOLDER, 'kubernetes', 'Dockerfile'), 'utf8');
 const page = pageOf('docs/kubernetes.md').text;
 
@@ -32,12 +32,13 @@ function podOf(manifest: Deployment | Job): PodSpec {
   return pod;
 }
 
-const job = jobs[0] as Job;
+const [job, load] = jobs as [Job, Job];
 const deployment = the<Deployment>('Deployment');
-const [botPod, jobPod] = [podOf(deployment), podOf(job)];
+const [botPod, jobPod, loadPod] = [podOf(deployment), podOf(job), podOf(load)];
 const [bot] = botPod.containers as [Container];
 const [loader] = botPod.initContainers as [Container];
 const [worker] = jobPod.containers as [Container];
+const [loadOnce] = loadPod.containers as [Container];
 
 test("have the members that Kubernetes' own types have, and no others", async () => {
   assert.equal(
@@ -57,7 +58,7 @@ test('no member can be misspelt without an error', async () => {
 });
 
 test('job.yaml is one Job with the placeholders that the bot fills in', () => {
-  assert.is(jobs.length, 1);
+  assert.is(jobs.length, 2, 'load.yaml is the other');
   assert.is(job.metadata?.name, 'JOB_ID');
   assert.is(job.metadata?.labels?.['conversation-state/job'], 'JOB_ID');
   assert.is(job.spec?.template.metadata?.labels?.['conversation-state/job'], 'JOB_ID');
@@ -69,11 +70,12 @@ test('job.yaml is one Job with the placeholders that the bot fills in', () => {
   );
 });
 
-test('a job is never run twice, and ends', () => {
+test('a job is never run twice, and ends, but not while it waits three days for a person', () => {
   assert.is(jobPod.restartPolicy, 'Never');
   assert.is(job.spec?.backoffLimit, 0);
   assert.is(job.spec?.podReplacementPolicy, 'Failed');
-  assert.ok(job.spec?.activeDeadlineSeconds && job.spec.ttlSecondsAfterFinished);
+  assert.ok(job.spec?.activeDeadlineSeconds && job.spec.activeDeadlineSeconds > 3 * 24 * 3600);
+  assert.ok(job.spec.ttlSecondsAfterFinished);
 });
 
 test('the bot may create jobs and look at them, and a worker may nothing', () => {
@@ -87,12 +89,12 @@ test('the bot may create jobs and look at them, and a worker may nothing', () =>
 });
 
 test('no container runs as root, writes its image or gains rights', () => {
-  for (const pod of [botPod, jobPod]) {
+  for (const pod of [botPod, jobPod, loadPod]) {
     assert.is(pod.securityContext?.runAsNonRoot, true);
     assert.is(pod.securityContext?.runAsUser, 1000);
     assert.is(pod.securityContext?.seccompProfile?.type, 'RuntimeDefault');
   }
-  for (const { name, securityContext, resources } of [loader, bot, worker]) {
+  for (const { name, securityContext, resources } of [loader, bot, worker, loadOnce]) {
     assert.equal(
       securityContext,
       { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
@@ -132,7 +134,7 @@ test('the page says how much of the grace period is left for the bot after preSt
 });
 
 test('all run one image, whose files and user the Dockerfile has', () => {
-  const images = new Set([loader, bot, worker].map(({ image }) => image));
+  const images = new Set([loader, bot, worker, loadOnce].map(({ image }) => image));
   assert.is(images.size, 1);
   for (const text of [dockerfile, page]) assert.match(text, `--tag ${[...images][0]}`);
   assert.match(dockerfile, /^USER node$/m); // 1000 in Node's images
@@ -141,7 +143,7 @@ test('all run one image, whose files and user the Dockerfile has', () => {
 
 test('each secret that is used is one that the page creates, with its keys', () => {
   const used = new Map<string, Set<string>>();
-  for (const { env = [] } of [loader, bot, worker]) {
+  for (const { env = [] } of [loader, bot, worker, loadOnce]) {
     for (const { valueFrom } of env) {
       const { name = '', key = '' } = valueFrom?.secretKeyRef ?? {};
       if (name !== '') used.set(name, (used.get(name) ?? new Set()).add(key));
@@ -155,16 +157,19 @@ test('each secret that is used is one that the page creates, with its keys', () 
   for (const name of used.keys()) assert.match(page, `kubectl -n chat create secret generic ${name} --from-env-file=`);
 });
 
-test('the init container loads the library, again without harm, and fails without a server', async () => {
-  const [program = '', ...args] = loader.command ?? [];
-  const { bin } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { bin: Record<string, string> };
-  assert.ok(basename(program) in bin);
-  assert.is(program, `node_modules/.bin/${basename(program)}`);
-  const env = { [loader.env?.[0]?.name ?? '']: await redis.url() };
-  assert.is((await cli(args, env)).code, 0);
-  assert.is((await cli(args, env)).code, 0);
-  assert.is((await cli(['check'], env)).code, 0);
-  assert.is((await cli(args, { REDIS_URL: 'redis://127.0.0.1:1' })).code, 1);
-});
+for (const [what, { command = [], env = [] }] of Object.entries({ 'init container': loader, Job: loadOnce })) {
+  test(`the ${what} loads the library, again without harm, and fails without a server`, async () => {
+    const [program = '', ...args] = command;
+    const { bin } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { bin: Record<string, string> };
+    assert.ok(basename(program) in bin);
+    assert.is(program, `node_modules/.bin/${basename(program)}`);
+    const settings = { [env[0]?.name ?? '']: await redis.url() };
+    assert.is((await cli(args, settings)).code, 0);
+    assert.is((await cli(args, settings)).code, 0);
+    assert.is((await cli(['check'], settings)).code, 0);
+    const impatient = args.map((arg) => (arg === '60' ? '0' : arg));
+    assert.is((await cli(impatient, { REDIS_URL: 'redis://127.0.0.1:1' })).code, 1);
+  });
+}
 
 test.run();
