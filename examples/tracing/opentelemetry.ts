@@ -1,6 +1,6 @@
 import { tracingChannel } from 'node:diagnostics_channel';
 import { metrics, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
-import type { CallTrace } from '../../src/index.ts'; // in your program: 'conversation-state'
+import type { CallTrace } from 'conversation-state';
 
 /** Makes spans and metrics of every call of every store. Call it after the SDK was started; it returns what ends it. */
 export function observeConversations(): () => void {

@@ -36,9 +36,11 @@ test('each leads to something that is there, and that ships in the package', () 
   assert.equal(broken, []);
 });
 
-test('the README is short, and leads to every page', () => {
+test('the README is short, begins with code, and leads to every page', () => {
   const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
-  assert.ok(readme.split('\n').length <= 151, 'at most 150 lines');
+  const lines = readme.trimEnd().split('\n');
+  assert.ok(lines.length <= 130, 'at most 130 lines');
+  assert.ok(lines.indexOf('```ts') < 40, 'code by line 40');
   for (const { path } of PAGES) if (path.startsWith('docs/')) assert.ok(readme.includes(`](${path})`), path);
 });
 

@@ -26,10 +26,9 @@ function fileOf({ path }: Page): string {
   return join(folder, `${path.replace(/\W/g, '-')}.ts`);
 }
 
-/** All blocks of a page, in their order, are one program. */
+/** All blocks of a page, in their order, are one program. tsconfig.json says where the package is that they import. */
 function programOf({ blocks }: Page): string {
-  const code = blocks.filter(({ language }) => language === 'ts').map(({ text }) => text);
-  return code.join('\n').replaceAll("'conversation-state'", "'../../../src/index.ts'");
+  return blocks.flatMap(({ language, text }) => (language === 'ts' ? [text] : [])).join('\n');
 }
 
 /** What the page says that is printed, by the comments behind its console.log lines: the first word of each. */
@@ -49,7 +48,7 @@ test('each page is a program that compiles', async () => {
 for (const page of programs) {
   test(`${page.path} prints what its comments say`, async () => {
     const env: NodeJS.ProcessEnv = { ...process.env, REDIS_URL: await serverFor(page) };
-    const { stdout } = await run(process.execPath, ['--import', 'tsx', fileOf(page)], { env, timeout: 60_000 });
+    const { stdout } = await run(process.execPath, ['--import', 'tsx', fileOf(page)], { cwd: ROOT, env, timeout: 60_000 });
     const printed = stdout.trim().split('\n');
     const words = promised(page);
     let at = 0;
