@@ -48,7 +48,11 @@ test('each page is a program that compiles', async () => {
 for (const page of programs) {
   test(`${page.path} prints what its comments say`, async () => {
     const env: NodeJS.ProcessEnv = { ...process.env, REDIS_URL: await serverFor(page) };
-    const { stdout } = await run(process.execPath, ['--import', 'tsx', fileOf(page)], { cwd: ROOT, env, timeout: 60_000 });
+    const { stdout } = await run(process.execPath, ['--import', 'tsx', fileOf(page)], {
+      cwd: ROOT,
+      env,
+      timeout: 60_000,
+    });
     const printed = stdout.trim().split('\n');
     const words = promised(page);
     let at = 0;

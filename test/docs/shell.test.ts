@@ -43,7 +43,11 @@ test('the redis-cli lines reply what their comments say, and call every function
   for (const name of registered) {
     assert.ok(page.text.includes(`| \`${name}\` |`), `a row of the table for ${name}`);
     // What is set whatever stands there needs no example beside conv_claim.
-    if (name !== 'conv_set') assert.ok(lines.some((line) => line.includes(` ${name} `)), `a line for ${name}`);
+    if (name !== 'conv_set')
+      assert.ok(
+        lines.some((line) => line.includes(` ${name} `)),
+        `a line for ${name}`,
+      );
   }
 });
 
