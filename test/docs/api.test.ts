@@ -82,9 +82,7 @@ test('every export has a row, and those with members, outcomes or codes have the
     names.filter((name) => !exported.includes(name) && name !== 'ConversationStore'),
     [],
   );
-  const files = await Promise.all(
-    ['state.ts', 'options.ts', 'trace.ts', 'errors.ts', 'library/library.ts', 'library/deploy.ts'].map(source),
-  );
+  const files = await Promise.all([...index.matchAll(/from '\.\/(.*?)'/g)].map(([, path = '']) => source(path)));
   const declared = [...files.join('\n').matchAll(/^export (?:interface (\w+)|type (\w+(?:Result|Code))\b)/gm)];
   const structured = declared.flatMap(([, one, other]) => one ?? other ?? []).filter((name) => names.includes(name));
   assert.ok(structured.length > 20);
