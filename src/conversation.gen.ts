@@ -759,10 +759,10 @@ local PLATFORM = '[A-Za-z0-9][A-Za-z0-9._-]*'
 ---@field watch string \`{prefix}conversation-watch\`
 
 -- A library sees Redis and cjson only while one of its functions runs, so the first call fetches them.
-local call, parse, null
+local call, try, parse, null
 
 local function bind_redis()
-  call, null = redis.call, cjson.null
+  call, try, null = redis.call, redis.pcall, cjson.null
   local json = cjson.new()
   json.decode_invalid_numbers(false)
   parse = json.decode
@@ -1023,21 +1023,24 @@ local function decode(text)
   return pcall(parse, text)
 end
 
--- From so many bytes on, the slow look at a text takes less time than one at each of its dots may.
+-- From so many bytes on, one look at the whole text takes less time than one at each dot may.
 local LONG = 8192
+
+-- Whether a number such as 1. or -.5 may be in a text; a string may hold the same.
+local function may_hold_odd_number(text)
+  if #text > LONG then return text:find('%d%.%D') or text:find('-.', 1, true) end
+  -- Looking at each dot takes 0.2 µs for a state of 280 bytes, the pattern without the anchor 3.5 µs.
+  local dot = text:find('.', 1, true)
+  while dot and not text:find('^%d%.%D', dot - 1) and not text:find('^%-', dot - 1) do
+    dot = text:find('.', dot + 1, true)
+  end
+  return dot
+end
 
 -- cjson reads more than JSON: control characters in strings, bytes that are not UTF-8, numbers such as 1. and -.5, and
 -- it stops at a NUL. Texts without anything of the kind, which are most, pass at the first look.
 local function is_json(text)
-  local dot = text:find('.', 1, true)
-  if is_printable(text) and (#text < LONG or not dot) then
-    -- A digit before the dot and none behind it, or a minus before it. One pattern for both, without the anchor, would
-    -- take as long as the rest of a claim.
-    while dot and not text:find('^%d%.%D', dot - 1) and not text:find('^%-', dot - 1) do
-      dot = text:find('.', dot + 1, true)
-    end
-    if not dot then return true end
-  end
+  if is_printable(text) and not may_hold_odd_number(text) then return true end
   -- What is left without its escapes and strings has no quote unless a string held a control character.
   local bare = text:gsub('\\\\.', ''):gsub('"[^"%z\\1-\\31]*"', '')
   return not (bare:find('["%z]') or bare:find('%d%.%D') or bare:find('-.', 1, true)) and is_utf8(text)
@@ -1059,11 +1062,17 @@ end
 local function container_end(text, from)
   local depth, at = 0, from - 1
   repeat
-    at = text:find('["{}%[%]]', at + 1)
-    local byte = text:byte(at)
-    if byte == 34 then at = string_end(text, at)
-    elseif byte == 123 or byte == 91 then depth = depth + 1
-    else depth = depth - 1 end
+    -- A string without an escape, and what stands before it, in one look.
+    local next = text:match('^[^"{}%[%]]*"[^"\\\\]*"()', at + 1)
+    if next then
+      at = next - 1
+    else
+      at = text:find('["{}%[%]]', at + 1)
+      local byte = text:byte(at)
+      if byte == 34 then at = string_end(text, at)
+      elseif byte == 123 or byte == 91 then depth = depth + 1
+      else depth = depth - 1 end
+    end
   until depth == 0
   return at
 end
@@ -1138,19 +1147,25 @@ end
 -- The text with each change, a name with its value as JSON, as a top-level member: in its place where the decoded
 -- \`state\` has it, else as one of the last. Every other byte stays.
 local function put(text, state, changes)
-  local added, rest = {}, {}
+  local added, rest
   for _, change in ipairs(changes) do
-    local from, to
-    if state[change.name] == nil then
-      added[#added + 1] = ',"' .. (change.written or change.name) .. '":' .. change.value
+    local name, value = change.name, change.value
+    if state[name] == nil then
+      added = added or {}
+      added[#added + 1] = ',"' .. (change.written or name) .. '":' .. value
     else
-      if #changes <= FEW then from, to = quick_place(text, change.name) end
-      if from then text = text:sub(1, from - 1) .. change.value .. text:sub(to + 1)
-      else rest[change.name] = change.value end
+      local from, to
+      if #changes <= FEW then from, to = quick_place(text, name) end
+      if from then
+        text = text:sub(1, from - 1) .. value .. text:sub(to + 1)
+      else
+        rest = rest or {}
+        rest[name] = value
+      end
     end
   end
-  if next(rest) then text = replace(text, rest) end
-  if #added == 0 then return text end
+  if rest then text = replace(text, rest) end
+  if not added then return text end
   -- Mostly the brace that closes it is the last character and close behind the last member.
   local at = text:find('%S}$', -2) and #text or text:match('^.*%S()%s*}%s*$')
   return text:sub(1, at - 1) .. table.concat(added) .. text:sub(at)
@@ -1454,7 +1469,7 @@ end
 -- What a command that reads a further key returns; nil where that key is of another type, for then there is nothing of
 -- ours in it. A call that writes such a key is refused.
 local function peek(...)
-  local reply = redis.pcall(...)
+  local reply = try(...)
   if type(reply) ~= 'table' or not reply.err then return reply end
   if begins(reply.err, 'WRONGTYPE') then return nil end
   error(reply.err, 0)
