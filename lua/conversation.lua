@@ -889,10 +889,12 @@ end
 
 -- The writes after which a delivery is handled. One that was queued has a second member, with the call that queued it.
 local function mark_handled(writes, handled, time, delivery, member)
-  call('ZCARD', handled)
+  local length = call('ZCARD', handled)
   writes[#writes + 1] = { 'ZADD', handled, time, delivery, time, member or delivery }
   writes[#writes + 1] = { 'ZREMRANGEBYSCORE', handled, '-inf', time - DAY }
-  writes[#writes + 1] = { 'ZREMRANGEBYRANK', handled, 0, -HANDLED_LENGTH - 1 }
+  if length + 2 > HANDLED_LENGTH then
+    writes[#writes + 1] = { 'ZREMRANGEBYRANK', handled, 0, -HANDLED_LENGTH - 1 }
+  end
   writes[#writes + 1] = { 'PEXPIREAT', handled, time + DAY }
 end
 
