@@ -15,15 +15,17 @@ const source = (path: string) => readFile(join(ROOT, 'src', path), 'utf8');
 const namesIn = (cell = '') => [...cell.matchAll(/`([A-Za-z_]\w*)[^`]*`/g)].map(([, name = '']) => name);
 const tables = [...text.matchAll(/(?:^\|.*\n)+/gm)].map(([table]) => {
   const [head = [], , ...rows] = table.split('\n').map((line) => line.split('|').slice(1, -1));
-  return { type: namesIn(head[0])[0], rows: rows.filter(([cell]) => namesIn(cell).length > 0) };
+  return { head: head[0]?.trim(), type: namesIn(head[0])[0], rows: rows.filter(([cell]) => namesIn(cell).length > 0) };
 });
+/** The rows of the tables with one of these words at the head of the first column. */
+const rowsUnder = (...heads: string[]) => tables.flatMap(({ head, rows }) => (heads.includes(head ?? '') ? rows : []));
 
 /** Tables under the name of a type: a row for each of its members, outcomes or codes. */
 const memberTables = tables.flatMap(({ type, rows }) =>
   type === undefined || rows.length === 0 ? [] : [{ type, of: 'Rows', names: rows.flatMap(([name]) => namesIn(name)) }],
 );
-/** All other tables: a row for each export, or several, with its members in braces if they have no table. */
-const exportRows = tables.flatMap(({ type, rows }) => (type === undefined ? rows : []));
+/** A row for each export, or several, with its members in braces if they have no table. */
+const exportRows = rowsUnder('export', 'type');
 const memberLists = exportRows.flatMap(([name, is = '']) => {
   const [, members] = /^ `\{ (.*?) \}`/.exec(is) ?? [];
   return members === undefined
@@ -32,7 +34,11 @@ const memberLists = exportRows.flatMap(([name, is = '']) => {
 });
 const described = [...memberTables, ...memberLists];
 const exported = [...new Set([...described.map(({ type }) => type), ...exportRows.flatMap(([name]) => namesIn(name))])];
-const methods = [...text.matchAll(/^### (\w+)\(/gm)].map(([, name = '']) => name);
+/** Those with a heading of their own, and those with a row. */
+const methods = [
+  ...[...text.matchAll(/^### (\w+)\(/gm)].map(([, name = '']) => name),
+  ...rowsUnder('method').flatMap(([name]) => namesIn(name)),
+];
 
 const union = (names: readonly string[]) => names.map((name) => `'${name}'`).join(' | ');
 
