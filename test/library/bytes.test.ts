@@ -1,6 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CHANNEL, JOB, type Library, PAIR, withLibrary } from '../support/library.ts';
+import { CHANNEL, JOB, PAIR, SECOND, second } from '../support/keys.ts';
+import { type Library, withLibrary } from '../support/library.ts';
 
 const test = suite('bytes that survive');
 const it = withLibrary(test);
@@ -85,25 +86,51 @@ for (const [name, text] of Object.entries(TEXTS)) {
     for (const pending of PENDING) {
       for (const last of LAST) {
         const given = text(pending, last);
-        await redis.del(PAIR);
-        assert.equal(await call('conv_claim', PAIR, given), ['claimed', given]);
-        assert.equal(await call('conv_claim', PAIR, given.replace('web', 'other')), ['held', given]);
+        await redis.flushall();
+        await call('set', PAIR, given);
+        assert.equal(await call('claim', SECOND, second()), ['held', given]);
         const patch = '{"added":[1.10, {}, "}\\""]}';
-        const [, patched] = (await call('conv_update', PAIR, patch)) as string[];
+        const [, patched] = (await call('update', PAIR, patch)) as string[];
         const tail = /\s*\}\s*$/.exec(given)?.[0] ?? '';
         assert.is(patched, `${given.slice(0, given.length - tail.length)},"added":[1.10, {}, "}\\""]${tail}`);
         await redis.set(CHANNEL, given);
-        assert.is(await call('conv_get_by_job', [JOB]), given);
-        await stands(at, given, await call('conv_set_pending', [JOB], 'q1'), text('"q1"', last));
-        await stands(at, given, await call('conv_set_pending', [CHANNEL], 'q"\\2'), text('"q\\"\\\\2"', last));
-        const [outcome, answered] = (await call('conv_answer', PAIR, 'q"\\2', 'a}"1')) as string[];
+        assert.is(await call('get_by_job', [JOB]), given);
+        await stands(at, given, await call('set_pending', [JOB], 'q1'), text('"q1"', last));
+        await stands(at, given, await call('set_pending', [CHANNEL], 'q"\\2'), text('"q\\"\\\\2"', last));
+        const [outcome, answered] = (await call('answer', PAIR, 'q"\\2', 'a}"1')) as string[];
         assert.is(outcome, 'accepted');
         const answer = '{"questionId":"q\\"\\\\2","answerId":"a}\\"1"}';
         await stands(at, given, answered, text('null', answer));
-        await stands(at, given, await call('conv_set_pending', PAIR, 'é'), text('"é"', answer));
-        await stands(at, given, await call('conv_set_pending', PAIR, ''), text('null', answer));
-        assert.equal(await call('conv_remove', [CHANNEL]), ['removed', text('null', answer)]);
+        await stands(at, given, await call('set_pending', PAIR, 'é'), text('"é"', answer));
+        await stands(at, given, await call('set_pending', PAIR, ''), text('null', answer));
+        assert.equal(await call('remove', [CHANNEL]), ['removed', text('null', answer)]);
       }
+    }
+  });
+}
+
+/** The same texts with the other two members that functions change in those places. */
+for (const [name, text] of Object.entries(TEXTS)) {
+  it(`${name}: every other byte survives a first sign of life and a time limit`, async ({ call, redis }) => {
+    const renamed: Text = (answerBy, starting) =>
+      text(answerBy, starting)
+        .replaceAll(/pending(Q|\\u0051)uestion(I|\\u0049)d/g, 'answe\\u0072By')
+        .replaceAll(/(p|\\u0070)endingQuestionId/g, 'answerBy')
+        .replaceAll(/(l|\\u006c|\\u006C)ast(A|\\u0041)nswe(r|\\u0072)/g, '\\u0073tarting');
+    for (const before of ['null', '1800000000000']) {
+      await redis.flushall();
+      const given = renamed(before, 'true');
+      await call('set', PAIR, given);
+      assert.is(await call('get_by_job', [JOB]), renamed(before, 'false'));
+      const asked = String(await call('set_pending', PAIR, 'q1', '', 60_000));
+      const { answerBy } = JSON.parse(asked);
+      const tail = /\s*\}\s*$/.exec(given)?.[0] ?? '';
+      const wanted = (limit: string, further: string) =>
+        `${renamed(limit, 'false').slice(0, -tail.length)},${further}${tail}`;
+      assert.is(asked, wanted(String(answerBy), '"pendingQuestionId":"q1"'));
+      const [, answered] = (await call('answer', PAIR, 'q1', 'a1')) as string[];
+      const last = '"lastAnswer":{"questionId":"q1","answerId":"a1"}';
+      assert.is(answered, wanted('null', `"pendingQuestionId":null,${last}`));
     }
   });
 }
@@ -123,12 +150,12 @@ for (const [name, [head, tail]] of Object.entries({
   it(`members that are absent are added, ${name}, and every byte survives`, async (at) => {
     const { call } = at;
     const given = head + tail;
-    await call('conv_set', PAIR, given);
-    assert.is(await at.unchanged(() => call('conv_get', PAIR)), given);
-    assert.is(await call('conv_set_pending', PAIR, ''), given, 'clearing what is absent adds nothing');
+    await call('set', PAIR, given);
+    assert.is(await at.still('get', PAIR), given);
+    assert.is(await call('set_pending', PAIR, ''), given, 'clearing what is absent adds nothing');
     const asked = `${head},"pendingQuestionId":"q1"${tail}`;
-    await stands(at, given, await call('conv_set_pending', PAIR, 'q1'), asked);
-    const [, answered] = (await call('conv_answer', PAIR, 'q1', 'a1')) as string[];
+    await stands(at, given, await call('set_pending', PAIR, 'q1'), asked);
+    const [, answered] = (await call('answer', PAIR, 'q1', 'a1')) as string[];
     const answer = '{"questionId":"q1","answerId":"a1"}';
     await stands(at, given, answered, `${head},"pendingQuestionId":null,"lastAnswer":${answer}${tail}`);
   });
@@ -137,9 +164,10 @@ for (const [name, [head, tail]] of Object.entries({
 it("another program's pending question of any type is replaced whole", async (at) => {
   const text = TEXTS['nested members of the same names'] as Text;
   for (const value of ['7', '-1.50e3', 'true', 'false', '""', '[]', '{}', '{"a":["]}\\"",{"b":"}"}]}', '[ [ "]" ] ]']) {
+    await at.redis.flushall();
     await at.redis.mset(CHANNEL, text(value, value), JOB, CHANNEL);
-    await stands(at, text(value, value), await at.call('conv_set_pending', [JOB], 'q1'), text('"q1"', value));
-    const [outcome, answered] = (await at.call('conv_answer', [JOB], 'q1', 'a1')) as string[];
+    await stands(at, text(value, value), await at.call('set_pending', [JOB], 'q1'), text('"q1"', value));
+    const [outcome, answered] = (await at.call('answer', [JOB], 'q1', 'a1')) as string[];
     assert.is(outcome, 'accepted');
     await stands(at, text(value, value), answered, text('null', '{"questionId":"q1","answerId":"a1"}'));
   }
@@ -149,8 +177,8 @@ it('a state of 256 KiB with long strings is changed in its place', async (at) =>
   const note = '\\"pendingQuestionId\\":'.repeat(11_800);
   const text: Text = (p, l) => `{"note":"${note}",${BASE},"pendingQuestionId":${p},"lastAnswer":${l}}`;
   assert.ok(text('null', 'null').length > 250_000);
-  await at.call('conv_set', PAIR, text('null', 'null'));
-  await stands(at, text('null', 'null'), await at.call('conv_set_pending', PAIR, 'q1'), text('"q1"', 'null'));
+  await at.call('set', PAIR, text('null', 'null'));
+  await stands(at, text('null', 'null'), await at.call('set_pending', PAIR, 'q1'), text('"q1"', 'null'));
 });
 
 /** The reply and what is stored are the wanted text, and a JSON parser finds in it what the given one had, changed. */

@@ -35,36 +35,37 @@ it('its state is read as it is, by every form of reference', async (at) => {
 
 it('a lookup by job keeps every byte and brings the deadlines together', async (at) => {
   await dispatch(at);
-  assert.is(await at.living(60_000, () => at.call('conv_get_by_job', [JOB], 60_000), [CHANNEL, JOB]), text('null'));
+  assert.is(await at.living(7_300_000, () => at.call('get_by_job', [JOB], 7_300_000), [CHANNEL, JOB]), text('null'));
   assert.is(await at.redis.get(CHANNEL), text('null'));
 });
 
 it('an index that it has not written yet comes to be with the next write by channel', async (at) => {
   await at.redis.set(CHANNEL, text('null'), 'EX', 7_200);
-  assert.is(await at.call('conv_get_by_job', [JOB]), null);
-  await at.living(60_000, () => at.call('conv_set_pending', [CHANNEL], '', 60_000), [CHANNEL, JOB]);
+  assert.is(await at.call('get_by_job', [JOB]), null);
+  await at.living(60_000, () => at.call('set_pending', [CHANNEL], '', 60_000), [CHANNEL, JOB]);
   assert.is(await at.redis.get(JOB), CHANNEL);
 });
 
 it('its state is changed in its place, and every other byte stays', async (at) => {
   for (const keys of [[CHANNEL], [JOB], [CHANNEL, JOB]]) {
+    await at.redis.flushall();
     await dispatch(at);
-    const asked = () => at.call('conv_set_pending', keys, 'q1', 60_000);
-    assert.is(await at.living(60_000, asked, [CHANNEL, JOB]), text('"q1"'));
+    const asked = () => at.call('set_pending', keys, 'q1', 7_300_000);
+    assert.is(await at.living(7_300_000, asked, [CHANNEL, JOB]), text('"q1"'));
     const answer = '"lastAnswer":{"questionId":"q1","answerId":"a1"}';
     const answered = `${text('null').slice(0, -1)},${answer}}`;
-    assert.equal(await at.call('conv_answer', keys, 'q1', 'a1'), ['accepted', answered]);
-    assert.equal(await at.call('conv_remove', keys), ['removed', answered]);
+    assert.equal(await at.call('answer', keys, 'q1', 'a1'), ['accepted', answered]);
+    assert.equal(await at.call('remove', keys), ['removed', answered]);
   }
 });
 
 it('its own pending question, escapes and all, is known', async (at) => {
   await dispatch(at, '"q\\u002B\\u00E9"');
   assert.is(
-    await at.living(7_300_000, () => at.call('conv_set_pending', [JOB], 'q+é', 7_300_000), [CHANNEL, JOB]),
+    await at.living(7_300_000, () => at.call('set_pending', [JOB], 'q+é', 7_300_000), [CHANNEL, JOB]),
     text('"q\\u002B\\u00E9"'),
   );
-  const [outcome, answered] = (await at.call('conv_answer', [JOB], 'q+é', 'a1')) as [string, string];
+  const [outcome, answered] = (await at.call('answer', [JOB], 'q+é', 'a1')) as [string, string];
   assert.is(outcome, 'accepted');
   assert.is(JSON.parse(answered).lastAnswer.questionId, 'q+é');
 });
@@ -72,20 +73,32 @@ it('its own pending question, escapes and all, is known', async (at) => {
 it('its channel is held against a claim, and its job goes on', async (at) => {
   await dispatch(at);
   const rival = JSON.stringify({ ...STATE, jobId: 'j2' });
-  const claim = () => at.call('conv_claim', [CHANNEL, 'job-index:j2'], rival);
+  const claim = () => at.call('claim', [CHANNEL, 'job-index:j2'], rival);
   assert.equal(await at.unchanged(claim), ['held', text('null')]);
-  assert.equal(await at.call('conv_claim', [CHANNEL, JOB], JSON.stringify(STATE)), ['held', text('null')]);
-  assert.is(await at.call('conv_set', [CHANNEL, 'job-index:j2'], rival), text('null'));
+  assert.equal(await at.call('claim', [CHANNEL, JOB], JSON.stringify(STATE)), ['held', text('null')]);
+  assert.is(await at.call('set', [CHANNEL, 'job-index:j2'], rival), text('null'));
   assert.is(await at.redis.exists(JOB), 0);
 });
 
 it('its text given to conv_set and conv_claim is stored byte for byte', async (at) => {
-  for (const name of ['conv_set', 'conv_claim']) {
+  for (const name of ['set', 'claim']) {
     await at.redis.flushall();
     await at.call(name, [CHANNEL, JOB], text('null'));
     assert.is(await at.redis.get(CHANNEL), text('null'));
     assert.is(await at.redis.get(JOB), CHANNEL);
   }
+});
+
+it('it may write null for every member that the library adds, and takes a claim with false for starting', async (at) => {
+  const optional =
+    '"lastAnswer":null,"claimId":null,"deliveryId":null,"starting":null,"silentAfterMs":null,"answerBy":null';
+  const given = text('null').replace('"emoji"', `${optional},"emoji"`);
+  assert.equal(await at.call('claim', [CHANNEL, JOB], given), ['claimed', given]);
+  assert.is(await at.call('get_by_job', [JOB]), given);
+  assert.equal(await at.call('remove', [JOB], 'retry'), ['removed', given]);
+  const heard = given.replace('"starting":null', '"starting":false');
+  assert.equal(await at.call('claim', [CHANNEL, JOB], heard), ['claimed', heard]);
+  assert.equal(await at.call('remove', [JOB], 'retry'), ['held', heard]);
 });
 
 it('every fraction and offset that it writes is taken', async (at) => {
@@ -98,7 +111,7 @@ it('every fraction and offset that it writes is taken', async (at) => {
     '9999-12-31T23:59:59.9999999+14:00',
   ]) {
     const given = text('null').replace('2026-02-03T10:15:30.1234567+01:00', startedAt);
-    await at.call('conv_set', [CHANNEL, JOB], given);
+    await at.call('set', [CHANNEL, JOB], given);
     assert.is(await at.redis.get(CHANNEL), given);
   }
 });

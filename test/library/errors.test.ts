@@ -3,64 +3,51 @@ import * as assert from 'uvu/assert';
 import {
   CHANNEL,
   FENCED,
+  HAND_OVER,
+  INBOX,
   JOB,
   json,
-  type Library,
-  NO_UTF8,
   PAIR,
   REFERENCES,
+  SECOND,
+  STREAM,
+  second,
   WATCH,
-  withLibrary,
-} from '../support/library.ts';
+} from '../support/keys.ts';
+import { type Library, NO_UTF8, withLibrary } from '../support/library.ts';
 
 const test = suite('errors');
 const it = withLibrary(test);
 
-const STREAM = 'job:j1:in';
 /** Stands in a state; no message may repeat it. */
 const SECRET = 'sesame';
 
 /** A conversation to leave alone, with a pending question and a stream. */
 async function prepare({ call, redis }: Library): Promise<void> {
-  await call('conv_set', PAIR, json({ note: SECRET, pendingQuestionId: 'q1' }), 60_000);
+  await call('set', PAIR, json({ note: SECRET, pendingQuestionId: 'q1' }), 60_000);
   await redis.xadd(STREAM, '1-1', 'f', 'v');
 }
 
-/** Every call that takes a time to live, with `ttl` as the last argument it is given. */
-const WITH_TTL: Record<string, (at: Library, ttl: string) => Promise<unknown>> = {
-  conv_claim: ({ call }, ttl) => call('conv_claim', PAIR, json(), ttl),
-  conv_set: ({ call }, ttl) => call('conv_set', PAIR, json(), ttl),
-  conv_get_by_job: ({ call }, ttl) => call('conv_get_by_job', [JOB], ttl),
-  conv_set_pending: ({ call }, ttl) => call('conv_set_pending', PAIR, 'q2', ttl),
-  conv_update: ({ call }, ttl) => call('conv_update', PAIR, '{}', ttl),
-  conv_answer: ({ call }, ttl) => call('conv_answer', PAIR, 'q1', 'a1', ttl),
-};
+/** Every call that takes a TTL, without it. */
+const WITH_TTL: [name: string, keys: readonly string[], ...args: string[]][] = [
+  ['claim', PAIR, json()],
+  ['set', PAIR, json()],
+  ['hand_over', HAND_OVER, second()],
+  ['get_by_job', [JOB]],
+  ['set_pending', PAIR, 'q2'],
+  ['answer', PAIR, 'q1', 'a1'],
+];
 
-for (const [name, call] of Object.entries(WITH_TTL)) {
+const NO_TTLS = [
+  ...['0', '00', '01', '-1', '+1', '1.0', '1.5', '1e3', '0x10', ' 1', '1 ', '1\n', '1\0', 'x', 'nil', 'NaN'],
+  ...['Infinity', '1000000000000', '9'.repeat(400)],
+];
+
+for (const [name, keys, ...args] of WITH_TTL) {
   it(`CONVARG: ${name} takes whole milliseconds from 1 to 999999999999`, async (at) => {
     await prepare(at);
-    for (const ttl of [
-      '0',
-      '00',
-      '01',
-      '-1',
-      '+1',
-      '1.0',
-      '1.5',
-      '1e3',
-      '0x10',
-      ' 1',
-      '1 ',
-      '1\n',
-      '1\0',
-      'x',
-      'nil',
-      'NaN',
-      'Infinity',
-      '1000000000000',
-      '9'.repeat(400),
-    ]) {
-      const message = await at.refused(() => call(at, ttl));
+    for (const ttl of NO_TTLS) {
+      const message = await at.refusal(name, keys, ...args, ttl);
       assert.is(message, 'CONVARG ttlMs must be whole milliseconds from 1 to 999999999999', ttl);
     }
   });
@@ -69,56 +56,67 @@ for (const [name, call] of Object.entries(WITH_TTL)) {
 it('CONVARG: too few and too many arguments, named and counted', async (at) => {
   await prepare(at);
   for (const [name, keys, args, wanted] of [
-    ['conv_version', [], ['x'], 'wanted 0 arguments, 1 were given'],
-    ['conv_claim', PAIR, [], 'wanted at least 1 arguments, 0 were given'],
-    ['conv_set', PAIR, [], 'wanted 1 to 3 arguments, 0 were given'],
-    ['conv_set', PAIR, [json(), '1', '', ''], 'wanted 1 to 3 arguments, 4 were given'],
-    ['conv_get', PAIR, [''], 'wanted 0 arguments, 1 were given'],
-    ['conv_get_by_job', PAIR, ['1', '', ''], 'wanted 0 to 2 arguments, 3 were given'],
-    ['conv_update', PAIR, [], 'wanted at least 1 arguments, 0 were given'],
-    ['conv_due', [WATCH], [], 'wanted 1 to 2 arguments, 0 were given'],
-    ['conv_due', [WATCH], ['1', '1', ''], 'wanted 1 to 2 arguments, 3 were given'],
-    ['conv_set_pending', PAIR, [], 'wanted 1 to 2 arguments, 0 were given'],
-    ['conv_set_pending', PAIR, ['q2', '1', ''], 'wanted 1 to 2 arguments, 3 were given'],
-    ['conv_answer', PAIR, [], 'wanted at least 2 arguments, 0 were given'],
-    ['conv_answer', PAIR, ['q1'], 'wanted at least 2 arguments, 1 were given'],
-    ['conv_remove', PAIR, ['', '', ''], 'wanted 0 to 2 arguments, 3 were given'],
+    ['version', [], ['x'], '0 arguments, 1 were given'],
+    ['claim', PAIR, [], 'at least 1 arguments, 0 were given'],
+    ['hand_over', HAND_OVER, [], 'at least 1 arguments, 0 were given'],
+    ['set', PAIR, [], '1 to 2 arguments, 0 were given'],
+    ['set', PAIR, [json(), '1', ''], '1 to 2 arguments, 3 were given'],
+    ['get', PAIR, [''], '0 arguments, 1 were given'],
+    ['get_by_job', PAIR, ['1', '', ''], '0 to 2 arguments, 3 were given'],
+    ['update', PAIR, [], 'at least 1 arguments, 0 were given'],
+    ['due', [WATCH], [], '1 to 2 arguments, 0 were given'],
+    ['due', [WATCH], ['1', '1', ''], '1 to 2 arguments, 3 were given'],
+    ['set_pending', PAIR, [], '1 to 3 arguments, 0 were given'],
+    ['set_pending', PAIR, ['q2', '1', '', ''], '1 to 3 arguments, 4 were given'],
+    ['answer', PAIR, ['q1'], 'at least 2 arguments, 1 were given'],
+    ['remove', PAIR, ['', ''], '0 to 1 arguments, 2 were given'],
   ] as const) {
-    assert.is(await at.refused(() => at.call(name, keys, ...args)), `CONVARG ${wanted}`, name);
+    assert.is(await at.refusal(name, keys, ...args), `CONVARG wanted ${wanted}`, name);
   }
 });
 
-/** Ids that are none, with empty left out. */
-const NO_IDS = ['\n', 'a\0', '\u001f', '\u007f', 'a\u0080', '\u0085', '\u009f', 'x'.repeat(1_025), 'é'.repeat(513)];
-it('CONVARG: a question or answer id that is none', async (at) => {
+/** Ids that are not valid, with empty left out. */
+const NO_IDS = [
+  ...['\n', 'a\0', '\u001f', '\u007f', 'a\u0080', '\u0085', '\u009f', 'x'.repeat(1_025), 'é'.repeat(513)],
+  ...['x'.repeat(10_000_000), ...NO_UTF8],
+];
+
+it('CONVARG: a question, answer or delivery id that is not valid', async (at) => {
   await prepare(at);
-  for (const id of [...NO_IDS, ...NO_UTF8]) {
-    const what = Buffer.from(id).toString('hex').slice(0, 20);
-    for (const message of [
-      await at.refused(() => at.call('conv_set_pending', PAIR, id)),
-      await at.refused(() => at.call('conv_answer', PAIR, id, 'a1')),
-    ]) {
-      assert.match(message, /^CONVARG questionId.* must be a non-empty string of at most 1024 bytes/, what);
+  for (const id of NO_IDS) {
+    const what = Buffer.from(id.slice(0, 20) as string).toString('hex');
+    for (const [name, member, ...args] of [
+      ['set_pending', 'questionId', id],
+      ['answer', 'questionId', id, 'a1'],
+      ['answer', 'answerId', 'q1', id],
+      ['update', 'deliveryId', '{}', id],
+    ] as const) {
+      const message = await at.refusal(name, PAIR, ...args);
+      const wanted = `^CONVARG ${member}.* must be a non-empty string of at most 1024 bytes`;
+      assert.match(message, new RegExp(wanted), `${name} ${what}`);
     }
-    const message = await at.refused(() => at.call('conv_answer', PAIR, 'q1', id));
-    assert.match(message, /^CONVARG answerId, where it is not empty, must be /, what);
   }
-  assert.match(await at.refused(() => at.call('conv_answer', PAIR, '', 'a1')), /^CONVARG questionId must be /);
+  assert.match(await at.refusal('answer', PAIR, '', 'a1'), /^CONVARG questionId must be /);
 });
 
-it('CONVARG: fields without a value, without a stream, too many, and a stream without fields', async (at) => {
+it('CONVARG: what was read is the id of an inbox entry', async (at) => {
   await prepare(at);
-  const answer = (keys: readonly string[], ...fields: string[]) =>
-    at.refused(() => at.call('conv_answer', keys, 'q1', 'a1', '', ...fields));
+  for (const lastSeen of [
+    ...['x', '-1', '1-', '1-x', '-', '+', '$', '*', '1-*', '1-1-1', ' 1', '(1', '1.0', '0x1'],
+    ...['1'.repeat(21), `1-${'1'.repeat(21)}`, '1'.repeat(10_000_000)],
+  ]) {
+    const message = await at.refusal('get_by_job', PAIR, '', lastSeen);
+    assert.match(message, /^CONVARG lastSeen must be the id of an inbox entry/, lastSeen.slice(0, 30));
+  }
+});
+
+it('CONVARG: fields of an answer come in pairs, with a stream', async (at) => {
+  await prepare(at);
   for (const form of Object.values(FENCED)) {
-    assert.is(await answer([...form, STREAM], 'f'), 'CONVARG every field needs a value');
-    assert.is(await answer([...form, STREAM], 'f', 'v', 'g'), 'CONVARG every field needs a value');
-    assert.is(await answer([...form, STREAM]), 'CONVARG a stream needs at least one field and its value');
-    assert.is(await answer(form, 'f', 'v'), 'CONVARG fields need a stream key to go to');
-    assert.is(await answer(form, 'f'), 'CONVARG every field needs a value');
-    const many = Array.from({ length: 1_025 }, () => ['f', 'v']).flat();
-    assert.is(await answer([...form, STREAM], ...many), 'CONVARG at most 1024 fields are taken');
-    assert.is(await answer([...form, STREAM], ...Array(20_000).fill('f')), 'CONVARG at most 1024 fields are taken');
+    for (const fields of [['f', 'v'], ['f']]) {
+      const message = await at.refusal('answer', form, 'q1', 'a1', '', ...fields);
+      assert.match(message, /^CONVARG (fields need a stream key to go to|every field needs a value)$/);
+    }
   }
 });
 
@@ -129,7 +127,7 @@ const CORRUPT: Record<string, string> = {
   null: 'null',
   'an array': `[${json()}]`,
   'an object without a job': json({ jobId: undefined }),
-  'an object whose job is none': json({ jobId: 7 }),
+  'an object whose job is not valid': json({ jobId: 7 }),
   'the state of another channel': json({ channelId: 'C2', note: SECRET }),
   'the state of another platform': json({ platform: 'teams' }),
   'a state without a channel': json({ channelId: undefined }),
@@ -139,23 +137,32 @@ for (const [name, text] of Object.entries(CORRUPT)) {
   it(`CONVCORRUPT: ${name} in place of a state`, async (at) => {
     await at.redis.set(CHANNEL, text, 'PX', 60_000);
     await at.redis.set(JOB, CHANNEL, 'PX', 60_000);
-    const calls = [() => at.call('conv_claim', PAIR, json())];
+    await at.redis.xadd(INBOX, '1-1', 'text', 'waits');
+    const calls = [
+      () => at.call('claim', PAIR, json()),
+      () => at.call('claim', SECOND, second()),
+      () => at.call('hand_over', HAND_OVER, second()),
+      () => at.call('hand_over', [CHANNEL, 'job-index:j2', JOB], json()),
+      () => at.call('hand_over', [...HAND_OVER, STREAM], second(), '', 'f', 'v'),
+    ];
     for (const keys of Object.values(REFERENCES)) {
       calls.push(
-        () => at.call('conv_get', keys),
-        () => at.read('conv_get', keys),
-        () => at.call('conv_set_pending', keys, 'q1'),
-        () => at.call('conv_set_pending', keys, ''),
-        () => at.call('conv_answer', keys, 'q1', 'a1'),
-        () => at.call('conv_update', keys, '{"pod":1}'),
+        () => at.call('get', keys),
+        () => at.read('get', keys),
+        () => at.call('set_pending', keys, 'q1'),
+        () => at.call('set_pending', keys, ''),
+        () => at.call('answer', keys, 'q1', 'a1'),
+        () => at.call('update', keys, '{"pod":1}'),
       );
     }
     for (const keys of Object.values(FENCED)) {
       calls.push(
-        () => at.call('conv_get_by_job', keys),
-        () => at.call('conv_remove', keys),
-        () => at.call('conv_answer', [...keys, STREAM], 'q1', 'a1', '', 'f', 'v'),
-        () => at.call('conv_update', [...keys, STREAM], '{}', '', 'd1', 'f', 'v'),
+        () => at.call('get_by_job', keys),
+        () => at.call('get_by_job', keys, '', '1-1'),
+        () => at.call('remove', keys),
+        () => at.call('remove', keys, 'all'),
+        () => at.call('answer', [...keys, STREAM], 'q1', 'a1', '', 'f', 'v'),
+        () => at.call('update', [...keys, STREAM], '{}', 'd1', 'f', 'v'),
       );
     }
     for (const call of calls) {
@@ -172,84 +179,16 @@ it('CONVCORRUPT: what no strict parser reads is not changed, though it names its
     await at.redis.set(CHANNEL, text, 'PX', 60_000);
     await at.redis.set(JOB, CHANNEL, 'PX', 60_000);
     for (const keys of Object.values(REFERENCES)) {
-      assert.match(await at.refused(() => at.call('conv_set_pending', keys, 'q2')), /^CONVCORRUPT /);
-      assert.match(await at.refused(() => at.call('conv_answer', keys, 'q1', 'a1')), /^CONVCORRUPT /);
-      assert.match(await at.refused(() => at.call('conv_update', keys, '{"pod":1}')), /^CONVCORRUPT /);
+      assert.match(await at.refusal('set_pending', keys, 'q2'), /^CONVCORRUPT /);
+      assert.match(await at.refusal('answer', keys, 'q1', 'a1'), /^CONVCORRUPT /);
+      assert.match(await at.refusal('update', keys, '{"pod":1}'), /^CONVCORRUPT /);
     }
-  }
-});
-
-it('CONVARG: silentMs and leaseMs are whole milliseconds, limit is 1 to 1000', async (at) => {
-  await prepare(at);
-  for (const bad of ['0', '-1', '1.5', 'x', ' 1', '1000000000000', '99999999999999999999']) {
-    for (const call of [
-      () => at.call('conv_claim', PAIR, json(), '', bad),
-      () => at.call('conv_set', PAIR, json(), '', bad),
-      () => at.call('conv_get_by_job', PAIR, '', bad),
-    ]) {
-      assert.is(await at.refused(call), 'CONVARG silentMs must be whole milliseconds from 1 to 999999999999', bad);
-    }
-    for (const lease of [bad, '']) {
-      const message = await at.refused(() => at.call('conv_due', [WATCH], lease));
-      assert.is(message, 'CONVARG leaseMs must be whole milliseconds from 1 to 999999999999');
-    }
-  }
-  for (const limit of ['0', '-1', '1001', '10000', '1.5', 'x', ' 1', '01']) {
-    const message = await at.refused(() => at.call('conv_due', [WATCH], '1000', limit));
-    assert.is(message, 'CONVARG limit must be a whole number from 1 to 1000', limit);
-  }
-});
-
-it('CONVARG: fields for the inbox come in pairs, with a claim id and a delivery id in the state', async (at) => {
-  await prepare(at);
-  const claim = (state: string, ...fields: string[]) =>
-    at.refused(() => at.call('conv_claim', PAIR, state, '', '', ...fields));
-  const both = json({ claimId: 'c', deliveryId: 'd' });
-  assert.is(await claim(both, 'text'), 'CONVARG every field needs a value');
-  for (const state of [
-    json({ claimId: undefined }),
-    json({ claimId: 'c' }),
-    json({ claimId: undefined, deliveryId: 'd' }),
-  ]) {
-    assert.is(
-      await claim(state, 'f', 'v'),
-      'CONVARG fields for the inbox need a claimId and a deliveryId in the state',
-    );
-  }
-  const many = Array.from({ length: 1_025 }, () => ['f', 'v']).flat();
-  assert.is(await claim(both, ...many), 'CONVARG at most 1024 fields are taken');
-});
-
-it('CONVARG: a delivery id of an update, what was read and retry that are none', async (at) => {
-  await prepare(at);
-  for (const id of [...NO_IDS, ...NO_UTF8]) {
-    const message = await at.refused(() => at.call('conv_update', PAIR, '{}', '', id));
-    assert.match(message, /^CONVARG deliveryId, where it is not empty, must be /);
-  }
-  for (const lastSeen of [
-    'x',
-    '-1',
-    '1-',
-    '1-x',
-    '-',
-    '$',
-    '1-1-1',
-    ' 1',
-    '1'.repeat(16),
-    `1-${'1'.repeat(16)}`,
-    '(1',
-  ]) {
-    const message = await at.refused(() => at.call('conv_remove', PAIR, lastSeen));
-    assert.match(message, /^CONVARG lastSeen must be the id of an inbox entry/, lastSeen);
-  }
-  for (const retry of ['0', '2', 'yes', ' 1']) {
-    assert.is(await at.refused(() => at.call('conv_remove', PAIR, '', retry)), 'CONVARG retry must be 1, or empty');
   }
 });
 
 it('CONVSTATE: a patch that is no object, that is not strict, or of a member that cannot be patched', async (at) => {
   await prepare(at);
-  const update = (patch: string) => at.refused(() => at.call('conv_update', PAIR, patch));
+  const update = (patch: string) => at.refusal('update', PAIR, patch);
   for (const patch of ['', 'x', '{"a":', '{"a":1}}'])
     assert.match(await update(patch), /^CONVSTATE the patch must be JSON/);
   for (const patch of ['1', '[]', 'null', '"a"', '[{"a":1}]', ' [1] ']) {
@@ -259,8 +198,8 @@ it('CONVSTATE: a patch that is no object, that is not strict, or of a member tha
     assert.match(await update(patch), /^CONVSTATE the patch must be JSON: control characters/);
   }
   for (const name of [
-    ...['jobId', 'channelId', 'platform', 'pendingQuestionId', 'lastAnswer', 'claimId', 'deliveryId'],
-    'job\\u0049d',
+    ...['jobId', 'channelId', 'platform', 'pendingQuestionId', 'lastAnswer', 'claimId', 'deliveryId', 'starting'],
+    ...['silentAfterMs', 'answerBy', 'job\\u0049d'],
   ]) {
     assert.match(await update(`{"pod":1,"${name}":"x"}`), /^CONVSTATE \w+ cannot be patched; userId, /, name);
   }
@@ -279,15 +218,15 @@ it('CONVSTATE: a patch after which the state would not be valid, or would be too
     [`{"note":"${'x'.repeat(262_144)}"}`, /^CONVSTATE the state would have /],
     [`{"other":"${'x'.repeat(262_000)}"}`, /^CONVSTATE the state would have /],
   ] as const) {
-    const call = () => at.call('conv_update', PAIR, patch);
+    const call = () => at.call('update', PAIR, patch);
     if (wanted) assert.match(await at.refused(call), wanted);
     else assert.equal(((await call()) as string[])[0], 'updated');
   }
 });
 
 it('CONVCORRUPT: an index that holds no conversation key of its prefix', async (at) => {
-  await at.call('conv_set', ['a:conversation:slack:C1', 'a:job-index:j1'], json({ note: SECRET }), 60_000);
-  await at.call('conv_set', ['conversation:slack:C1', 'job-index:j2'], json({ jobId: 'j2' }), 60_000);
+  await at.call('set', ['a:conversation:slack:C1', 'a:job-index:j1'], json({ note: SECRET }), 60_000);
+  await at.call('set', ['conversation:slack:C1', 'job-index:j2'], json({ jobId: 'j2' }), 60_000);
   for (const [prefix, value] of [
     ['', ''],
     ['', 'rubbish'],
@@ -301,27 +240,30 @@ it('CONVCORRUPT: an index that holds no conversation key of its prefix', async (
   ] as const) {
     await at.redis.set(`${prefix}${JOB}`, value, 'PX', 60_000);
     for (const [name, ...args] of [
-      ['conv_get'],
-      ['conv_get_by_job'],
-      ['conv_set_pending', 'q1'],
-      ['conv_answer', 'q1', 'a1'],
-      ['conv_remove'],
+      ['get'],
+      ['get_by_job'],
+      ['set_pending', 'q1'],
+      ['answer', 'q1', 'a1'],
+      ['update', '{}'],
+      ['remove'],
     ] as const) {
-      const message = await at.refused(() => at.call(name, [`${prefix}${JOB}`], ...args));
+      const message = await at.refusal(name, [`${prefix}${JOB}`], ...args);
       assert.match(message, /^CONVCORRUPT the job index /, `${name} ${prefix} ${value}`);
     }
-    const claim = () => at.call('conv_claim', [`${prefix}${CHANNEL}`, `${prefix}${JOB}`], json());
+    const claim = () => at.call('claim', [`${prefix}${CHANNEL}`, `${prefix}${JOB}`], json());
     assert.match(await at.refused(claim), /^CONVCORRUPT the job index /, value);
+    const keys = [CHANNEL, 'job-index:j0', JOB].map((key) => prefix + key);
+    assert.match(await at.refusal('hand_over', keys, json()), /^CONVCORRUPT the job index /, value);
   }
 });
 
 it('an argument is checked before what is stored is looked at', async (at) => {
   await at.redis.set(CHANNEL, 'rubbish');
-  assert.match(await at.refused(() => at.call('conv_set_pending', [CHANNEL], '\n')), /^CONVARG /);
-  assert.match(await at.refused(() => at.call('conv_get_by_job', PAIR, '0')), /^CONVARG /);
-  assert.match(await at.refused(() => at.call('conv_answer', PAIR, 'q1', 'a1', '0')), /^CONVARG /);
-  assert.match(await at.refused(() => at.call('conv_claim', PAIR, json(), '0')), /^CONVARG /);
-  assert.match(await at.refused(() => at.call('conv_claim', PAIR, '{}')), /^CONVSTATE /);
+  assert.match(await at.refusal('set_pending', [CHANNEL], '\n'), /^CONVARG /);
+  assert.match(await at.refusal('get_by_job', PAIR, '0'), /^CONVARG /);
+  assert.match(await at.refusal('answer', PAIR, 'q1', 'a1', '0'), /^CONVARG /);
+  assert.match(await at.refusal('claim', PAIR, json(), '0'), /^CONVARG /);
+  assert.match(await at.refusal('claim', PAIR, '{}'), /^CONVSTATE /);
 });
 
 test.run();

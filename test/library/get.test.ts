@@ -1,56 +1,148 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CHANNEL, FENCED, JOB, json, PAIR, REFERENCES, withLibrary } from '../support/library.ts';
+import { CHANNEL, DEFAULT_TTL, FENCED, INBOX, JOB, json, PAIR, REFERENCES, SECOND, second } from '../support/keys.ts';
+import { withLibrary } from '../support/library.ts';
 
-const test = suite('conv_get');
+const test = suite('get and conv_get_by_job');
 const it = withLibrary(test);
 
 for (const [form, keys] of Object.entries(REFERENCES)) {
-  it(`${form}: the state as it is stored, and nothing changes`, async ({ call, unchanged }) => {
+  it(`get ${form}: the state as it is stored, and nothing changes; nil where there is none`, async (at) => {
     const text = ` ${json({ transcript: [] })}\n`;
-    await call('conv_set', PAIR, text);
-    assert.is(await unchanged(() => call('conv_get', keys)), text);
-  });
-
-  it(`${form}: nil where there is no conversation`, async ({ call, dump }) => {
-    assert.is(await call('conv_get', keys), null);
-    assert.equal(await dump(), {});
-  });
-
-  it(`${form}: it can be called read-only`, async ({ call, read }) => {
-    await call('conv_set', PAIR, json());
-    assert.is(await read('conv_get', keys), json());
+    assert.is(await at.still('get', keys), null);
+    await at.call('set', PAIR, text);
+    assert.is(await at.still('get', keys), text);
+    assert.is(await at.read('get', keys), text, 'read-only');
   });
 }
 
 for (const [form, keys] of Object.entries(FENCED)) {
-  it(`${form}: nil for a job that was displaced`, async ({ call, redis }) => {
-    await call('conv_set', PAIR, json());
-    await call('conv_set', [CHANNEL, 'job-index:j2'], json({ jobId: 'j2' }));
-    assert.is(await call('conv_get', keys), null);
-    await redis.set(JOB, CHANNEL);
-    assert.is(await call('conv_get', keys), null, 'not by a stale index either');
+  it(`get_by_job ${form}: the state as it is stored; nil where there is none, and none comes to be`, async (at) => {
+    const text = ` ${json({ transcript: [], starting: false })}\n`;
+    assert.is(await at.still('get_by_job', keys), null);
+    await at.call('set', PAIR, text);
+    assert.is(await at.call('get_by_job', keys), text);
+    assert.equal(await at.redis.mget(CHANNEL, JOB), [text, CHANNEL]);
+  });
+
+  it(`get_by_job ${form}: the first sign of life ends starting in its place, and every other byte stays`, async (at) => {
+    for (const text of [json({ starting: true, tail: [] }), `{ "starting" : true , ${json().slice(1)}\n`]) {
+      await at.call('set', PAIR, text, 30_000);
+      const heard = text.replace('true', 'false');
+      assert.is(await at.living(DEFAULT_TTL, () => at.call('get_by_job', keys)), heard);
+      assert.is(await at.redis.get(CHANNEL), heard);
+    }
+  });
+
+  for (const name of ['get', 'get_by_job']) {
+    it(`${name} ${form}: nil for a job that was displaced, and the new job's keys stand`, async (at) => {
+      await at.call('set', PAIR, json());
+      await at.call('set', SECOND, second(), 60_000);
+      assert.is(await at.still(name, keys), null);
+      await at.redis.set(JOB, CHANNEL, 'PX', 60_000);
+      assert.is(await at.still(name, keys), null, 'not by a stale index either');
+    });
+
+    it(`${name} ${form}: nil where only the index is left, which stays as it is`, async (at) => {
+      await at.call('set', PAIR, json());
+      await at.redis.del(CHANNEL);
+      assert.is(await at.still(name, keys), null);
+    });
+  }
+
+  it(`get_by_job ${form}: what the job says it has read is deleted, and nothing else`, async (at) => {
+    await at.call('set', PAIR, json());
+    for (const id of ['1-1', '1-2', '2-0', '9-0']) await at.redis.xadd(INBOX, id, 'text', id);
+    for (const [lastSeen, left] of [
+      ['0', ['1-1', '1-2', '2-0', '9-0']],
+      ['0-0', ['1-1', '1-2', '2-0', '9-0']],
+      ['', ['1-1', '1-2', '2-0', '9-0']],
+      ['1-1', ['1-2', '2-0', '9-0']],
+      ['1-1', ['1-2', '2-0', '9-0']],
+      ['8-5', ['9-0']],
+      ['999999999999999-0', []],
+    ] as const) {
+      const heard = await at.living(60_000, () => at.call('get_by_job', keys, 60_000, lastSeen));
+      assert.is(heard, json());
+      assert.equal(
+        await at.said(INBOX),
+        left.map((id) => ['text', id]),
+        `after ${lastSeen}`,
+      );
+    }
+    assert.equal(await at.call('remove', PAIR), ['removed', json()]);
+  });
+
+  it(`get_by_job ${form}: a job that does not hold the channel has read nothing`, async (at) => {
+    await at.call('set', SECOND, second());
+    await at.redis.set(JOB, CHANNEL, 'PX', 60_000);
+    await at.redis.xadd(INBOX, '1-1', 'text', 'waits');
+    assert.is(await at.still('get_by_job', keys, '', '1-1'), null);
+    await at.redis.del(CHANNEL);
+    assert.is(await at.still('get_by_job', keys, '', '1-1'), null);
   });
 }
 
-it('by channel: whichever job holds it', async ({ call }) => {
-  await call('conv_set', PAIR, json());
-  const next = json({ jobId: 'j2' });
-  await call('conv_set', [CHANNEL, 'job-index:j2'], next);
-  assert.is(await call('conv_get', [CHANNEL]), next);
+it('what comes after everything was read has a later id, also where the clock went back', async (at) => {
+  await at.call('set', PAIR, json());
+  await at.redis.xadd(INBOX, '99999999999999-5', 'text', 'of tomorrow');
+  await at.call('get_by_job', PAIR, '', '99999999999999-5');
+  await at.call('claim', SECOND, second({ deliveryId: 'd2' }), '', 'text', 'of today');
+  const unread = await at.redis.xrange(INBOX, '(99999999999999-5', '+');
+  assert.equal(
+    unread.map(([, fields]) => fields),
+    [['text', 'of today']],
+    'a reader that goes on finds it',
+  );
 });
 
-it('by job: nil where only the index is left', async ({ call, redis }) => {
-  await call('conv_set', PAIR, json());
-  await redis.del(CHANNEL);
-  assert.is(await call('conv_get', [JOB]), null);
+it('by channel: get answers whichever job holds it, get_by_job names no job', async (at) => {
+  await at.call('set', PAIR, json());
+  await at.call('set', SECOND, second());
+  assert.is(await at.call('get', [CHANNEL]), second());
+  assert.match(await at.refusal('get_by_job', [CHANNEL]), /^CONVKEY a job must be named/);
 });
 
-it('by both keys: the state alone decides, an index that is missing does not matter', async ({ call, redis }) => {
-  await call('conv_set', PAIR, json());
+it('get by both keys: the state alone decides, an index that is missing does not matter', async ({ call, redis }) => {
+  await call('set', PAIR, json());
   await redis.del(JOB);
-  assert.is(await call('conv_get', PAIR), json());
-  assert.is(await call('conv_get', [JOB]), null);
+  assert.is(await call('get', PAIR), json());
+  assert.is(await call('get', [JOB]), null);
 });
+
+/** Every call that changes a conversation, whose index is mended on the way. */
+const CHANGES: Record<string, [keys: string[], ...args: string[]][]> = {
+  conv_get_by_job: [[PAIR]],
+  conv_set_pending: [
+    [[CHANNEL], 'q1'],
+    [PAIR, 'q1'],
+    [PAIR, 'q2'],
+    [PAIR, ''],
+  ],
+  conv_answer: [
+    [[CHANNEL], 'q1', 'a1'],
+    [PAIR, 'q1', 'a1'],
+  ],
+};
+
+for (const [name, forms] of Object.entries(CHANGES)) {
+  it(`${name}: an index that is missing, leads elsewhere or has another deadline comes back`, async (at) => {
+    for (const [keys, ...args] of forms) {
+      for (const damage of [
+        () => at.redis.del(JOB),
+        () => at.redis.set(JOB, 'rubbish'),
+        () => at.redis.set(JOB, 'conversation:slack:C2'),
+        () => at.redis.pexpire(JOB, 5_000),
+        () => at.redis.persist(CHANNEL),
+      ]) {
+        await at.call('set', PAIR, json({ pendingQuestionId: 'q1' }), 60_000);
+        await damage();
+        await at.living(DEFAULT_TTL, () => at.call(name, keys, ...args));
+        assert.is(await at.redis.get(JOB), CHANNEL, damage.toString());
+        await at.redis.flushall();
+      }
+    }
+  });
+}
 
 test.run();

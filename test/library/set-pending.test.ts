@@ -1,112 +1,187 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CHANNEL, DEFAULT_TTL, FENCED, JOB, json, PAIR, REFERENCES, withLibrary } from '../support/library.ts';
+import {
+  CHANNEL,
+  DAY,
+  DEFAULT_TTL,
+  FENCED,
+  HANDLED,
+  JOB,
+  json,
+  PAIR,
+  REFERENCES,
+  SECOND,
+  second,
+  WATCH,
+} from '../support/keys.ts';
+import { type Library, withLibrary } from '../support/library.ts';
 
 const test = suite('conv_set_pending');
 const it = withLibrary(test);
 
 for (const [form, keys] of Object.entries(REFERENCES)) {
   it(`${form}: the question is remembered, and the new state answered`, async ({ call, redis }) => {
-    await call('conv_set', PAIR, json());
-    assert.is(await call('conv_set_pending', keys, 'q1'), json({ pendingQuestionId: 'q1' }));
-    assert.is(await redis.get(CHANNEL), json({ pendingQuestionId: 'q1' }));
-    assert.is(await redis.get(JOB), CHANNEL);
+    await call('set', PAIR, json());
+    assert.is(await call('set_pending', keys, 'q1'), json({ pendingQuestionId: 'q1' }));
+    assert.equal(await redis.mget(CHANNEL, JOB), [json({ pendingQuestionId: 'q1' }), CHANNEL]);
   });
 
-  it(`${form}: both deadlines move together`, async ({ call, living }) => {
-    await call('conv_set', PAIR, json(), 1_000);
-    await living(DEFAULT_TTL, () => call('conv_set_pending', keys, 'q1'));
-    await living(60_000, () => call('conv_set_pending', keys, 'q2', 60_000));
-    await living(DEFAULT_TTL, () => call('conv_set_pending', keys, 'q2', ''));
-    await living(999_999_999_999, () => call('conv_set_pending', keys, '', '999999999999'));
-  });
-
-  it(`${form}: another question replaces it, an empty one clears it`, async ({ call }) => {
-    await call('conv_set', PAIR, json());
-    await call('conv_set_pending', keys, 'q1');
-    assert.is(await call('conv_set_pending', keys, 'q2'), json({ pendingQuestionId: 'q2' }));
-    assert.is(await call('conv_set_pending', keys, ''), json({ pendingQuestionId: null }));
-  });
-
-  it(`${form}: sent twice, it answers the same and renews`, async ({ call, living, redis }) => {
-    await call('conv_set', PAIR, json());
-    const once = await call('conv_set_pending', keys, 'q1', 1_000);
-    assert.is(await living(60_000, () => call('conv_set_pending', keys, 'q1', 60_000)), once);
-    assert.is(await redis.get(CHANNEL), once);
-    const cleared = await call('conv_set_pending', keys, '', 1_000);
-    assert.is(await living(60_000, () => call('conv_set_pending', keys, '', 60_000)), cleared);
+  it(`${form}: the same question sent twice is one; another replaces it, an empty one clears it`, async ({ call }) => {
+    await call('set', PAIR, json());
+    for (const questionId of ['q1', 'q2']) {
+      const asked = json({ pendingQuestionId: questionId });
+      for (const _ of [1, 2]) assert.is(await call('set_pending', keys, questionId), asked);
+    }
+    for (const _ of [1, 2]) assert.is(await call('set_pending', keys, ''), json({ pendingQuestionId: null }));
   });
 
   it(`${form}: nil where there is no conversation, and none comes to be`, async ({ call, dump }) => {
-    assert.is(await call('conv_set_pending', keys, 'q1'), null);
-    assert.is(await call('conv_set_pending', keys, ''), null);
+    for (const args of [['q1'], ['q1', '', 1_000], ['']]) {
+      assert.is(await call('set_pending', keys, ...args), null);
+    }
     assert.equal(await dump(), {});
   });
 
-  it(`${form}: differing deadlines come together`, async ({ call, living, redis }) => {
-    await call('conv_set', PAIR, json());
-    await redis.pexpire(JOB, 5_000);
-    await living(DEFAULT_TTL, () => call('conv_set_pending', keys, 'q1'));
-    await redis.persist(CHANNEL);
-    await living(DEFAULT_TTL, () => call('conv_set_pending', keys, 'q1'));
+  it(`${form}: a question that was answered last is not asked again, with or without a time limit`, async (at) => {
+    await at.call('set', PAIR, json({ pendingQuestionId: 'q1', silentAfterMs: 60_000 }));
+    const [, answered] = (await at.call('answer', PAIR, 'q1', 'a1')) as string[];
+    for (const args of [[], [30_000], [30_000, 5_000]]) {
+      const again = () => at.call('set_pending', keys, 'q1', ...args);
+      assert.is(await at.dueIn(60_000, again), answered);
+      assert.is(await at.redis.get(CHANNEL), answered);
+    }
+    const next = await at.call('set_pending', keys, 'q2', DAY, 30_000);
+    assert.is(await at.call('set_pending', keys, 'q1'), next, 'nor in place of the next one, whose limit stays');
   });
 }
 
 for (const [form, keys] of Object.entries(FENCED)) {
-  it(`${form}: nil for a job that was displaced, and the new job's keys stand`, async ({ call, redis, unchanged }) => {
-    await call('conv_set', PAIR, json());
-    await call('conv_set', [CHANNEL, 'job-index:j2'], json({ jobId: 'j2' }), 60_000);
-    assert.is(await unchanged(() => call('conv_set_pending', keys, 'q1')), null);
-    await redis.set(JOB, CHANNEL, 'PX', 60_000);
-    assert.is(await unchanged(() => call('conv_set_pending', keys, 'q1')), null, 'not by a stale index either');
-  });
-}
-
-for (const keys of [[CHANNEL], PAIR]) {
-  it(`with ${keys.length} keys: an index that is missing comes back`, async ({ call, living, redis }) => {
-    await call('conv_set', PAIR, json());
-    for (const [damage, questionId] of [
-      ['missing', 'q1'],
-      ['missing', 'q1'],
-      ['elsewhere', 'q2'],
-    ] as const) {
-      if (damage === 'missing') await redis.del(JOB);
-      else await redis.set(JOB, 'conversation:slack:C2');
-      await living(DEFAULT_TTL, () => call('conv_set_pending', keys, questionId));
-      assert.is(await redis.get(JOB), CHANNEL, damage);
+  it(`${form}: nil for a job that was displaced, and the new job's keys stand`, async ({ call, redis, still }) => {
+    await call('set', PAIR, json());
+    await call('set', SECOND, second(), 60_000);
+    for (const index of [null, CHANNEL]) {
+      if (index) await redis.set(JOB, index, 'PX', 60_000);
+      for (const args of [['q1'], ['q1', '', 1_000], ['']]) {
+        assert.is(await still('set_pending', keys, ...args), null, `its index: ${index}`);
+      }
     }
   });
 }
 
 it('by channel: the question of whichever job holds it', async ({ call, living }) => {
-  await call('conv_set', PAIR, json());
-  await call('conv_set', [CHANNEL, 'job-index:j2'], json({ jobId: 'j2' }));
-  const ask = () => call('conv_set_pending', [CHANNEL], 'q1');
-  const both = [CHANNEL, 'job-index:j2'];
-  assert.is(await living(DEFAULT_TTL, ask, both), json({ jobId: 'j2', pendingQuestionId: 'q1' }));
+  await call('set', PAIR, json());
+  await call('set', SECOND, second());
+  const ask = () => call('set_pending', [CHANNEL], 'q1');
+  assert.is(await living(DEFAULT_TTL, ask, SECOND), second({ pendingQuestionId: 'q1' }));
 });
 
-it('a question id of 1024 bytes, with quotes, backslashes and characters of any script, is kept', async ({
-  call,
-  redis,
-}) => {
-  await call('conv_set', PAIR, json());
+it('a question id of 1024 bytes, with quotes, backslashes and characters of any script, is kept', async (at) => {
+  await at.call('set', PAIR, json());
   for (const id of ['"', '\\', '\\"', '\\u0041', 'é€😀\u2028', '/', ' ', '{"a":[', 'x'.repeat(1024), 'é'.repeat(512)]) {
-    const text = String(await call('conv_set_pending', PAIR, id));
+    const text = String(await at.call('set_pending', PAIR, id));
     assert.is(JSON.parse(text).pendingQuestionId, id);
-    assert.is(await redis.get(CHANNEL), text);
-    assert.is(await call('conv_set_pending', PAIR, id), text, 'and known again');
+    assert.is(await at.redis.get(CHANNEL), text);
+    assert.is(await at.call('set_pending', PAIR, id), text, 'and known again');
   }
 });
 
-it('a state of 256 KiB may become a byte shorter, but not a byte longer', async ({ call, refused }) => {
-  const empty = json({ pendingQuestionId: 'ab', note: '' });
-  const full = json({ pendingQuestionId: 'ab', note: 'n'.repeat(262_144 - empty.length) });
-  await call('conv_set', PAIR, full);
-  const message = await refused(() => call('conv_set_pending', PAIR, 'abc'));
-  assert.match(message, /^CONVSTATE .*262145 bytes.*262144/);
-  assert.is(String(await call('conv_set_pending', PAIR, 'a')).length, 262_143);
-  assert.is(String(await call('conv_set_pending', PAIR, 'ab')).length, 262_144);
+/** The one entry of the watch, as a moment. */
+async function due({ redis }: Library): Promise<number> {
+  assert.ok((await redis.zcard(WATCH)) <= 1, 'a job has one entry');
+  return Number(await redis.zscore(WATCH, `j1\n${CHANNEL}`));
+}
+
+for (const silentAfterMs of [undefined, 5_000]) {
+  const watched = silentAfterMs === undefined ? 'a job that is not on watch' : 'a job on watch';
+  /** Makes a call after which the limit is gone. */
+  const counted = async (at: Library, call: () => Promise<unknown>) => {
+    if (silentAfterMs !== undefined) await at.dueIn(silentAfterMs, call);
+    else await call();
+    assert.is(await at.redis.zcard(WATCH), silentAfterMs === undefined ? 0 : 1);
+  };
+
+  it(`${watched} is due when the time limit of its question is over, not sooner, and lives ttlMs longer`, async (at) => {
+    await at.call('set', PAIR, json({ silentAfterMs }), 30_000);
+    const ask = () => at.call('set_pending', PAIR, 'q1', 30_000, 20_000);
+    const text = String(await at.living(50_000, () => at.dueIn(20_000, ask)));
+    const { answerBy, ...state } = JSON.parse(text);
+    assert.equal(state, JSON.parse(json({ pendingQuestionId: 'q1', silentAfterMs })));
+    assert.is(answerBy, await due(at));
+    assert.is(await at.redis.get(CHANNEL), text);
+    for (const heard of [[JOB], PAIR]) {
+      await at.call('get_by_job', heard, 60_000);
+      assert.is(await due(at), answerBy, 'signs of life leave it');
+    }
+    await at.call('update', PAIR, '{"pod":1}');
+    assert.is(await due(at), answerBy);
+  });
+
+  it(`${watched}: the limit goes when its question is asked without one, replaced, cleared or answered`, async (at) => {
+    for (const [pending, name, keys, ...args] of [
+      ['q1', 'set_pending', PAIR, 'q1', 30_000],
+      ['q2', 'set_pending', [CHANNEL], 'q2'],
+      [null, 'set_pending', [JOB], ''],
+      [null, 'answer', [CHANNEL], 'q1', 'a1'],
+      [null, 'answer', PAIR, 'q1', ''],
+    ] as const) {
+      await at.redis.flushall();
+      await at.call('set', PAIR, json({ silentAfterMs }));
+      await at.call('set_pending', PAIR, 'q1', '', 90_000);
+      await counted(at, () => at.call(name, keys, ...args));
+      const { answerBy = null, pendingQuestionId, lastAnswer } = JSON.parse(String(await at.redis.get(CHANNEL)));
+      assert.equal([answerBy, pendingQuestionId], [null, pending], `${name} ${args}`);
+      assert.is(lastAnswer?.questionId, name === 'answer' ? 'q1' : undefined);
+    }
+  });
+
+  it(`${watched}: a limit that is asked for again moves, sooner or later, and the conversation never ends sooner`, async (at) => {
+    await at.call('set', PAIR, json({ silentAfterMs }));
+    for (const [questionId, within] of [
+      ['q1', 3 * DAY],
+      ['q1', 1_000],
+      ['q2', 2_000],
+    ] as const) {
+      await at.dueIn(within, () => at.call('set_pending', PAIR, questionId, 60_000, within));
+      assert.is(JSON.parse(String(await at.redis.get(CHANNEL))).answerBy, await due(at));
+      assert.ok((await at.redis.pttl(CHANNEL)) > 2 * DAY);
+    }
+  });
+
+  it(`${watched}: an end of the job with its limit leaves no entry`, async (at) => {
+    for (const end of [
+      () => at.call('remove', [CHANNEL]),
+      () => at.call('remove', [JOB]),
+      () => at.call('remove', PAIR),
+      () => at.call('set', PAIR, json()),
+      () => at.call('set', SECOND, second()),
+      () => at.call('hand_over', [CHANNEL, ...[JOB, 'job-index:j2']], second()),
+    ]) {
+      await at.call('set', PAIR, json({ silentAfterMs }));
+      await at.call('set_pending', PAIR, 'q1', '', 90_000);
+      await end();
+      assert.is(await at.redis.exists(WATCH, HANDLED), 0, end.toString());
+      await at.redis.flushall();
+    }
+  });
+}
+
+it('a first question is a sign of life of a starting job, and its limit counts from then', async (at) => {
+  await at.call('claim', PAIR, json({ starting: true, silentAfterMs: 5_000 }), 30_000);
+  const text = await at.dueIn(20_000, () => at.call('set_pending', PAIR, 'q1', '', 20_000));
+  assert.is(JSON.parse(String(text)).starting, false);
+});
+
+it('a time limit is whole milliseconds, and wants a question', async (at) => {
+  await at.call('set', PAIR, json());
+  for (const within of ['0', '-1', '1.5', 'x', ' 1', '1000000000000']) {
+    const message = await at.refusal('set_pending', PAIR, 'q1', '', within);
+    assert.is(message, 'CONVARG withinMs must be whole milliseconds from 1 to 999999999999', within);
+  }
+  assert.match(await at.refusal('set_pending', PAIR, '', '', 1_000), /^CONVARG .*withinMs/);
+  await at.call('set_pending', PAIR, '', '', '');
+  await at.living(1_999_999_999_998, () =>
+    at.dueIn(999_999_999_999, () => at.call('set_pending', PAIR, 'q1', '999999999999', '999999999999')),
+  );
 });
 
 test.run();

@@ -1,10 +1,11 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { json, NO_UTF8, PAIR, withLibrary } from '../support/library.ts';
+import { CHANNEL, HANDLED, JOB, json, PAIR } from '../support/keys.ts';
+import { NO_UTF8, withLibrary } from '../support/library.ts';
 
 // What is given must be the JSON of a ConversationState; anything else is refused and changes nothing.
 
-const test = suite('states that are none');
+const test = suite('states that are not valid');
 const it = withLibrary(test);
 
 /** Stands in a state; no message may repeat it. */
@@ -18,66 +19,56 @@ const MEMBERS: Record<string, unknown[]> = {
   project: [undefined, null, '', 0, false, [], {}],
   ticketId: [undefined, null, '', 1.5, -0.1, true, [], {}, [1]],
   startedAt: [
-    undefined,
-    null,
-    '',
-    0,
-    1_700_000_000_000,
-    {},
-    'now',
-    '2026',
-    '2026-01-31',
-    '2026-01-31 09:30:00Z',
-    '2026-1-31T09:30:00Z',
-    '2026-00-31T09:30:00Z',
-    '2026-13-31T09:30:00Z',
-    '2026-01-00T09:30:00Z',
-    '2026-01-32T09:30:00Z',
-    '2026-01-31T25:30:00Z',
-    '2026-01-31T24:30:00Z',
-    '2026-01-31T09:30:61Z',
-    '2026-01-31T09:30:00+20:00',
-    '2026-01-31T9:30:00Z',
-    '2026-01-31T09:60:00Z',
-    '2026-01-31T09:30:00.Z',
-    '2026-01-31T09:30:0Z',
-    '2026-01-31T09:30:00z',
-    '2026-01-31T09:30:00+1',
-    '2026-01-31T09:30:00+01:60',
-    '2026-01-31T09:30:00+01:00x',
-    '2026-01-31T09:30:00Z ',
-    ' 2026-01-31T09:30:00Z',
-    'Sat, 31 Jan 2026 09:30:00 GMT',
+    ...[undefined, null, '', 0, 1_700_000_000_000, {}, 'now', '2026', '2026-01-31', '2026-01-31 09:30:00Z'],
+    ...['2026-1-31T09:30:00Z', '2026-00-31T09:30:00Z', '2026-13-31T09:30:00Z', '2026-01-00T09:30:00Z'],
+    ...['2026-01-32T09:30:00Z', '2026-01-31T25:30:00Z', '2026-01-31T24:30:00Z', '2026-01-31T09:30:61Z'],
+    ...['2026-01-31T09:30:00+20:00', '2026-01-31T9:30:00Z', '2026-01-31T09:60:00Z', '2026-01-31T09:30:00.Z'],
+    ...['2026-01-31T09:30:0Z', '2026-01-31T09:30:00z', '2026-01-31T09:30:00+1', '2026-01-31T09:30:00+01:60'],
+    ...[
+      '2026-01-31T09:30:00+01:00x',
+      '2026-01-31T09:30:00Z ',
+      ' 2026-01-31T09:30:00Z',
+      'Sat, 31 Jan 2026 09:30:00 GMT',
+    ],
   ],
   pendingQuestionId: ['', 1, true, false, [], {}, 'q\n', 'q\u0085', 'x'.repeat(1_025), 'é'.repeat(513)],
-  claimId: ['', null, 1, {}, 'c\n', 'x'.repeat(1_025)],
-  deliveryId: ['', null, 1, [], 'd\u0085', 'é'.repeat(513)],
+  claimId: ['', 1, {}, 'c\n', 'x'.repeat(1_025)],
+  deliveryId: ['', 1, [], 'd\u0085', 'é'.repeat(513)],
+  starting: ['', 'true', 0, 1, [], {}],
+  silentAfterMs: ['', '60000', 0, -1, 1.5, 1e12, 1e300, true, [], {}],
+  answerBy: ['', '1800000000000', -1, 1.5, 1e300, true, [], {}],
   lastAnswer: [
-    '',
-    'a1',
-    1,
-    false,
-    [],
-    {},
-    { questionId: 'q1' },
-    { answerId: 'a1' },
-    { questionId: '', answerId: 'a1' },
-    { questionId: 'q1', answerId: null },
-    { questionId: 1, answerId: 'a1' },
-    { questionId: 'q\n', answerId: 'a1' },
-    { questionId: 'q1', answerId: 'a\0' },
-    { questionId: 'q1', answerId: 'x'.repeat(1_025) },
-    { questionId: 'x'.repeat(1_025), answerId: 'a1' },
+    ...['', 'a1', 1, false, [], {}, { questionId: 'q1' }, { answerId: 'a1' }, { questionId: '', answerId: 'a1' }],
+    ...[
+      ['q1', null],
+      [1, 'a1'],
+      ['q\n', 'a1'],
+      ['q1', 'a\0'],
+      ['q1', 'x'.repeat(1_025)],
+      ['x'.repeat(1_025), 'a1'],
+    ].map(([questionId, answerId]) => ({ questionId, answerId })),
   ],
 };
 
+/** The calls that store a state as it is given, each with the keys of j1. */
+const STORING = [
+  ['set', PAIR],
+  ['claim', PAIR],
+  ['hand_over', [CHANNEL, 'job-index:j0', JOB]],
+] as const;
+
 for (const [member, values] of Object.entries(MEMBERS)) {
-  it(`${member} that is none is named, and what is wanted`, async (at) => {
-    await at.call('conv_set', PAIR, json(), 60_000);
+  it(`${member} that is not valid is named, and what is wanted`, async (at) => {
+    await at.call('set', PAIR, json(), 60_000);
     for (const value of values) {
       const state = json({ [member]: value, note: SECRET });
-      for (const name of ['conv_set', 'conv_claim']) {
-        const message = await at.refused(() => at.call(name, PAIR, state));
+      for (const [name, keys] of STORING) {
+        const message = await at.refusal(name, keys, state);
+        if (name !== 'set' && /pendingQ|lastA|answerBy/.test(member)) {
+          // A new job brings no question at all, whatever it looks like.
+          assert.match(message, new RegExp(`^CONVSTATE .*${member}`), JSON.stringify(value));
+          continue;
+        }
         assert.match(message, new RegExp(`^CONVSTATE ${member}.* must be `), JSON.stringify(value));
         assert.not.match(message, SECRET);
         assert.not.match(message, 'U1');
@@ -87,133 +78,83 @@ for (const [member, values] of Object.entries(MEMBERS)) {
 }
 
 it('the members that make the keys are named before the keys are compared', async (at) => {
-  const message = await at.refused(() => at.call('conv_set', PAIR, json({ jobId: undefined })));
+  const message = await at.refusal('set', PAIR, json({ jobId: undefined }));
   assert.match(message, /^CONVSTATE jobId must be a non-empty string of at most 512 bytes without control characters$/);
 });
 
 it('every date and time of ISO 8601 and every kind of ticket is taken', async ({ call }) => {
   for (const startedAt of [
-    '2026-01-31T09:30:00Z',
-    '2026-01-31T09:30Z',
-    '2026-01-31T09:30:00',
-    '2026-01-31T09:30:00.1Z',
-    '2026-01-31T09:30:00.1234567+01:00',
-    '2026-01-31T09:30:00.123456789-1130',
-    '2026-01-31T09:30:00+01',
-    '2026-12-01T24:00:00Z',
-    '2016-12-31T23:59:60Z',
+    ...['2026-01-31T09:30:00Z', '2026-01-31T09:30Z', '2026-01-31T09:30:00', '2026-01-31T09:30:00.1Z'],
+    ...['2026-01-31T09:30:00.1234567+01:00', '2026-01-31T09:30:00.123456789-1130', '2026-01-31T09:30:00+01'],
+    ...['2026-12-01T24:00:00Z', '2016-12-31T23:59:60Z'],
   ]) {
-    await call('conv_set', PAIR, json({ startedAt }));
+    await call('set', PAIR, json({ startedAt }));
   }
   for (const ticketId of [0, -1, 12, 9_007_199_254_740_991, 'WEB-12', '12', ' ']) {
-    await call('conv_set', PAIR, json({ ticketId }));
+    await call('set', PAIR, json({ ticketId }));
   }
   for (const lastAnswer of [null, { questionId: 'q', answerId: '' }, { questionId: 'q', answerId: 'a', at: 1 }]) {
-    await call('conv_set', PAIR, json({ lastAnswer }));
+    await call('set', PAIR, json({ lastAnswer }));
   }
 });
 
 /** What is no JSON of an object to a strict parser, or no state to anybody. */
 const GOOD = json({ note: SECRET });
 const NO_STATES: (string | Buffer)[] = [
-  '',
-  ' ',
-  '{',
-  '{}x',
-  'null',
-  'true',
-  '1',
-  '"x"',
-  '[]',
-  '[{}]',
-  ` [${GOOD}]`,
-  GOOD.slice(0, -1),
-  GOOD.slice(1),
-  `${GOOD},`,
-  `${GOOD}${GOOD}`,
-  `${GOOD}\0`,
-  `\0${GOOD}`,
-  `${GOOD}\0${GOOD}`,
-  `\ufeff${GOOD}`,
-  `\v${GOOD}`,
-  `/**/${GOOD}`,
-  GOOD.replace('}', ',}'),
-  GOOD.replaceAll('"', "'"),
+  ...['', ' ', '{', '{}x', 'null', 'true', '1', '"x"', '[]', '[{}]', ` [${GOOD}]`, GOOD.slice(0, -1), GOOD.slice(1)],
+  ...[`${GOOD},`, GOOD + GOOD, `${GOOD}\0`, `\0${GOOD}`, `${GOOD}\0${GOOD}`, `\ufeff${GOOD}`, `\v${GOOD}`],
+  ...[`/**/${GOOD}`, GOOD.replace('}', ',}'), GOOD.replaceAll('"', "'")],
   ...[
-    '"\n"',
-    '"\t"',
-    '"a\0b"',
-    '"\u001f"',
-    '"a\n","b":"c"',
-    '"\\x41"',
-    '"\\u12"',
-    '"\\u12G4"',
-    '"\\ud800"',
-    '"\\udc00"',
-    '"\\ud800\\u0041"',
-    '"\\"',
-    '"',
-    '01',
-    '-01',
-    '00',
-    '1.',
-    '-1.',
-    '1.e5',
-    '0.',
-    '10.',
-    '.5',
-    '-.5',
-    '-.5e1',
-    '+1',
-    '-',
-    '--1',
-    '1e',
-    '1e+',
-    '1E-',
-    '0x10',
-    '-0x10',
-    '1_000',
-    '1,000.',
-    'NaN',
-    '-NaN',
-    'nan',
-    'Infinity',
-    '-Infinity',
-    'inf',
-    '-inf',
-    'True',
-    'nul',
-    'undefined',
-    '[1,]',
-    '[,1]',
-    '[1 2]',
-    '{"a"}',
-    '{"a":}',
-    '{a:1}',
-    '{1:1}',
-    '{"a":1,}',
-    '[1}',
-    '{"a":1]',
-    '',
-    `${'['.repeat(2_000)}${']'.repeat(2_000)}`,
+    ...[
+      '"\n"',
+      '"\t"',
+      '"a\0b"',
+      '"\u001f"',
+      '"a\n","b":"c"',
+      '"\\x41"',
+      '"\\u12"',
+      '"\\u12G4"',
+      '"\\ud800"',
+      '"\\udc00"',
+    ],
+    ...[
+      '"\\ud800\\u0041"',
+      '"\\"',
+      '"',
+      '01',
+      '-01',
+      '00',
+      '1.',
+      '-1.',
+      '1.e5',
+      '0.',
+      '10.',
+      '.5',
+      '-.5',
+      '-.5e1',
+      '+1',
+    ],
+    ...['-', '--1', '1e', '1e+', '1E-', '0x10', '-0x10', '1_000', '1,000.', 'NaN', '-NaN', 'nan', 'Infinity'],
+    ...['-Infinity', 'inf', '-inf', 'True', 'nul', 'undefined', '[1,]', '[,1]', '[1 2]', '{"a"}', '{"a":}', '{a:1}'],
+    ...['{1:1}', '{"a":1,}', '[1}', '{"a":1]', '', `${'['.repeat(2_000)}${']'.repeat(2_000)}`],
   ].map((value) => GOOD.replace('"sesame"', value)),
   ...NO_UTF8.map((bytes) => Buffer.concat([Buffer.from(`{"a":"`), bytes, Buffer.from(`",${GOOD.slice(1)}`)])),
   Buffer.from(GOOD, 'utf16le'),
 ];
 
 it('what is no JSON to a strict parser is not stored', async (at) => {
-  await at.call('conv_set', PAIR, json(), 60_000);
+  await at.call('set', PAIR, json(), 60_000);
   for (const text of NO_STATES) {
-    for (const name of ['conv_set', 'conv_claim']) {
-      const message = await at.refused(() => at.call(name, PAIR, text));
+    for (const [name, keys] of STORING) {
+      const message = await at.refusal(name, keys, text);
       assert.match(message, /^CONVSTATE the state must be /, String(text).slice(-80));
       assert.not.match(message, SECRET);
     }
   }
 });
 
-it('where a text stops being JSON is said', async ({ call, refused }) => {
-  const message = await refused(() => call('conv_set', PAIR, `${json()}}`));
+it('where a text stops being JSON is said', async ({ refusal }) => {
+  const message = await refusal('set', PAIR, `${json()}}`);
   assert.is(
     message,
     `CONVSTATE the state must be JSON: Expected the end but found T_OBJ_END at character ${json().length + 1}`,
@@ -223,24 +164,72 @@ it('where a text stops being JSON is said', async ({ call, refused }) => {
 it('the first and last character of every row of well-formed UTF-8 is taken', async ({ call }) => {
   for (const code of [0xa0, 0x7ff, 0x800, 0xfff, 0x1000, 0xcfff, 0xd000, 0xd7ff, 0xe000, 0xffff, 0x10000, 0x3ffff]) {
     const text = json({ note: String.fromCodePoint(code) });
-    await call('conv_set', PAIR, text);
-    assert.is(await call('conv_get', PAIR), text, code.toString(16));
+    await call('set', PAIR, text);
+    assert.is(await call('get', PAIR), text, code.toString(16));
   }
   const text = json({ note: String.fromCodePoint(0x40000, 0xfffff, 0x100000, 0x10ffff) });
-  await call('conv_set', PAIR, text);
-  assert.is(await call('conv_get', PAIR), text);
+  await call('set', PAIR, text);
+  assert.is(await call('get', PAIR), text);
 });
 
 it('a state of more than 256 KiB', async (at) => {
-  await at.call('conv_set', PAIR, json(), 60_000);
+  await at.call('set', PAIR, json(), 60_000);
   const length = 262_144 - json({ note: '' }).length;
-  for (const name of ['conv_set', 'conv_claim']) {
+  for (const [name, keys] of STORING) {
     const long = json({ note: 'n'.repeat(length + 1) });
-    const message = await at.refused(() => at.call(name, PAIR, long));
+    const message = await at.refusal(name, keys, long);
     assert.is(message, 'CONVSTATE the state would have 262145 bytes; at most 262144 are stored');
-    await at.refused(() => at.call(name, PAIR, json({ note: 'é'.repeat(length / 2 + 1) })));
+    await at.refusal(name, keys, json({ note: 'é'.repeat(length / 2 + 1) }));
   }
-  await at.call('conv_set', PAIR, json({ note: 'n'.repeat(length) }));
+});
+
+it('a state that is just small enough can be asked, heard of and answered', async ({ call }) => {
+  const extra = { starting: true, silentAfterMs: 60_000 };
+  const note = 'n'.repeat(262_144 - json({ ...extra, note: '' }).length);
+  assert.equal(await call('claim', PAIR, json({ ...extra, note })), ['claimed', json({ ...extra, note })]);
+  const heard = json({ starting: false, silentAfterMs: 60_000, note });
+  assert.is(await call('get_by_job', PAIR), heard);
+  const [questionId, answerId] = ['q'.repeat(1_024), '"'.repeat(1_024)];
+  const asked = JSON.parse(String(await call('set_pending', PAIR, questionId, '', 60_000)));
+  assert.is(asked.pendingQuestionId, questionId);
+  const [outcome, answered] = (await call('answer', PAIR, questionId, answerId)) as [string, string];
+  assert.is(outcome, 'accepted');
+  assert.equal(JSON.parse(answered).lastAnswer, { questionId, answerId });
+  assert.is(await call('get', PAIR), answered);
+  const next = json({ jobId: 'j2', ...extra, note });
+  assert.equal(await call('hand_over', [...PAIR, 'job-index:j2'], next), ['claimed', next]);
+});
+
+it('of the optional members null means the same as absent, and stays null', async (at) => {
+  const optional = [
+    'claimId',
+    'deliveryId',
+    'starting',
+    'silentAfterMs',
+    'answerBy',
+    'pendingQuestionId',
+    'lastAnswer',
+  ];
+  const nulls = json(Object.fromEntries(optional.map((name) => [name, null])));
+  assert.equal(await at.call('claim', PAIR, nulls), ['claimed', nulls]);
+  assert.equal(await at.still('claim', PAIR, nulls), ['held', nulls], 'no claim id, no resend');
+  assert.is(await at.call('get_by_job', [JOB]), nulls);
+  assert.is(await at.call('set', PAIR, nulls), nulls);
+  assert.equal(await at.call('update', PAIR, '{}', 'd1'), ['updated', nulls], 'it is not starting');
+  assert.equal(await at.call('remove', PAIR, 'retry'), ['removed', nulls], 'it was not heard of');
+  assert.equal(Object.keys(await at.dump()), [HANDLED]);
+});
+
+it('the largest and smallest numbers of each member are taken, however they are written', async ({ call }) => {
+  for (const [member, values] of [
+    ['silentAfterMs', ['1', '999999999999', '6e4', '60000.0']],
+    ['answerBy', ['0', '1800000000000', '9007199254740991']],
+  ] as const) {
+    for (const value of values) {
+      const state = json({ pendingQuestionId: 'q1', [member]: 0 }).replace(`"${member}":0`, `"${member}":${value}`);
+      await call('set', PAIR, state);
+    }
+  }
 });
 
 test.run();

@@ -1,112 +1,96 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import {
-  CHANNEL,
-  DEFAULT_TTL,
-  FENCED,
-  HANDLED,
-  JOB,
-  json,
-  type Library,
-  PAIR,
-  REFERENCES,
-  withLibrary,
-} from '../support/library.ts';
+import { CHANNEL, FENCED, HANDLED, JOB, json, PAIR, REFERENCES, SECOND, STREAM, second } from '../support/keys.ts';
+import { type Library, withLibrary } from '../support/library.ts';
 
 const test = suite('conv_update');
 const it = withLibrary(test);
 
-const STREAM = 'job:j1:in';
-
-async function said({ redis }: Library): Promise<string[][]> {
-  return (await redis.xrange(STREAM, '-', '+')).map(([, fields]) => fields);
-}
-
 for (const [form, keys] of Object.entries(REFERENCES)) {
-  it(`${form}: the members are put into the state, and both deadlines move`, async (at) => {
-    await at.call('conv_set', PAIR, json({ pod: 'old', transcript: [] }), 1_000);
-    const update = () => at.call('conv_update', keys, '{"pod":"new","message":{"ts":[1.10, {}]}}', 60_000);
+  it(`${form}: the members are put into the state; an empty patch changes nothing; without a conversation it is gone`, async (at) => {
+    assert.equal(await at.still('update', keys, '{"pod":1}'), ['gone', null]);
+    assert.equal(await at.still('update', keys, '{"pod":1}', 'd1'), ['gone', null]);
+    await at.call('set', PAIR, json({ pod: 'old', transcript: [] }));
+    const update = () => at.call('update', keys, '{"pod":"new","message":{"ts":[1.10, {}]}}');
     const wanted = json({ pod: 'new', transcript: [], message: 0 }).replace(
       '"message":0',
       '"message":{"ts":[1.10, {}]}',
     );
-    assert.equal(await at.living(60_000, update), ['updated', wanted]);
-    assert.is(await at.redis.get(CHANNEL), wanted);
-    assert.is(await at.redis.get(JOB), CHANNEL);
-    await at.living(DEFAULT_TTL, () => at.call('conv_update', keys, '{}'));
-    assert.is(await at.redis.get(CHANNEL), wanted, 'an empty patch renews only');
-  });
-
-  it(`${form}: without a conversation it is gone, and nothing comes to be`, async (at) => {
-    assert.equal(await at.call('conv_update', keys, '{"pod":1}'), ['gone', null]);
-    assert.equal(await at.call('conv_update', keys, '{"pod":1}', '', 'd1'), ['gone', null]);
-    assert.equal(await at.dump(), {});
+    assert.equal(await update(), ['updated', wanted]);
+    assert.equal(await at.redis.mget(CHANNEL, JOB), [wanted, CHANNEL]);
+    assert.equal(await at.still('update', keys, '{}'), ['updated', wanted]);
+    assert.equal(await at.unchanged(update), ['updated', wanted]);
   });
 }
 
 for (const [form, keys] of Object.entries(FENCED)) {
+  const stop = ({ call }: Library, deliveryId: string) =>
+    call('update', [...keys, STREAM], '{"stopped":true}', deliveryId, 'type', 'stop');
+
   it(`${form}: another job's conversation is left alone, its stream too`, async (at) => {
-    await at.call('conv_set', [CHANNEL, 'job-index:j2'], json({ jobId: 'j2' }));
+    await at.call('set', SECOND, second());
     await at.redis.set(JOB, CHANNEL, 'PX', 60_000);
-    const late = () => at.call('conv_update', [...keys, STREAM], '{"stopped":true}', '', 'd1', 'type', 'stop');
-    assert.equal(await at.unchanged(late), ['gone', null]);
+    assert.equal(await at.unchanged(() => stop(at, 'd1')), ['gone', null]);
   });
 
   it(`${form}: the stream hears it in the same step, once for a delivery`, async (at) => {
-    await at.call('conv_set', PAIR, json());
-    const stop = (deliveryId: string) =>
-      at.call('conv_update', [...keys, STREAM], '{"stopped":true}', 60_000, deliveryId, 'type', 'stop');
+    await at.call('set', PAIR, json());
     const stopped = json({ stopped: true });
-    assert.equal(await at.living(60_000, () => stop('d1'), [...PAIR, STREAM]), ['updated', stopped]);
-    assert.equal(await at.unchanged(() => stop('d1')), ['duplicate', stopped]);
-    assert.equal(await stop('d2'), ['updated', stopped]);
-    assert.equal(await said(at), [
+    assert.equal(await stop(at, 'd1'), ['updated', stopped]);
+    assert.equal(await at.unchanged(() => stop(at, 'd1')), ['duplicate', stopped]);
+    assert.equal(await stop(at, 'd2'), ['updated', stopped]);
+    assert.equal(await at.said(STREAM), [
       ['type', 'stop'],
       ['type', 'stop'],
     ]);
-    assert.equal(await at.redis.zrange(HANDLED, '0', '-1'), ['d1', 'd1\n', 'd2', 'd2\n']);
+    assert.equal(await at.redis.zrange(HANDLED, '0', '-1'), ['d1', 'd2']);
+  });
+
+  it(`${form}: what has a delivery waits while the job is starting, what has none does not`, async (at) => {
+    const state = json({ starting: true, deliveryId: 'd1' });
+    await at.call('claim', PAIR, state);
+    for (const deliveryId of ['d1', 'd2']) {
+      assert.equal(await at.unchanged(() => stop(at, deliveryId)), ['starting', state]);
+      assert.is(await at.unchanged(() => at.outcome('update', keys, '{"pod":1}', deliveryId)), 'starting');
+    }
+    const noted = json({ starting: true, deliveryId: 'd1', pod: 1 });
+    assert.equal(await at.call('update', keys, '{"pod":1}'), ['updated', noted]);
+    assert.equal(await at.call('update', keys, '{"pod":1}', ''), ['updated', noted]);
+    await at.call('get_by_job', [JOB]);
+    assert.is(((await stop(at, 'd2')) as string[])[0], 'updated', 'it comes again');
+    assert.is(((await stop(at, 'd1')) as string[])[0], 'duplicate');
   });
 }
 
+it('a delivery that was handled while another job was starting is a duplicate, not starting', async (at) => {
+  await at.call('claim', PAIR, json({ deliveryId: 'd1' }));
+  await at.call('remove', PAIR);
+  const state = second({ starting: true });
+  await at.call('claim', SECOND, state);
+  assert.equal(await at.still('update', SECOND, '{"x":1}', 'd1'), ['duplicate', state]);
+});
+
 it('a delivery that an update handled starts no job afterwards', async (at) => {
-  await at.call('conv_set', PAIR, json());
-  await at.call('conv_update', PAIR, '{}', '', 'd1');
-  await at.call('conv_remove', PAIR);
-  const claim = json({ jobId: 'j2', claimId: 'c', deliveryId: 'd1' });
-  assert.equal(await at.call('conv_claim', [CHANNEL, 'job-index:j2'], claim), ['duplicate', null]);
+  await at.call('set', PAIR, json());
+  await at.call('update', PAIR, '{}', 'd1');
+  await at.call('remove', PAIR);
+  assert.equal(await at.call('claim', SECOND, second({ deliveryId: 'd1' })), ['duplicate', null]);
 });
 
-it('the message that started the job is a duplicate, and its job can still be given back with retry', async (at) => {
-  const state = json({ claimId: 'c1', deliveryId: 'd1' });
-  await at.call('conv_claim', PAIR, state);
-  assert.equal(await at.unchanged(() => at.call('conv_update', PAIR, '{"x":1}', '', 'd1')), ['duplicate', state]);
-  assert.equal(await at.call('conv_claim', PAIR, state), ['claimed', state]);
-  await at.call('conv_remove', PAIR, '', '1');
-  assert.equal(await at.call('conv_claim', PAIR, state), ['claimed', state]);
+it('the message that started the job is a duplicate, also of an update', async (at) => {
+  const state = json({ deliveryId: 'd1' });
+  await at.call('claim', PAIR, state);
+  assert.equal(await at.still('update', PAIR, '{"x":1}', 'd1'), ['duplicate', state]);
 });
 
-it('without a delivery every call counts', async (at) => {
-  await at.call('conv_set', PAIR, json());
-  for (const deliveryId of ['', '']) {
-    await at.call('conv_update', [...PAIR, STREAM], '{}', '', deliveryId, 'type', 'stop');
+it('an update publishes only under a delivery, so that a resend publishes once', async (at) => {
+  await at.call('set', PAIR, json());
+  for (const args of [[], ['', 'type', 'stop']]) {
+    const message = await at.refusal('update', [...PAIR, STREAM], '{}', ...args);
+    assert.match(message, /^CONVARG .*deliveryId/);
   }
-  assert.is((await said(at)).length, 2);
-});
-
-it('a stream that is there never ends sooner, and one without a deadline gets none', async (at) => {
-  for (const [before, least, most] of [
-    [-1, -1, -1],
-    [90_000, 60_001, 90_000],
-    [30_000, 30_001, 60_000],
-  ] as const) {
-    await at.call('conv_set', PAIR, json());
-    await at.redis.xadd(STREAM, '1-1', 'text', 'before');
-    if (before > 0) await at.redis.pexpire(STREAM, before);
-    await at.call('conv_update', [...PAIR, STREAM], '{}', 60_000, '', 'type', 'stop');
-    const left = await at.redis.pttl(STREAM);
-    assert.ok(left >= least && left <= most, `${left} ms are left, not ${least} to ${most}`);
-    await at.redis.flushall();
-  }
+  assert.match(await at.refusal('update', [...PAIR, STREAM], '{}', 'd1'), /^CONVARG .*field/);
+  assert.match(await at.refusal('update', PAIR, '{}', 'd1', 'f', 'v'), /^CONVARG .*stream/);
 });
 
 /** A patch, and what it makes of the members `"a":1,"b":[2]` at the end of a state. */
@@ -131,22 +115,18 @@ const PATCHES: Record<string, [patch: string, members: string]> = {
 for (const [name, [patch, members]] of Object.entries(PATCHES)) {
   it(`a patch ${name}, and every other byte survives`, async (at) => {
     const start = json({ list: [], note: '"a":9' }).slice(0, -1);
-    await at.call('conv_set', PAIR, `${start},"a":1,"b":[2]}`);
+    await at.call('set', PAIR, `${start},"a":1,"b":[2]}`);
     const wanted = `${start},${members}}`;
-    assert.equal(await at.call('conv_update', PAIR, patch), ['updated', wanted]);
-    assert.equal(await at.call('conv_update', PAIR, patch), ['updated', wanted]);
+    assert.equal(await at.call('update', PAIR, patch), ['updated', wanted]);
+    assert.equal(await at.call('update', PAIR, patch), ['updated', wanted]);
     assert.equal(JSON.parse(wanted), { ...JSON.parse(`${start},"a":1,"b":[2]}`), ...JSON.parse(patch) });
   });
 }
 
 it('a name that an update has added with signs in it is found again', async (at) => {
-  await at.call('conv_set', PAIR, json({ nested: { 'a/b': 1, a: { x1: 2 } } }));
+  await at.call('set', PAIR, json({ nested: { 'a/b': 1, a: { x1: 2 } } }));
   for (const value of [1, 2]) {
-    const [, text] = (await at.call(
-      'conv_update',
-      PAIR,
-      `{"a\\/b":${value},"x1":${value},"\\u0078\\u0032":3}`,
-    )) as string[];
+    const [, text] = (await at.call('update', PAIR, `{"a\\/b":${value},"x1":${value},"\\u0078\\u0032":3}`)) as string[];
     assert.equal(JSON.parse(text ?? ''), {
       ...JSON.parse(json()),
       nested: { 'a/b': 1, a: { x1: 2 } },
@@ -159,24 +139,24 @@ it('a name that an update has added with signs in it is found again', async (at)
 
 it('a name that is written with escapes is told from a value that reads like it', async (at) => {
   const stored = json({ said: 'a-b', escaped: 1 }).replace('"escaped"', '"a\\u002db"');
-  await at.call('conv_set', PAIR, stored);
+  await at.call('set', PAIR, stored);
   const wanted = stored.replace('"a\\u002db":1', '"a\\u002db":2');
-  assert.equal(await at.call('conv_update', PAIR, '{"a-b":2}'), ['updated', wanted]);
+  assert.equal(await at.call('update', PAIR, '{"a-b":2}'), ['updated', wanted]);
 });
 
 it('a name with signs is not taken for a pattern', async (at) => {
   const stored = json({ 'a-b': 1, b: 2, 'c%': 3, 'd.': 4, 'd+': 5 });
-  await at.call('conv_set', PAIR, stored);
+  await at.call('set', PAIR, stored);
   for (const [name, value] of Object.entries({ 'a-b': 10, 'c%': 30, 'd.': 40, 'd+': 50 })) {
-    await at.call('conv_update', PAIR, JSON.stringify({ [name]: value }));
+    await at.call('update', PAIR, JSON.stringify({ [name]: value }));
   }
   assert.is(await at.redis.get(CHANNEL), json({ 'a-b': 10, b: 2, 'c%': 30, 'd.': 40, 'd+': 50 }));
 });
 
 it('the members of a state that are its own can be patched while they stay valid', async (at) => {
-  await at.call('conv_set', PAIR, json());
+  await at.call('set', PAIR, json());
   const patch = { userId: 'U2', project: 'p', ticketId: 'WEB-1', startedAt: '2026-02-01T00:00:00Z' };
-  assert.equal(await at.call('conv_update', PAIR, JSON.stringify(patch)), ['updated', json(patch)]);
+  assert.equal(await at.call('update', PAIR, JSON.stringify(patch)), ['updated', json(patch)]);
 });
 
 /** A patch of members that are in the text, are in it twice, are written with escapes, or are new; some come twice. */
@@ -203,34 +183,20 @@ it('many members at once are put where they would be put one by one', async (at)
     [' \n', '\t} \n'],
   ] as const) {
     const text = `${begin}${json().slice(0, -1)}, ${further.join(' ,\n')}${end || '}'}`;
-    await at.call('conv_set', PAIR, text);
-    for (const member of MANY) await at.call('conv_update', PAIR, `{${member}}`);
+    await at.call('set', PAIR, text);
+    for (const member of MANY) await at.call('update', PAIR, `{${member}}`);
     const wanted = await at.redis.get(CHANNEL);
-    await at.call('conv_set', PAIR, text);
-    assert.equal(await at.call('conv_update', PAIR, `{${MANY.join(', ')}}`), ['updated', wanted]);
+    await at.call('set', PAIR, text);
+    assert.equal(await at.call('update', PAIR, `{${MANY.join(', ')}}`), ['updated', wanted]);
   }
 });
 
-it('a patch of thousands of members does not keep the server busy', async (at) => {
-  await at.call('conv_set', PAIR, json({ note: 'with a \\' }));
-  const patch = JSON.stringify(Object.fromEntries(Array.from({ length: 3_000 }, (_, n) => [`member ${n}`, n])));
-  const other = at.redis.duplicate();
-  await other.ping();
-  let isDone = false;
-  let refusal: unknown;
-  const updates = Promise.all([1, 2].map(() => at.call('conv_update', PAIR, patch))).finally(() => {
-    isDone = true;
-  });
-  // A server whose function takes too long refuses every other command (BUSY).
-  while (!isDone && refusal === undefined) {
-    await other.ping().catch((error: unknown) => {
-      refusal = error;
-    });
-  }
-  const outcomes = (await updates).map((reply) => (reply as string[])[0]);
-  other.disconnect();
-  assert.is(refusal, undefined);
-  assert.equal(outcomes, ['updated', 'updated']);
+it('a patch of any number of members is put into a state of any size, whatever is in its way', async (at) => {
+  const names = Array.from({ length: 3_000 }, (_, n) => `member ${n}`);
+  const state = { note: 'with a \\ ', ...Object.fromEntries(names.slice(0, 2_000).map((name) => [name, 0])) };
+  const patch = Object.fromEntries(names.map((name, n) => [name, n]));
+  await at.call('set', PAIR, json(state));
+  assert.equal(await at.call('update', PAIR, JSON.stringify(patch)), ['updated', json({ ...state, ...patch })]);
 });
 
 test.run();

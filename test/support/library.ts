@@ -2,7 +2,10 @@ import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 import type { Test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { CHANNEL, PAIR, WATCH } from './keys.ts';
 import { type DumpedKey, dump, type TestRedis, withRedis } from './redis.ts';
+
+export * from './keys.ts';
 
 /** The library as it is loaded by hand. */
 export let SOURCE = readFileSync(new URL('../../lua/conversation.lua', import.meta.url), 'utf8');
@@ -11,39 +14,6 @@ export let SOURCE = readFileSync(new URL('../../lua/conversation.lua', import.me
 export function putUnderTest(source: string): void {
   SOURCE = source;
 }
-
-/** What stands for two hours when nobody says otherwise. */
-export const DEFAULT_TTL = 7_200_000;
-
-export const STATE = {
-  jobId: 'j1',
-  channelId: 'C1',
-  userId: 'U1',
-  platform: 'slack',
-  project: 'web',
-  ticketId: 12,
-  startedAt: '2026-01-31T09:30:00.000Z',
-  pendingQuestionId: null,
-  claimId: 'c1',
-};
-
-/** The JSON of a state that differs from {@link STATE} in some members. */
-export function json(changes: Record<string, unknown> = {}): string {
-  return JSON.stringify({ ...STATE, ...changes });
-}
-
-export const CHANNEL = 'conversation:slack:C1';
-export const JOB = 'job-index:j1';
-export const PAIR = [CHANNEL, JOB];
-export const INBOX = 'conversation-inbox:slack:C1';
-export const HANDLED = 'conversation-handled:slack:C1';
-export const WATCH = 'conversation-watch';
-
-/** Every form of reference to the conversation of {@link STATE}, by its name. */
-export const REFERENCES = { 'by channel': [CHANNEL], 'by job': [JOB], 'by both keys': PAIR };
-
-/** The forms that name a job, and so reach the conversation only while that job holds it. */
-export const FENCED = { 'by job': [JOB], 'by both keys': PAIR };
 
 /** Text that is no UTF-8, each in its own way. */
 export const NO_UTF8 = [
@@ -61,19 +31,30 @@ export const NO_UTF8 = [
 /** The server with the library, as one test sees it. */
 export interface Library {
   redis: Redis;
-  /** FCALL. */
-  call(name: string, keys: readonly string[], ...args: (string | number | Buffer)[]): Promise<unknown>;
+  /** FCALL of the function whose name begins with conv_. */
+  call: Call<unknown>;
   /** FCALL_RO. */
-  read(name: string, keys: readonly string[], ...args: string[]): Promise<unknown>;
+  read: Call<unknown>;
+  /** The outcome of an FCALL that answers with one. */
+  outcome: Call<string | undefined>;
+  /** The reply to an FCALL that must change nothing, not even a deadline. */
+  still: Call<unknown>;
+  /** The error of an FCALL that must be refused, having changed nothing. */
+  refusal: Call<string>;
+  /** The same for what makes a call. */
+  unchanged<T>(call: () => Promise<T>): Promise<T>;
+  refused(call: () => Promise<unknown>): Promise<string>;
   /** Everything on the server. */
   dump(): Promise<Record<string, DumpedKey>>;
+  /** The fields of each entry of a stream. */
+  said(key: string): Promise<string[][]>;
   /** Makes a call and checks that these keys then expire at one millisecond, so long after it. */
   living<T>(ttlMs: number, call: () => Promise<T>, keys?: readonly string[]): Promise<T>;
-  /** Makes a call and checks that it changes nothing, not even a deadline. */
-  unchanged<T>(call: () => Promise<T>): Promise<T>;
-  /** The error that a call must end with, having changed nothing. */
-  refused(call: () => Promise<unknown>): Promise<string>;
+  /** Makes a call and checks that the job is then due so long after it. */
+  dueIn<T>(ms: number, call: () => Promise<T>, jobId?: string): Promise<T>;
 }
+
+type Call<T> = (name: string, keys: readonly string[], ...args: (string | number | Buffer)[]) => Promise<T>;
 
 /** Registers tests that run once in RESP2 and once in RESP3, each on an empty server with the library loaded. */
 export function withLibrary<T>(test: Test<T>): ((name: string, body: (library: Library) => Promise<void>) => void) & {
@@ -98,7 +79,7 @@ export function withLibrary<T>(test: Test<T>): ((name: string, body: (library: L
 }
 
 export function library(redis: Redis): Library {
-  const call: Library['call'] = (name, keys, ...args) => redis.fcall(name, keys.length, ...keys, ...args);
+  const call: Library['call'] = (name, keys, ...args) => redis.fcall(`conv_${name}`, keys.length, ...keys, ...args);
   const unchanged: Library['unchanged'] = async (run) => {
     const before = await dump(redis);
     try {
@@ -107,25 +88,34 @@ export function library(redis: Redis): Library {
       assert.equal(await dump(redis), before, 'nothing may have changed');
     }
   };
+  /** Makes a call and checks that what is read then is a moment so long after it. */
+  const moment = async <T>(ms: number, run: () => Promise<T>, read: () => Promise<[number, string]>) => {
+    const from = await now(redis);
+    const reply = await run();
+    const to = await now(redis);
+    const [at, what] = await read();
+    assert.ok(at >= from + ms && at <= to + ms, `${what} ${at - from} ms after the call began, not ${ms}`);
+    return reply;
+  };
   return {
     redis,
     call,
-    read: (name, keys, ...args) => redis.fcall_ro(name, keys.length, ...keys, ...args),
+    read: (name, keys, ...args) => redis.fcall_ro(`conv_${name}`, keys.length, ...keys, ...args),
+    outcome: async (...args) => ((await call(...args)) as string[])[0],
     dump: () => dump(redis),
-    async living(ttlMs, run, keys = PAIR) {
-      const from = await now(redis);
-      const reply = await run();
-      const to = await now(redis);
-      const [first = 0, ...others] = await Promise.all(keys.map((key) => redis.pexpiretime(key)));
-      for (const other of others) assert.is(other, first, `${keys.join(' and ')} must expire together`);
-      assert.ok(
-        first >= from + ttlMs && first <= to + ttlMs,
-        `${keys[0]} expires ${first - from} ms after the call began, not ${ttlMs}`,
-      );
-      return reply;
-    },
+    said: async (key) => (await redis.xrange(key, '-', '+')).map(([, fields]) => fields),
+    living: (ttlMs, run, keys = PAIR) =>
+      moment(ttlMs, run, async () => {
+        const [first = 0, ...others] = await Promise.all(keys.map((key) => redis.pexpiretime(key)));
+        for (const other of others) assert.is(other, first, `${keys.join(' and ')} must expire together`);
+        return [first, `${keys[0]} expires`];
+      }),
+    dueIn: (ms, run, jobId = 'j1') =>
+      moment(ms, run, async () => [Number(await redis.zscore(WATCH, `${jobId}\n${CHANNEL}`)), `${jobId} is due`]),
+    still: (...args) => unchanged(() => call(...args)),
+    refusal: (...args) => failure(unchanged(() => call(...args))),
     unchanged,
-    refused: (run) => unchanged(() => failure(run())),
+    refused: (run) => failure(unchanged(run)),
   };
 }
 
@@ -142,7 +132,8 @@ export async function failure(promise: Promise<unknown>): Promise<string> {
   throw new Error(`an error was wanted, the reply was ${JSON.stringify(reply.value)}`);
 }
 
-async function now(redis: Redis): Promise<number> {
+/** The server's clock, in milliseconds since 1970. */
+export async function now(redis: Redis): Promise<number> {
   const [seconds, microseconds] = await redis.time();
   return Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000);
 }

@@ -1,0 +1,202 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import {
+  CHANNEL,
+  DAY,
+  DEFAULT_TTL,
+  HAND_OVER,
+  HANDLED,
+  INBOX,
+  JOB,
+  json,
+  MAX_MILLISECONDS,
+  PAIR,
+  SECOND,
+  STREAM,
+  second,
+  WATCH,
+} from '../support/keys.ts';
+import { type Library, withLibrary } from '../support/library.ts';
+
+const test = suite('conv_hand_over');
+const it = withLibrary(test);
+
+const NEXT = second();
+const TOLD = [...HAND_OVER, STREAM];
+
+/** j1 holds the channel: it is on watch, started by d1, and a message waits in its inbox. */
+async function busy({ call }: Library): Promise<string> {
+  const holder = json({ deliveryId: 'd1', silentAfterMs: 60_000 });
+  await call('claim', PAIR, holder);
+  await call('claim', SECOND, second({ claimId: 'c0', deliveryId: 'd0' }), '', 'text', 'waits');
+  return holder;
+}
+
+it('the successor has the channel, and the outgoing job ends with its index, its watch entry and its message', async (at) => {
+  await busy(at);
+  assert.equal(await at.call('hand_over', HAND_OVER, NEXT), ['claimed', NEXT]);
+  assert.equal(await at.redis.mget(CHANNEL, 'job-index:j2', JOB), [NEXT, CHANNEL, null]);
+  assert.is(await at.redis.exists(WATCH), 0);
+  assert.equal((await at.redis.zrange(HANDLED, '0', '-1')).sort(), ['d0', 'd0\nc0', 'd1']);
+  assert.is(await at.call('get_by_job', [JOB]), null);
+  assert.equal(await at.still('remove', PAIR), ['held', NEXT]);
+});
+
+it('the inbox is the successor’s and lives as long', async (at) => {
+  await busy(at);
+  await at.living(30 * DAY, () => at.call('hand_over', HAND_OVER, NEXT, 30 * DAY), SECOND);
+  assert.equal(await at.said(INBOX), [['text', 'waits']]);
+  assert.is(await at.redis.pexpiretime(INBOX), (await at.redis.pexpiretime(CHANNEL)) + 7 * DAY);
+  assert.equal(await at.still('remove', SECOND), ['waiting', NEXT]);
+});
+
+it('both keys expire at one millisecond, sooner or not than those of the outgoing job', async (at) => {
+  for (const [ttl, ...args] of [[DEFAULT_TTL], [DEFAULT_TTL, ''], [5_000, 5_000], [MAX_MILLISECONDS, '999999999999']]) {
+    await at.call('claim', PAIR, json(), DAY);
+    await at.living(Number(ttl), () => at.call('hand_over', HAND_OVER, NEXT, ...args), SECOND);
+    await at.redis.flushall();
+  }
+});
+
+it('the successor is on watch where its state says so, and a starting one until its deadline', async (at) => {
+  for (const [starting, due] of [
+    [undefined, 5_000],
+    [false, 5_000],
+    [true, 30_000],
+  ] as const) {
+    await busy(at);
+    const next = second({ silentAfterMs: 5_000, starting });
+    await at.dueIn(due, () => at.call('hand_over', HAND_OVER, next, 30_000), 'j2');
+    assert.is(await at.redis.zcard(WATCH), 1);
+    await at.redis.flushall();
+  }
+});
+
+it('the outgoing job is told in the same step, once, and what it is told lives for 24 h', async (at) => {
+  await at.call('claim', PAIR, json());
+  const handOver = () => at.call('hand_over', TOLD, NEXT, 60_000, 'type', 'stop');
+  assert.equal(await at.living(DAY, handOver, [STREAM]), ['claimed', NEXT]);
+  assert.equal(await at.unchanged(handOver), ['claimed', NEXT]);
+  assert.equal(await at.said(STREAM), [['type', 'stop']]);
+});
+
+it('the same call again is claimed again, with what is stored by then', async (at) => {
+  await at.call('claim', PAIR, json());
+  await at.call('hand_over', HAND_OVER, second({ starting: true }));
+  const stored = await at.call('set_pending', SECOND, 'q1');
+  const again = () => at.call('hand_over', HAND_OVER, second({ userId: 'U9' }), 1_000);
+  assert.equal(await at.unchanged(again), ['claimed', stored]);
+});
+
+/** What stands, by its name; the state that is brought; the outcome and whose state it comes with. */
+const REFUSALS: Record<string, [prepare: (at: Library) => Promise<unknown>, next: string, reply: unknown[]]> = {
+  'the channel is free and the outgoing job has nothing there': [async () => {}, NEXT, ['gone', null]],
+  'another job holds the channel': [
+    ({ call }) => call('claim', [CHANNEL, 'job-index:j3'], json({ jobId: 'j3' })),
+    NEXT,
+    ['held', json({ jobId: 'j3' })],
+  ],
+  'another job holds the channel, and the outgoing one is still on watch': [
+    async ({ call, redis }) => {
+      await call('claim', [CHANNEL, 'job-index:j3'], json({ jobId: 'j3' }));
+      await redis.zadd(WATCH, 1, `j1\n${CHANNEL}`);
+    },
+    NEXT,
+    ['held', json({ jobId: 'j3' })],
+  ],
+  'another claim of the same successor holds the channel': [
+    ({ call }) => call('claim', SECOND, second({ claimId: 'c9' })),
+    NEXT,
+    ['held', second({ claimId: 'c9' })],
+  ],
+  'the message was handled, and a job holds the channel': [
+    async ({ call }) => {
+      await call('claim', PAIR, json());
+      await call('update', PAIR, '{}', 'd2');
+    },
+    second({ deliveryId: 'd2' }),
+    ['duplicate', json()],
+  ],
+  'the message was handled, and the channel is free': [
+    async ({ call }) => {
+      await call('claim', PAIR, json({ deliveryId: 'd2' }));
+      await call('remove', PAIR);
+    },
+    second({ deliveryId: 'd2' }),
+    ['duplicate', null],
+  ],
+};
+for (const [holder, jobId] of [
+  ['the outgoing job', 'j1'],
+  ['another job', 'j3'],
+]) {
+  for (const starting of [undefined, false, true]) {
+    const state = json({ jobId, deliveryId: 'd2', starting });
+    REFUSALS[`${holder}, started by the same message, holds the channel (starting: ${starting})`] = [
+      ({ call }) => call('claim', [CHANNEL, `job-index:${jobId}`], state),
+      second({ deliveryId: 'd2' }),
+      [starting ? 'starting' : 'duplicate', state],
+    ];
+  }
+}
+
+for (const [name, [prepare, next, reply]] of Object.entries(REFUSALS)) {
+  it(`${reply[0]}, and nothing changes or is told: ${name}`, async (at) => {
+    await prepare(at);
+    assert.equal(await at.still('hand_over', TOLD, next, '', 'type', 'stop'), reply);
+  });
+}
+
+it('where nobody holds the channel, a job on watch or a message that waits can be taken over', async (at) => {
+  const left: Record<string, () => Promise<unknown>> = {
+    'a job on watch': () => at.redis.zadd(WATCH, 1, `j1\n${CHANNEL}`),
+    'a message': () => at.redis.xadd(INBOX, '1-1', 'text', 'waits'),
+    'a message, a job on watch and its index': async () => {
+      await busy(at);
+      await at.redis.del(CHANNEL);
+    },
+  };
+  for (const [name, leave] of Object.entries(left)) {
+    await leave();
+    const before = await at.said(INBOX);
+    assert.equal(await at.call('hand_over', TOLD, NEXT, '', 'type', 'stop'), ['claimed', NEXT], name);
+    assert.equal(await at.said(INBOX), before, name);
+    assert.equal(await at.said(STREAM), [['type', 'stop']], name);
+    assert.is(await at.redis.exists(JOB, WATCH), 0, name);
+    await at.redis.flushall();
+  }
+});
+
+it('an inbox whose messages have all been read is nothing to take over', async (at) => {
+  await at.redis.xadd(INBOX, '1-1', 'text', 'read');
+  await at.redis.xdel(INBOX, '1-1');
+  assert.equal(await at.call('hand_over', HAND_OVER, NEXT), ['gone', null]);
+});
+
+it('the message of a job that lapsed before it was handed over may come again', async (at) => {
+  await busy(at);
+  await at.redis.del(...PAIR);
+  await at.call('hand_over', HAND_OVER, NEXT);
+  const again = json({ jobId: 'j3', deliveryId: 'd1' });
+  assert.equal(await at.call('claim', [CHANNEL, 'job-index:j3'], again), ['held', NEXT]);
+});
+
+it("the outgoing job's index stays where it leads elsewhere", async (at) => {
+  await at.call('claim', PAIR, json());
+  await at.redis.set(JOB, 'conversation:slack:C2');
+  assert.is(await at.outcome('hand_over', HAND_OVER, NEXT), 'claimed');
+  assert.is(await at.redis.get(JOB), 'conversation:slack:C2');
+});
+
+it('it wants a claim id, and a stream where there are fields', async (at) => {
+  await at.call('claim', PAIR, json());
+  const refused = (keys: string[], state: string, ...args: string[]) => at.refusal('hand_over', keys, state, ...args);
+  for (const claimId of [undefined, null]) {
+    assert.match(await refused(HAND_OVER, second({ claimId })), /^CONVARG .*claimId/);
+  }
+  assert.match(await refused(HAND_OVER, NEXT, '', 'type', 'stop'), /^CONVARG .*stream/);
+  assert.match(await refused(TOLD, NEXT), /^CONVARG .*field/);
+  assert.match(await refused(TOLD, NEXT, '', 'type'), /^CONVARG every field needs a value/);
+});
+
+test.run();
