@@ -121,7 +121,7 @@ it('an entry of an inbox has at most 1024 fields of any bytes, 256 KiB in all, a
   assert.equal(await at.said(INBOX), [most, ['text', 'x'.repeat(262_140)]]);
   for (const [fields, message] of [
     [['text', 'x'.repeat(262_141)], /^CONVARG .*262144/],
-    [Array(2_050).fill('f'), /^CONVARG at most 1024 fields are taken/],
+    [Array(2_050).fill('f'), /^CONVARG wanted .* arguments, [0-9]+ were given/],
     [['text'], /^CONVARG every field needs a value/],
   ] as const) {
     assert.match(await at.refused(() => claim(3, ...fields)), message);

@@ -1,6 +1,5 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ConversationStore, loadLibrary } from '../../src/index.ts';
 import { CHANNEL, DAY, INBOX, JOB, STATE, STREAM } from '../support/library.ts';
 import { withRedis } from '../support/redis.ts';
 import { codeOf, dueOf, told, withEnds } from './ends.ts';
@@ -226,6 +225,7 @@ for (const [name, foreign] of [
   ["a library of another name that has a function's name", "#!lua name=chat\nredis.register_function('conv_get', "],
 ] as const) {
   test(`27: ${name} is not replaced`, async () => {
+    const { ConversationStore, loadLibrary } = await import('../../src/index.ts');
     const other = await server.connect({}, await server.server());
     await other.function('LOAD', `${foreign}function() return 'hi' end)`);
     const before = await other.function('LIST', 'WITHCODE');

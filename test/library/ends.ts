@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { Test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ConversationError } from '../../src/index.ts';
+import { ConversationError } from '../../src/errors.ts';
 import { SOURCE, type STATE, WATCH } from '../support/library.ts';
 import { type DumpedKey, dump, type TestRedis, withRedis } from '../support/redis.ts';
 

@@ -57,18 +57,18 @@ it('CONVARG: too few and too many arguments, named and counted', async (at) => {
   await prepare(at);
   for (const [name, keys, args, wanted] of [
     ['version', [], ['x'], '0 arguments, 1 were given'],
-    ['claim', PAIR, [], 'at least 1 arguments, 0 were given'],
-    ['hand_over', HAND_OVER, [], 'at least 1 arguments, 0 were given'],
+    ['claim', PAIR, [], '1 to 2050 arguments, 0 were given'],
+    ['hand_over', HAND_OVER, [], '1 to 2050 arguments, 0 were given'],
     ['set', PAIR, [], '1 to 2 arguments, 0 were given'],
     ['set', PAIR, [json(), '1', ''], '1 to 2 arguments, 3 were given'],
     ['get', PAIR, [''], '0 arguments, 1 were given'],
     ['get_by_job', PAIR, ['1', '', ''], '0 to 2 arguments, 3 were given'],
-    ['update', PAIR, [], 'at least 1 arguments, 0 were given'],
+    ['update', PAIR, [], '1 to 2050 arguments, 0 were given'],
     ['due', [WATCH], [], '1 to 2 arguments, 0 were given'],
     ['due', [WATCH], ['1', '1', ''], '1 to 2 arguments, 3 were given'],
     ['set_pending', PAIR, [], '1 to 3 arguments, 0 were given'],
     ['set_pending', PAIR, ['q2', '1', '', ''], '1 to 3 arguments, 4 were given'],
-    ['answer', PAIR, ['q1'], 'at least 2 arguments, 1 were given'],
+    ['answer', PAIR, ['q1'], '2 to 2051 arguments, 1 were given'],
     ['remove', PAIR, ['', ''], '0 to 1 arguments, 2 were given'],
   ] as const) {
     assert.is(await at.refusal(name, keys, ...args), `CONVARG wanted ${wanted}`, name);
@@ -102,7 +102,7 @@ it('CONVARG: a question, answer or delivery id that is not valid', async (at) =>
 it('CONVARG: what was read is the id of an inbox entry', async (at) => {
   await prepare(at);
   for (const lastSeen of [
-    ...['x', '-1', '1-', '1-x', '-', '+', '$', '*', '1-*', '1-1-1', ' 1', '(1', '1.0', '0x1'],
+    ...['x', '0', '1700000000000', '-1', '1-', '1-x', '-', '+', '$', '*', '1-*', '1-1-1', ' 1', '(1', '1.0', '0x1'],
     ...['1'.repeat(21), `1-${'1'.repeat(21)}`, '1'.repeat(10_000_000)],
   ]) {
     const message = await at.refusal('get_by_job', PAIR, '', lastSeen);

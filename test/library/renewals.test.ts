@@ -218,8 +218,8 @@ for (const [name, publish] of Object.entries(PUBLISHERS)) {
     for (const [fields, message] of [
       [['f', 'v'.repeat(262_144)], /^CONVARG .*262144/],
       [['é'.repeat(65_536), 'v'.repeat(131_073)], /^CONVARG .*262144/],
-      [Array(2_050).fill('f'), /^CONVARG at most 1024 fields are taken/],
-      [Array(20_000).fill('f'), /^CONVARG at most 1024 fields are taken/],
+      [Array(2_050).fill('f'), /^CONVARG wanted .* arguments, [0-9]+ were given/],
+      [Array(20_000).fill('f'), /^CONVARG wanted .* arguments, [0-9]+ were given/],
       [['f'], /^CONVARG every field needs a value/],
       [[], /^CONVARG a stream needs at least one field and its value/],
     ] as const) {

@@ -36,7 +36,7 @@ const MEMBERS: Record<string, unknown[]> = {
   deliveryId: ['', 1, [], 'd\u0085', 'é'.repeat(513)],
   starting: ['', 'true', 0, 1, [], {}],
   silentAfterMs: ['', '60000', 0, -1, 1.5, 1e12, 1e300, true, [], {}],
-  answerBy: ['', '1800000000000', -1, 1.5, 1e300, true, [], {}],
+  answerBy: ['', '1800000000000', 0, -1, 1.5, 1e13, 1e300, true, [], {}],
   lastAnswer: [
     ...['', 'a1', 1, false, [], {}, { questionId: 'q1' }, { answerId: 'a1' }, { questionId: '', answerId: 'a1' }],
     ...[
@@ -223,7 +223,7 @@ it('of the optional members null means the same as absent, and stays null', asyn
 it('the largest and smallest numbers of each member are taken, however they are written', async ({ call }) => {
   for (const [member, values] of [
     ['silentAfterMs', ['1', '999999999999', '6e4', '60000.0']],
-    ['answerBy', ['0', '1800000000000', '9007199254740991']],
+    ['answerBy', ['1', '1800000000000', '9999999999999']],
   ] as const) {
     for (const value of values) {
       const state = json({ pendingQuestionId: 'q1', [member]: 0 }).replace(`"${member}":0`, `"${member}":${value}`);
