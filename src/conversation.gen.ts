@@ -1373,6 +1373,12 @@ local function readable(text)
   return nil
 end
 
+-- The same where a call by channel overrules what stands there: nil for the state of another channel too.
+local function readable_here(ref, key, text)
+  local state = text and readable(text)
+  return state and is_of_channel(state, ref.prefix, key) and state or nil
+end
+
 -- A stored text decoded, for an answer to the caller. The text was checked when it was given, or is another program's;
 -- what must hold to answer rightly is that it names a job and is of this conversation.
 local function read(ref, key, text)
@@ -1528,7 +1534,8 @@ end
 local function append(writes, stream, at, ...)
   call('XLEN', stream)
   local before = call('PEXPIRETIME', stream)
-  writes[#writes + 1] = { 'XADD', stream, 'MAXLEN', '~', STREAM_LENGTH, '*', ... }
+  -- First of all writes, because Redis refuses an entry behind the last possible id.
+  table.insert(writes, 1, { 'XADD', stream, 'MAXLEN', '~', STREAM_LENGTH, '*', ... })
   if before ~= -1 and before < at then writes[#writes + 1] = { 'PEXPIREAT', stream, at } end
 end
 
@@ -1646,7 +1653,7 @@ local function set(ref, state, ttlMs)
   local given = read_given(ref, ref.job_id, state)
   check_binding(ref, ref.job)
   local text, time, writes = call('GET', ref.conversation), now(), {}
-  local before = text and readable(text)
+  local before = readable_here(ref, ref.conversation, text)
   if before then
     local delivery = delivery_of(before)
     if delivery == given.deliveryId then delivery = nil end
@@ -1897,9 +1904,7 @@ local function remove(ref, how)
   local key = locate(ref)
   if not key then return 'gone', false end
   local text, state = call('GET', key), nil
-  if text then
-    if ref.job then state = read(ref, key, text) else state = readable(text) end
-  end
+  if ref.job and text then state = read(ref, key, text) else state = readable_here(ref, key, text) end
   local is_holder = text and (not ref.job or state.jobId == ref.job_id)
   if how == 'retry' and is_holder and state and state.starting == false then return 'held', text end
   local writes, keys = {}, { 'DEL' }

@@ -97,19 +97,19 @@ const SPOILT: Record<string, (redis: Redis, key: string) => Promise<unknown>> = 
   stream: (redis, key) => redis.xadd(key, '1-1', 'f', 'v'),
 };
 
-/** The calls that neither read nor write a key, and so go through where it is of another type. */
-const UNCONCERNED: Record<string, RegExp> = {
-  [CHANNEL]: /^due$/,
-  [JOB]: /^get by (channel|both)$|claim of another|^late|^due$/,
-  [INBOX]: /^(?!claim of another with a message|get_by_job with what|remove (by|for))/,
+/** The calls that need each key, and are refused where it is of another type. In others it holds nothing of ours. */
+const NEEDED_BY: Record<string, RegExp> = {
+  [CHANNEL]: /^(?!due$)/,
+  [JOB]: /set_pending|answer|^get_by_job|by job$|^claim of the holder|^set by the holder|^update with a stream/,
+  [INBOX]: /^claim of another with a message|^get_by_job with what/,
   [HANDLED]:
-    /^(?!.* with a (delivery|message|stream)$|hand-over|.*set by (another|the holder$)|answer (by (channel|job)|to)|late answer|remove (by|of))/,
-  [WATCH]: /^(late (hand-over|answer)|.*claim of|get (by)|update)/,
+    /with a (delivery|message)$|^update with a|^hand-over|^answer (by (channel|job)|to)|^late answer|^remove of all|set by (another|the holder)$/,
+  [WATCH]: /^due$|set_pending|^answer|^get_by_job|watched (job|set)|for its message$/,
 };
 
 for (const [type, spoil] of Object.entries(SPOILT)) {
   it(`WRONGTYPE: a ${type} in place of any key stops the calls that need it, and nothing changes`, async (at) => {
-    for (const [key, unconcerned] of Object.entries(UNCONCERNED)) {
+    for (const [key, needed] of Object.entries(NEEDED_BY)) {
       if (type === 'stream' && key === INBOX) continue;
       for (const [name, [called, keys, ...args]] of Object.entries(CALLS)) {
         await at.redis.flushall();
@@ -118,7 +118,7 @@ for (const [type, spoil] of Object.entries(SPOILT)) {
         await spoil(at.redis, key);
         const before = await at.dump();
         const reply = await at.call(called, keys, ...args).then(String, (error: Error) => error.message);
-        assert.is(reply.startsWith('WRONGTYPE '), !unconcerned.test(name), `${key}, ${name}: ${reply}`);
+        assert.is(reply.startsWith('WRONGTYPE '), needed.test(name), `${key}, ${name}: ${reply}`);
         if (reply.startsWith('WRONGTYPE ')) assert.equal(await at.dump(), before, `${key}, ${name}`);
         else if (name !== 'remove of all') assert.equal((await at.dump())[key], before[key], `${key}, ${name}`);
       }
@@ -137,8 +137,9 @@ for (const [type, spoil] of Object.entries(SPOILT)) {
         ['update', [JOB], '{}'],
         ['set', SECOND, second()],
         ['hand_over', [CHANNEL, 'job-index:j2', JOB], json({ claimId: 'c9' })],
-        ...(key === INBOX ? [] : ([['remove', PAIR]] as const)),
+        ['remove', PAIR],
       ] as const) {
+        await at.redis.del(key);
         await spoil(at.redis, key);
         const before = (await at.dump())[key];
         await at.call(called, keys, ...args);
@@ -249,7 +250,7 @@ for (const [rights, rules] of Object.entries(DENIED)) {
           assert.not.match(reply.message, '"jobId"', at);
           assert.equal(rough(await dump(admin)), full.before, at);
         } else {
-          assert.equal(reply, full.reply, at);
+          assert.equal(steady('', reply), steady('', full.reply), at);
           assert.equal(rough(await dump(admin)), full.after, at);
         }
       }
@@ -305,7 +306,7 @@ function rough(keys: Record<string, DumpedKey>): Record<string, unknown> {
 function steady(type: string, value: unknown): unknown {
   if (type === 'stream') return (value as [string, string[]][]).map(([, fields]) => fields);
   if (type === 'zset') return (value as unknown[]).flat().filter((item) => !/^[\d.]+$/.test(String(item)));
-  return value;
+  return JSON.stringify(value).replaceAll(/(answerBy\\*":)\d+/g, '$1');
 }
 
 test.run();
