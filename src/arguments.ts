@@ -5,24 +5,25 @@ import {
   JOB_INDEX,
   MAX_FIELDS,
   MAX_ID,
+  MAX_MESSAGE_ID,
   MAX_MILLISECONDS,
-  MAX_QUESTION_ID,
+  PLATFORM,
   WATCH,
 } from './conversation.gen.ts';
 import { invalidArgument } from './errors.ts';
-import type { Fields, Logger } from './options.ts';
+import { type Fields, type Logger, OPTIONS } from './options.ts';
 
 // What can be seen to be wrong before anything is sent.
 
-const PLATFORM = /^[a-z0-9][a-z0-9._-]*$/i;
+const IS_PLATFORM = new RegExp(`^${PLATFORM}$`);
 /** No control character, and no half of a surrogate pair, which UTF-8 cannot write. */
 const CLEAN = /^[^\p{Cc}\p{Cs}]*$/u;
-/** What tells the kinds of keys apart, and so stands in no prefix and in no name of a stream. */
+/** What tells the kinds of keys apart, and so stands in no prefix. */
 const KINDS = [CONVERSATION, JOB_INDEX, INBOX, HANDLED, WATCH];
 
 /** Whether this names a platform. */
 export function isPlatform(platform: unknown): platform is string {
-  return typeof platform === 'string' && PLATFORM.test(platform);
+  return typeof platform === 'string' && IS_PLATFORM.test(platform);
 }
 
 /** @throws ConversationError INVALID_ARGUMENT where this names no platform. */
@@ -45,7 +46,7 @@ export function checkJobId(jobId: string): string {
 
 /** @throws ConversationError INVALID_ARGUMENT where this is no id of a question, an answer or a delivery. */
 export function checkMessageId(name: string, value: string): string {
-  return id(name, value, MAX_QUESTION_ID);
+  return id(name, value, MAX_MESSAGE_ID);
 }
 
 function id(name: string, value: string, most = MAX_ID): string {
@@ -62,12 +63,6 @@ export function checkPrefix(name: string, value: string): string {
   throw invalidArgument(`${name} must be a string without control characters that holds none of ${kinds}`);
 }
 
-/** @throws ConversationError INVALID_ARGUMENT where this cannot be the name of a stream. */
-export function checkStream(name: string, value: string): string {
-  if (value === '') throw invalidArgument(`${name} must not be empty`);
-  return checkPrefix(name, value);
-}
-
 /** Returns a time in milliseconds, or undefined where none is given. @throws ConversationError INVALID_ARGUMENT */
 export function checkMilliseconds(name: string, value: number | undefined): number | undefined {
   if (value === undefined || (Number.isInteger(value) && value >= 1 && value <= MAX_MILLISECONDS)) return value;
@@ -80,6 +75,15 @@ export function checkObject<T extends object>(name: string, value: T): T {
   throw invalidArgument(`${name} must be an object`);
 }
 
+/** Returns options, each of which is known by its name. @throws ConversationError INVALID_ARGUMENT */
+export function checkOptions<T extends object>(method: keyof typeof OPTIONS, options: T): T {
+  const names = Object.keys(OPTIONS[method]);
+  const unknown = Object.keys(checkObject('the options', options)).find((name) => !names.includes(name));
+  if (unknown === undefined) return options;
+  const all = names.length === 0 ? 'it takes none' : `it takes ${names.join(', ')}`;
+  throw invalidArgument(`${method} has no option ${JSON.stringify(unknown)}: ${all}`);
+}
+
 /** @throws ConversationError INVALID_ARGUMENT where this is neither true nor false. */
 export function checkBoolean(name: string, value: boolean): boolean {
   if (typeof value !== 'boolean') throw invalidArgument(`${name} must be true or false`);
@@ -90,12 +94,6 @@ export function checkBoolean(name: string, value: boolean): boolean {
 export function checkCount(name: string, value: number | undefined, most: number): number | undefined {
   if (value === undefined || (Number.isInteger(value) && value >= 1 && value <= most)) return value;
   throw invalidArgument(`${name} must be a whole number from 1 to ${most}`);
-}
-
-/** @throws ConversationError INVALID_ARGUMENT where this is neither the id of a stream's entry nor `0`. */
-export function checkEntryId(name: string, value: string): string {
-  if (typeof value === 'string' && /^\d{1,15}(-\d{1,15})?$/.test(value)) return value;
-  throw invalidArgument(`${name} must be the id of an inbox entry, or 0`);
 }
 
 /** @throws ConversationError INVALID_ARGUMENT where this is no logger, so that no call fails over it later. */

@@ -1,4 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
+import { checkClient } from './client.ts';
 import { isCluster, readMaster } from './cluster/cluster.ts';
 import { callAndWait, checkDurability, type Durability } from './cluster/replicas.ts';
 import { scanKeys } from './cluster/scan.ts';
@@ -8,7 +9,7 @@ import { fromClient, invalidArgument, isFunctionMissing } from './errors.ts';
 import { type ReferenceKeys, withFurtherKeys } from './keys/conversation-keys.ts';
 import { isAbsent } from './library/decision.ts';
 import { prepareLibrary } from './library/loading.ts';
-import type { Logger } from './options.ts';
+import type { Log } from './log.ts';
 
 /** How often a call is made where the library is found missing: on a cluster one node after the other may lack it. */
 const CALL_ATTEMPTS = 3;
@@ -51,7 +52,7 @@ export interface Connection {
 }
 
 /** @throws ConversationError INVALID_ARGUMENT */
-export function connect(client: Redis | Cluster, load: 'auto' | 'never', logger: Logger | undefined): Connection {
+export function connect(client: Redis | Cluster, load: 'auto' | 'never', log: Log): Connection {
   checkClient(client);
   if (load !== 'auto' && load !== 'never') throw invalidArgument("load must be 'auto' or 'never'");
   let preparing: Promise<void> | undefined;
@@ -60,7 +61,7 @@ export function connect(client: Redis | Cluster, load: 'auto' | 'never', logger:
 
   async function prepare(): Promise<void> {
     const loaded = await prepareLibrary(client, { load, missed });
-    if (loaded > 0) logger?.debug(`library ${LIBRARY_NAME} ${LIBRARY_VERSION} loaded`);
+    if (loaded > 0) log.debug(`library ${LIBRARY_NAME} ${LIBRARY_VERSION} loaded`);
     isReady = true;
   }
 
@@ -106,7 +107,13 @@ export function connect(client: Redis | Cluster, load: 'auto' | 'never', logger:
       return callAndWait(client, checkDurability(durability), (waiting) => call(withLibrary(waiting), whole, args));
     },
     get: (keys, from) => (isCluster(client) ? readState(client, functions, keys, from) : convGet(functions, keys)),
-    scan: (pattern, type) => scanKeys(client, pattern, type),
+    async *scan(pattern, type) {
+      try {
+        yield* scanKeys(client, pattern, type);
+      } catch (error) {
+        throw fromClient(error);
+      }
+    },
     isCluster: isCluster(client),
     keyPrefix: client.options.keyPrefix ?? '',
     ready,
@@ -118,16 +125,4 @@ export function connect(client: Redis | Cluster, load: 'auto' | 'never', logger:
       }
     },
   };
-}
-
-/** @throws ConversationError INVALID_ARGUMENT where this is no client of ioredis. */
-function checkClient(client: Redis | Cluster): void {
-  // A pipeline has the commands and the options of its client.
-  const isPipeline = typeof client === 'object' && client !== null && 'isPipeline' in client;
-  if (typeof client?.fcall === 'function' && typeof client.options === 'object' && !isPipeline) return;
-  const isNodeRedis = typeof client === 'object' && client !== null && 'fCall' in client;
-  const what = isNodeRedis
-    ? 'this is a client of the package redis (node-redis)'
-    : `this is ${isPipeline ? 'a pipeline' : 'none'}`;
-  throw invalidArgument(`client must be a Redis or Cluster of ioredis 5.11 or later, new Redis(url); ${what}`);
 }

@@ -8,10 +8,11 @@ import { ERROR_CODES, type ErrorCode } from './conversation.gen.ts';
  * - `CONVJOB`: the job is already bound to another conversation.
  * - `CONVARG`, `CONVKEY`: the library on the server refused an argument or a key.
  * - `WRONGTYPE`: a key of the conversation holds another Redis type.
- * - `LIBRARY_MISSING`, `LIBRARY_OUTDATED`: with `load: 'never'`, the server has no library or an older one.
+ * - `LIBRARY_MISSING`, `LIBRARY_OUTDATED`: the server has no library or an older one, and this client may not load it.
  * - `LIBRARY_TOO_NEW`: the server's library has a newer major version.
  * - `LIBRARY_FOREIGN`: another program's library has this name or one of its function names.
- * - `CLUSTER_UNAVAILABLE`: the conversation's slot moved, or no node served it, for longer than the client waits.
+ * - `UNAVAILABLE`: the server or cluster could not take the call, or nobody knows whether it did. The message says why.
+ *   The same call, with the same ids, may be sent again.
  */
 export type ConversationErrorCode =
   | ErrorCode
@@ -20,7 +21,7 @@ export type ConversationErrorCode =
   | 'LIBRARY_OUTDATED'
   | 'LIBRARY_TOO_NEW'
   | 'LIBRARY_FOREIGN'
-  | 'CLUSTER_UNAVAILABLE'
+  | 'UNAVAILABLE'
   | 'INVALID_ARGUMENT';
 
 /**
@@ -51,15 +52,51 @@ export function isConversationError(error: unknown, ...codes: ConversationErrorC
 
 const REPLY_CODES: ReadonlySet<string> = new Set([...ERROR_CODES, 'WRONGTYPE']);
 
+/** First words of replies by which a server says that it cannot take the call now. */
+const REFUSALS = /^(READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|MISCONF|OOM|BUSY) /;
+/** What ioredis says where it did not get a call through, or no reply. */
+const NO_REPLY = [
+  /^Connection is closed/,
+  /^Command timed out/,
+  /^Reached the max retries per request limit/,
+  /^Too many Cluster redirections/,
+  /^All keys in the pipeline should belong to the same slots/,
+  /^None of startup nodes is available/,
+  /^Failed to refresh slots cache/,
+  /^Cluster is ended/,
+  /isn't (ready|writeable) and enableOfflineQueue options is false/,
+  /^All sentinels are unreachable/,
+  /^Connection is aborted|connection close$/,
+];
+/** Codes of Node for a connection that is not there, or is lost. */
+const LOST =
+  /^(ECONN\w+|EPIPE|ETIMEDOUT|EHOSTUNREACH|EHOSTDOWN|ENETUNREACH|ENETDOWN|ENOTFOUND|EAI_AGAIN|ERR_STREAM_\w+)$/;
+
 /**
- * A client's error as this package throws it: a ConversationError where the server's reply begins with a known code,
- * otherwise the error itself. Either way without the command's arguments, because those hold the state.
+ * A client's error as this package throws it: a ConversationError where the server's reply begins with a known code, or
+ * the call could not be made; otherwise the error itself. Either way without the command's arguments, because those hold
+ * the state.
  */
 export function fromClient(error: unknown): unknown {
   if (!(error instanceof Error) || isConversationError(error)) return error;
   withoutArguments(error);
   const [code = '', message = error.message] = error.message.split(/ (.*)/s);
-  return REPLY_CODES.has(code) ? new ConversationError(code as ConversationErrorCode, message, error) : error;
+  if (REPLY_CODES.has(code)) return new ConversationError(code as ConversationErrorCode, message, error);
+  return isUnavailable(error) ? unavailable(error) : error;
+}
+
+function isUnavailable(error: Error & { code?: unknown }): boolean {
+  const { code, message } = error;
+  return REFUSALS.test(message) || NO_REPLY.some((said) => said.test(message)) || LOST.test(String(code));
+}
+
+function unavailable(error: Error): ConversationError {
+  return new ConversationError(
+    'UNAVAILABLE',
+    `${error.message.replace(/\.$/, '')}. The server could not take the call, or nobody knows whether it did; the same call may ` +
+      'be sent again with the same ids',
+    error,
+  );
 }
 
 function withoutArguments(error: Error & { command?: { name?: string; args?: unknown } }): void {

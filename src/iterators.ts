@@ -1,7 +1,7 @@
-import { checkCount, checkEntryId, checkMilliseconds, checkObject } from './arguments.ts';
+import { checkCount, checkMilliseconds, checkOptions } from './arguments.ts';
 import type { Connection } from './connection.ts';
 import { convDue, MAX_DUE } from './conversation.gen.ts';
-import { isConversationError } from './errors.ts';
+import { invalidArgument, isConversationError } from './errors.ts';
 import { parse, parseOrNull } from './json.ts';
 import {
   conversationKey,
@@ -14,12 +14,19 @@ import {
 import { conversationPattern, type Keyspace, prefixesOf, prefixOf } from './keys/prefix.ts';
 import type { Log } from './log.ts';
 import type { DueOptions, InboxOptions, ListOptions } from './options.ts';
-import type { ChannelReference, ConversationReference, DueJob, InboxEntry, JobReference } from './state.ts';
+import type {
+  ChannelReference,
+  ConversationReference,
+  ConversationState,
+  DueJob,
+  InboxEntry,
+  JobReference,
+} from './state.ts';
 import { tracedPage } from './trace.ts';
 
 // What the store returns many of, one after the other. Each page of it is one call of the tracing channel.
 
-/** How many partitions of a sharded store are asked for silent jobs at once. */
+/** How many partitions of a sharded store are asked at once for what is due. */
 const PARTITIONS_AT_ONCE = 64;
 /** How many entries of an inbox are read at once. */
 const INBOX_PAGE = 100;
@@ -37,8 +44,9 @@ export async function* inboxEntries(
   let key: string | undefined;
   for (let from: string | undefined; ; ) {
     const page = await tracedPage('inbox', ref, async () => {
-      const { after = '0' } = checkObject('the options', options);
-      from ??= checkEntryId('after', after);
+      const { after = '0' } = checkOptions('inbox', options);
+      if (!/^\d+(-\d+)?$/.test(after)) throw invalidArgument('after must be the id of an inbox entry, or 0');
+      from ??= after;
       const keys = referenceKeys(space, ref);
       return reading(ref, async () => {
         key ??= await inboxOf(connection, space, ref);
@@ -68,44 +76,53 @@ function recordOf(fields: string[]): Record<string, string> {
   return Object.fromEntries(fields.flatMap((name, at) => (at % 2 === 0 ? [[name, fields[at + 1] ?? '']] : [])));
 }
 
-/** The silent jobs of every partition, each with its state. */
-export async function* silentJobs<State>(
+/** The jobs of every partition that somebody has to look at, each with its state. */
+export async function* dueJobs<State extends QuestionState>(
   { functions, get, keyPrefix }: Connection,
   space: Keyspace,
   { oddEntry, unreadable }: Log,
   options: DueOptions,
 ): AsyncGenerator<DueJob<State>> {
-  const ask = async (prefix: string, leaseMs: number, limit: number | undefined) => {
-    const reply = await convDue(functions, { watch: watchKey(prefix) }, { leaseMs, limit });
-    return reply.flatMap((jobId, at) => {
-      if (at % 2 === 1) return [];
-      const conversation = reply[at + 1] ?? '';
-      const job = watchedJob(space, keyPrefix, prefix, { jobId, conversation });
-      if (!job) oddEntry(watchMember(jobId, conversation));
-      return job ?? [];
-    });
-  };
   const stateOf = async (job: ChannelReference & JobReference) => {
     try {
-      return parseOrNull<State>(await get(referenceKeys(space, job), 'replica'));
+      return parseOrNull<State>(await get(referenceKeys(space, job), 'master'));
     } catch (error) {
-      // The jobs behind this one are put off already: whoever sweeps shall hear of them now.
+      // The jobs beside this one are put off already: whoever sweeps shall hear of them now.
       if (!isConversationError(error, 'CONVCORRUPT', 'WRONGTYPE')) throw error;
       unreadable(job);
       return null;
     }
   };
+  const ask = async (prefix: string, leaseMs: number, limit: number | undefined) => {
+    const reply = await convDue(functions, { watch: watchKey(prefix) }, { leaseMs, limit });
+    const jobs: Promise<DueJob<State>>[] = [];
+    for (let at = 0; at < reply.length; at += 3) {
+      const [jobId, conversation, due] = reply.slice(at, at + 3) as [string, string, string];
+      const job = watchedJob(space, keyPrefix, prefix, { jobId, conversation });
+      if (job) jobs.push(stateOf(job).then((state) => ({ ...job, ...reasonOf(state, Number(due)), state })));
+      else oddEntry(watchMember(jobId, conversation));
+    }
+    return Promise.all(jobs);
+  };
   const prefixes = [...prefixesOf(space)];
   while (prefixes.length > 0) {
     const some = prefixes.splice(0, PARTITIONS_AT_ONCE);
     const found = await tracedPage('due', undefined, async () => {
-      const { leaseMs = 60_000, limit } = checkObject('the options', options);
+      const { leaseMs = 60_000, limit } = checkOptions('due', options);
       checkMilliseconds('leaseMs', leaseMs);
       checkCount('limit', limit, MAX_DUE);
       return (await Promise.all(some.map((prefix) => ask(prefix, leaseMs, limit)))).flat();
     });
-    for (const job of found) yield { ...job, state: await stateOf(job) };
+    yield* found;
   }
+}
+
+type QuestionState = Pick<ConversationState, 'pendingQuestionId' | 'answerBy'>;
+
+/** A job has one entry in the watch: that of its question's time limit, where that one is over. */
+function reasonOf(state: QuestionState | null, dueAt: number): Pick<DueJob<unknown>, 'reason' | 'dueAt'> {
+  const isOver = state?.pendingQuestionId && typeof state.answerBy === 'number' && state.answerBy <= dueAt;
+  return { reason: isOver ? 'question' : 'silent', dueAt };
 }
 
 /** Every readable conversation, each once. */
@@ -136,7 +153,7 @@ export async function* conversations<State extends ChannelReference>(
   try {
     for (let isDone = false; !isDone; ) {
       const states = await tracedPage('list', options, async () => {
-        batches ??= conversationKeys(connection, space, checkObject('the options', options).platform);
+        batches ??= conversationKeys(connection, space, checkOptions('list', options).platform);
         const batch = await batches.next();
         isDone = batch.done === true;
         return (await Promise.all((batch.value ?? []).map(look))).flat();

@@ -17,7 +17,8 @@ export function serialize(what: string, value: object, added: Added = () => ({})
     throw invalidArgument(`${what} cannot be written as JSON: ${(error as Error).message.split('\n')[0]}`);
   }
   if (text === undefined) throw invalidArgument(`${what} cannot be written as JSON`);
-  return text;
+  // Half a surrogate pair, the one thing that JSON.stringify escapes so, is no text that a server can keep.
+  return text.replace(/\\(?:ud[89a-f][0-9a-f]{2}|.)/g, (escape) => (escape.startsWith('\\ud') ? '\uFFFD' : escape));
 }
 
 /** What is no object is sent as it is: the server says what is wrong with it. */
@@ -32,9 +33,9 @@ function withAdded(own: Record<string, unknown>, added: Record<string, unknown>)
   return whole;
 }
 
-/** A fresh UUID for each of these members that a state does not have. */
-export function idsOf(own: Record<string, unknown>, names: string[]): Record<string, string> {
-  return Object.fromEntries(names.filter((name) => own[name] === undefined).map((name) => [name, randomUUID()]));
+/** The ids of a state, and a fresh UUID for each of them that it does not have. */
+export function idsOf(own: Record<string, unknown>, names: string[]): Record<string, unknown> {
+  return Object.fromEntries(names.map((name) => [name, own[name] ?? randomUUID()]));
 }
 
 /** A stored state. @throws ConversationError CONVCORRUPT, also where a reply that must have one has none */

@@ -9,6 +9,7 @@ import type { ChannelReference, ConversationReference, JobReference } from './st
 
 const CHANGES = {
   claimed: 'conversation claimed',
+  handedOver: 'conversation handed over',
   stored: 'conversation stored',
   updated: 'conversation updated',
   removed: 'conversation removed',
@@ -18,6 +19,7 @@ const CHANGES = {
 
 /** What the store tells its logger. Without one it is silent. */
 export interface Log {
+  debug(message: string): void;
   changed(what: keyof typeof CHANGES, ref: ConversationReference): void;
   /** There was no conversation to ask a question in. */
   notThere(ref: ConversationReference): void;
@@ -34,14 +36,22 @@ export interface Log {
 /** @throws ConversationError INVALID_ARGUMENT */
 export function log(given: Logger | undefined): Log {
   const logger = checkLogger(given);
+  const say = (level: keyof Logger, message: string) => {
+    try {
+      logger?.[level](message);
+    } catch {
+      // What the server did is done, whether somebody can write it down or not.
+    }
+  };
   const unreadable = (what: ConversationReference | string) =>
-    logger?.warn(`unreadable conversation: ${typeof what === 'string' ? what : describe(what)}`);
+    say('warn', `unreadable conversation: ${typeof what === 'string' ? what : describe(what)}`);
   return {
+    debug: (message) => say('debug', message),
     unreadable,
     // Its control characters are escaped, so that it stays one line.
-    oddEntry: (entry) => logger?.warn(`unreadable entry of ${WATCH}: ${JSON.stringify(entry)}`),
-    changed: (what, ref) => logger?.info(`${CHANGES[what]}: ${describe(ref)}`),
-    notThere: (ref) => logger?.warn(`pending question for a conversation that is not there: ${describe(ref)}`),
+    oddEntry: (entry) => say('warn', `unreadable entry of ${WATCH}: ${JSON.stringify(entry)}`),
+    changed: (what, ref) => say('info', `${CHANGES[what]}: ${describe(ref)}`),
+    notThere: (ref) => say('warn', `pending question for a conversation that is not there: ${describe(ref)}`),
     async reading(ref, read) {
       try {
         return await read();
@@ -52,7 +62,7 @@ export function log(given: Logger | undefined): Log {
     },
     ended<State extends ChannelReference & JobReference>(text: string, ref: ConversationReference) {
       const state = parseEnded<State>(text);
-      if (state === null) logger?.warn(`unreadable conversation replaced or removed: ${describe(ref)}`);
+      if (state === null) say('warn', `unreadable conversation replaced or removed: ${describe(ref)}`);
       return state;
     },
   };

@@ -1,3 +1,5 @@
+import type { JobReference } from './state.ts';
+
 /** Receives the store's log lines: console, pino, or anything with these four methods. */
 export interface Logger {
   debug(message: string): void;
@@ -12,64 +14,83 @@ export interface ConversationStoreOptions {
    * Stands before every key the store touches: a tenant, an environment. Empty by default. On a cluster, a prefix with a
    * hash tag such as `{agentsmith}:` keeps everything under it in one slot.
    */
-  prefix?: string;
+  prefix?: string | undefined;
   /**
    * True spreads the conversations over all slots of a cluster, each with its keys in one slot; job ids then come from
    * `newJobId`. False by default. Without a cluster the keys are the same, so that one program runs on both.
    */
-  sharded?: boolean;
+  sharded?: boolean | undefined;
   /** The default TTL for writes, in whole milliseconds; 7200000 (2 h) if absent. */
-  ttlMs?: number;
+  ttlMs?: number | undefined;
   /**
-   * After how many whole milliseconds without `claim`, `set` or `getByJobId` a job counts as silent, for `due`. Absent by
-   * default: jobs are not watched.
+   * After how many whole milliseconds without a sign of life a job counts as silent, for `due`. `claim`, `set` and
+   * `handOver` put it into states that have no `silentAfterMs` of their own. Absent by default: jobs are not watched.
    */
-  silentAfterMs?: number;
+  silentAfterMs?: number | undefined;
   /**
-   * Is told what is stored, claimed, queued, updated, answered and removed, at info, and of values that cannot be read,
-   * at warn: the platform, channel and job id, never a state. Without one, the store is silent.
+   * Hears what is stored, claimed, handed over, queued, updated, answered and removed, at info, and of values that cannot
+   * be read, at warn: the platform, channel and job id, never a state. Without one, the store is silent.
    */
-  logger?: Logger;
+  logger?: Logger | undefined;
   /**
-   * `auto` (default) loads the library where the server lacks it or has an older one, never over a newer one; `never`
-   * leaves that to the deploy step.
+   * `auto` (default) loads the library where the server lacks it or has an older one of the same major version, never
+   * over a newer one; `never` leaves that to the deploy step.
    */
-  load?: 'auto' | 'never';
+  load?: 'auto' | 'never' | undefined;
 }
 
-/** Options of every call that writes. */
+/** Options of calls that set or renew the deadline. */
 export interface WriteOptions {
   /** The TTL of the conversation from now on, in whole milliseconds; that of the store by default. */
-  ttlMs?: number;
+  ttlMs?: number | undefined;
 }
 
 /** Text for an entry of a stream. */
 export type Fields = Record<string, string | number>;
 
-/** Options of `claim`. */
-export interface ClaimOptions extends WriteOptions {
-  /** The fields to add to the inbox of the job that holds the channel, if one does; at least one and at most 1024. */
-  queue?: Fields;
+/** How a call that starts a job waits for replicas. */
+export interface ReplicaOptions {
   /**
-   * Waits until this many replicas have the claim, so that it outlives the master; the result says how many do. Other
-   * calls on the same connection wait too: claims that wait are best made through a client of their own.
+   * Waits until this many replicas have what was written, so that it outlives the master; the result says how many do.
+   * Other calls on the same connection wait too: such calls are best made through a client of their own.
    */
-  replicas?: number;
+  replicas?: number | undefined;
   /** How long to wait for replicas, in whole milliseconds; 1000 by default. */
-  timeoutMs?: number;
+  timeoutMs?: number | undefined;
+}
+
+/** Options of every call that starts a job. */
+export interface StartOptions extends WriteOptions, ReplicaOptions {
+  /**
+   * Within how many whole milliseconds the job must be heard of, in place of `ttlMs`: the claim lapses where it is not,
+   * and a redelivery of its message is `starting` until then. The job's first `getByJobId` or `setPendingQuestion` gives
+   * the conversation the TTL of that call.
+   */
+  startWithinMs?: number | undefined;
+}
+
+/** Options of `claim`. */
+export interface ClaimOptions extends StartOptions {
+  /**
+   * The fields to add to the inbox of the job that holds the channel, if one does; at least one and at most 1024, of at
+   * most 256 KiB together. Wants a store with `silentAfterMs`.
+   */
+  queue?: Fields | undefined;
 }
 
 /** Options of `getByJobId`. */
 export interface GetByJobIdOptions extends WriteOptions {
+  /** The id of the last inbox entry that the job has read: the entries up to it are deleted. */
+  lastSeen?: string | undefined;
   /** False reads and leaves the deadlines alone; true by default, because a message from a job is a sign of life. */
-  renew?: boolean;
+  renew?: boolean | undefined;
 }
 
 /** A stream to write to in the same step as the state changes. The call then has to name its job. */
 export interface PublishOptions {
-  /** The stream's key; the store puts its prefix before it. `key` returns the whole key. */
+  /** The stream's whole key, as `key` returns it. */
   stream: string;
-  /** The fields of the entry that is added, at least one and at most 1024. */
+  /** The fields of the entry that is added, at least one and at most 1024, of at most 256 KiB together. */
   fields: Fields;
 }
 
@@ -79,48 +100,98 @@ export interface NoStream {
   fields?: undefined;
 }
 
+/** The stream options of a call by this reference. */
+export type StreamOptions<Reference> = [Reference] extends [JobReference]
+  ? PublishOptions | NoStream
+  : { stream?: 'a call with a stream must name the job: use a reference with jobId' | undefined; fields?: undefined };
+
+/** Options of `handOver`. */
+export type HandOverOptions = StartOptions & (PublishOptions | NoStream);
+
 /** Options of `update`. */
-export interface UpdateOptions extends WriteOptions {
+export interface UpdateOptions {
   /**
-   * Names the message that this update handles, so that a redelivery of it is a `duplicate`; at most 1024 bytes. Without
-   * one, a resend after a lost reply adds the fields to the stream a second time.
+   * Names the message that this update handles, so that a redelivery of it is a `duplicate`; at most 1024 bytes. With a
+   * stream, a fresh UUID by default.
    */
-  deliveryId?: string;
+  deliveryId?: string | undefined;
+}
+
+/** Options of `setPendingQuestion`. */
+export interface QuestionOptions extends WriteOptions {
+  /**
+   * For how many whole milliseconds the question can wait for its answer. Then `due` names the job, with the reason
+   * `question`; before that, the job is not silent. Without it, the question has no time limit.
+   */
+  answerWithinMs?: number | undefined;
 }
 
 /** Options of `answerQuestion`. */
 export interface AnswerOptions extends WriteOptions {
   /**
-   * Names this one answer, so that a resend is recognised; at most 1024 bytes. A fresh UUID by default. Of an empty one,
-   * no resend is recognised.
+   * Names this one answer, so that a resend or a redelivery is recognised; at most 1024 bytes. A fresh UUID by default.
+   * An empty one is nobody's: no resend of it is recognised.
    */
-  answerId?: string;
+  answerId?: string | undefined;
 }
 
-/** Options of `remove`. */
+/** Options of `remove`; one of the two, or neither. */
 export interface RemoveOptions {
-  /** The id of the last inbox entry that the job has read, or `0`. The removal is refused while there are later ones. */
-  lastSeen?: string;
   /** True where the job never ran, so that a redelivery of its message may start it; false by default. */
-  retry?: boolean;
+  retry?: boolean | undefined;
+  /** True removes what waits in the inbox too; false by default, and then the outcome is `waiting`. */
+  discardInbox?: boolean | undefined;
 }
 
 /** Options of `inbox`. */
 export interface InboxOptions {
   /** The id of the last entry that was read; `0`, the beginning, by default. */
-  after?: string;
+  after?: string | undefined;
 }
 
 /** Options of `due`. */
 export interface DueOptions {
   /** For how many whole milliseconds a job that was returned is not returned again, to anybody; 60000 by default. */
-  leaseMs?: number;
+  leaseMs?: number | undefined;
   /** How many jobs to return at most, 1 to 1000, from each partition of a sharded store; 100 by default. */
-  limit?: number;
+  limit?: number | undefined;
 }
 
 /** Options of `list`. */
 export interface ListOptions {
   /** Returns the conversations of this platform only; in any case. */
-  platform?: string;
+  platform?: string | undefined;
 }
+
+type Names<Options> = { [Name in Options extends unknown ? keyof Options : never]: true };
+
+const WRITE: Names<WriteOptions> = { ttlMs: true };
+const START: Names<StartOptions> = { ...WRITE, startWithinMs: true, replicas: true, timeoutMs: true };
+const STREAM: Names<PublishOptions> = { stream: true, fields: true };
+const STORE: Names<ConversationStoreOptions> = {
+  prefix: true,
+  sharded: true,
+  ttlMs: true,
+  silentAfterMs: true,
+  logger: true,
+  load: true,
+};
+
+/** The options that there are, by who takes them. */
+export const OPTIONS = {
+  'new ConversationStore': STORE,
+  claim: { ...START, queue: true } satisfies Names<ClaimOptions>,
+  handOver: { ...START, ...STREAM } satisfies Names<HandOverOptions>,
+  set: WRITE,
+  get: {},
+  getByJobId: { ...WRITE, lastSeen: true, renew: true } satisfies Names<GetByJobIdOptions>,
+  update: { ...STREAM, deliveryId: true } satisfies Names<UpdateOptions & PublishOptions>,
+  setPendingQuestion: { ...WRITE, answerWithinMs: true } satisfies Names<QuestionOptions>,
+  clearPendingQuestion: WRITE,
+  answerQuestion: { ...WRITE, ...STREAM, answerId: true } satisfies Names<AnswerOptions & PublishOptions>,
+  remove: { retry: true, discardInbox: true } satisfies Names<RemoveOptions>,
+  inbox: { after: true } satisfies Names<InboxOptions>,
+  due: { leaseMs: true, limit: true } satisfies Names<DueOptions>,
+  list: { platform: true } satisfies Names<ListOptions>,
+  loadLibrary: { force: true },
+} as const;

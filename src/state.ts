@@ -24,12 +24,18 @@ export interface ConversationState {
   startedAt: string;
   /** The question that waits for an answer; null or absent where none is pending. */
   pendingQuestionId?: string | null;
+  /** Until when the pending question can wait, in milliseconds since 1970; absent where it has no time limit. */
+  answerBy?: number | null;
   /** Absent until a question was answered. */
   lastAnswer?: LastAnswer | null;
-  /** Names the call of `claim` that stored this state, so that a resend of it is recognised; at most 1024 bytes. */
-  claimId?: string;
+  /** Names the call that started the job, so that a resend of it is recognised; at most 1024 bytes. */
+  claimId?: string | null;
   /** Names the message that started the job, the same in every redelivery of it; at most 1024 bytes. */
-  deliveryId?: string;
+  deliveryId?: string | null;
+  /** True until the job is heard of for the first time, false from then on; absent without `startWithinMs`. */
+  starting?: boolean | null;
+  /** After how many whole milliseconds without a sign of life the job counts as silent; absent where it is not watched. */
+  silentAfterMs?: number | null;
 }
 
 /** What JSON leaves out of an object, and writes as null in a list. */
@@ -55,18 +61,25 @@ export type Json<T> = unknown extends T
               ? { [Name in keyof T as T[Name] extends Unwritten ? never : Name]: Json<T[Name]> }
               : never;
 
+/** The members that the application adds to a state. It redefines none of the library's. */
+export type Members = object & { [Name in keyof ConversationState]?: never };
+
+/** A member that may be left out may be undefined too. */
+type Given<State> = { [Name in keyof State]: object extends Pick<State, Name> ? State[Name] | undefined : State[Name] };
+
 /** A state as it is given: `startedAt` may be a Date. */
-export type NewConversationState<Extra extends object = Record<never, never>> = Omit<ConversationState, 'startedAt'> & {
-  startedAt: string | Date;
-} & Extra;
+export type NewConversationState<Extra extends Members = Record<never, never>> = Given<
+  Omit<ConversationState, 'startedAt'>
+> & { startedAt: string | Date } & Extra;
 
 /** A state as it comes back. */
-export type StoredConversationState<Extra extends object = Record<never, never>> = ConversationState & Json<Extra>;
+export type StoredConversationState<Extra extends Members = Record<never, never>> = ConversationState & Json<Extra>;
 
 /** The members that `update` puts into a state. The others have methods of their own. */
-export type ConversationPatch<Extra extends object = Record<never, never>> = Partial<
-  Pick<NewConversationState, 'userId' | 'project' | 'ticketId' | 'startedAt'> & Extra
->;
+export type ConversationPatch<Extra extends Members = Record<never, never>> = Partial<
+  Pick<NewConversationState, 'userId' | 'project' | 'ticketId' | 'startedAt'>
+> &
+  Partial<Extra>;
 
 /** Names a conversation by its channel, whichever job holds it. */
 export interface ChannelReference {
@@ -94,56 +107,83 @@ type Result<Outcome extends string, State> = Outcome extends string ? { outcome:
 /**
  * What became of a claim.
  * - `claimed`: the channel is the job's: start it. `replicas`: how many replicas have the claim, where it waited for them.
- * - `held`: another job holds the channel; `state` is that job's.
- * - `queued`: the same, and the message is in the inbox of that job.
- * - `full`: the same, but the inbox has no room; nothing was added.
+ * - `held`: another job holds the channel; `state` is that job's. Nothing was decided: the message may come again.
+ * - `queued`: the same, but the message is in the inbox of that job.
+ * - `full`: the inbox of that job has no room; nothing was added.
+ * - `starting`: the message started a job that has not been heard of yet. Do not acknowledge the message.
  * - `duplicate`: the message was handled before: do nothing. `state` is that of the job that holds the channel, if any.
  */
 export type ClaimResult<State> =
   | { outcome: 'claimed'; state: State; replicas?: number }
-  | Result<'held' | 'queued' | 'full', State>
+  | Result<'held' | 'queued' | 'full' | 'starting', State>
   | Result<'duplicate', State | null>;
+
+/**
+ * What became of a hand-over.
+ * - `claimed`: the channel and its inbox are the successor's: start it. `replicas` as for a claim.
+ * - `held`: another job than the outgoing one holds the channel; `state` is that job's.
+ * - `starting`, `duplicate`: as for a claim.
+ * - `gone`: nobody holds the channel, the outgoing job was not on watch, and nothing waits in the inbox.
+ */
+export type HandOverResult<State> =
+  | { outcome: 'claimed'; state: State; replicas?: number }
+  | Result<'held' | 'starting', State>
+  | Result<'duplicate', State | null>
+  | Result<'gone', null>;
 
 /**
  * What became of an update.
  * - `updated`: the members are in the state and, where a stream was named, the fields are in it.
  * - `duplicate`: the delivery was handled before, and nothing was changed.
+ * - `starting`: the job was not heard of yet, and nothing was changed: the delivery may come again.
  * - `gone`: there is no conversation, or another job holds it.
  */
-export type UpdateResult<State> = Result<'updated' | 'duplicate', State> | Result<'gone', null>;
+export type UpdateResult<State> =
+  | Result<'updated' | 'starting', State>
+  | Result<'duplicate', State | null>
+  | Result<'gone', null>;
 
 /**
  * What became of an answer.
  * - `accepted`: the question was pending. The same `answerId` again is `accepted` again.
  * - `answered`: somebody else's answer was first.
+ * - `duplicate`: the message that the `answerId` names had another outcome before, and nothing was changed.
  * - `stale`: another question is pending, or none.
  * - `gone`: there is no conversation, or another job holds it.
  */
-export type AnswerResult<State> = Result<'accepted' | 'answered' | 'stale', State> | Result<'gone', null>;
+export type AnswerResult<State> =
+  | Result<'accepted' | 'answered' | 'stale', State>
+  | Result<'duplicate', State | null>
+  | Result<'gone', null>;
 
 /**
  * What became of a removal.
  * - `removed`: it is gone now. `state` is null where what was removed could not be read.
- * - `waiting`: something came into the inbox after `lastSeen`, and nothing was changed: read on.
+ * - `waiting`: something waits in the inbox, and nothing was changed: read it, or hand it over. `state` is null where
+ *   nobody holds the channel any more.
  * - `lapsed`: the job no longer held the channel, and this call is the one that settles its end: tell the channel.
  *   `state` is that of the job that holds the channel now, if any.
- * - `held`: another job holds the channel; `state` is that job's.
+ * - `held`: another job holds the channel, and `state` is that job's; or, with `retry`, the job was heard of.
  * - `gone`: there was none.
  */
 export type RemoveResult<State> =
-  | Result<'removed' | 'lapsed', State | null>
-  | Result<'waiting' | 'held', State>
+  | Result<'removed' | 'waiting' | 'lapsed', State | null>
+  | Result<'held', State>
   | Result<'gone', null>;
 
 /** One entry of an inbox. */
 export interface InboxEntry {
-  /** Its id, to be given to `remove` as `lastSeen` once it was read. */
+  /** Its id, to be given to `getByJobId` as `lastSeen` once it was read. */
   id: string;
   fields: Record<string, string>;
 }
 
-/** A job that gave no sign of life for as long as it was watched. */
+/** A job that somebody has to look at. */
 export interface DueJob<State> extends ChannelReference, JobReference {
+  /** `question`: the time limit of its pending question is over. `silent`: it gave no sign of life for too long. */
+  reason: 'silent' | 'question';
+  /** Since when it is due, in milliseconds since 1970. */
+  dueAt: number;
   /** Null where the conversation has ended, another job holds the channel, or the state cannot be read. */
   state: State | null;
 }

@@ -1,12 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
-import { checkBoolean, checkEntryId, checkMessageId, checkMilliseconds, checkObject, flat } from './arguments.ts';
+import { checkBoolean, checkMessageId, checkMilliseconds, checkOptions, flat } from './arguments.ts';
 import { type Connection, connect } from './connection.ts';
 import * as library from './conversation.gen.ts';
 import { invalidArgument } from './errors.ts';
-import { conversations, inboxEntries, silentJobs } from './iterators.ts';
+import { conversations, dueJobs, inboxEntries } from './iterators.ts';
 import { idsOf, parse, parseOrNull, serialize } from './json.ts';
-import { inboxKey, jobKeys, keyBeside, pairKeys, referenceKeys, streamKeys } from './keys/conversation-keys.ts';
+import {
+  handOverKeys,
+  inboxKey,
+  jobKeys,
+  keyBeside,
+  pairKeys,
+  type ReferenceKeys,
+  referenceKeys,
+  withStream,
+} from './keys/conversation-keys.ts';
 import { checkKeyspace, type Keyspace, newJobId } from './keys/prefix.ts';
 import { type Log, log } from './log.ts';
 import type {
@@ -15,11 +24,15 @@ import type {
   ConversationStoreOptions,
   DueOptions,
   GetByJobIdOptions,
+  HandOverOptions,
   InboxOptions,
   ListOptions,
-  NoStream,
-  PublishOptions,
+  OPTIONS,
+  QuestionOptions,
   RemoveOptions,
+  ReplicaOptions,
+  StartOptions,
+  StreamOptions,
   UpdateOptions,
   WriteOptions,
 } from './options.ts';
@@ -30,7 +43,9 @@ import type {
   ConversationReference,
   DueJob,
   FencedReference,
+  HandOverResult,
   InboxEntry,
+  Members,
   NewConversationState,
   ConversationPatch as Patch,
   RemoveResult,
@@ -42,26 +57,23 @@ import { traced, tracedOutcome } from './trace.ts';
 /** What a call returns where there is no conversation, or another job holds it. */
 const GONE = { outcome: 'gone', state: null } as const;
 
-type Stream = PublishOptions | NoStream;
-type Updated<Extra extends object> = Promise<UpdateResult<Stored<Extra>>>;
-type Answered<Extra extends object> = Promise<AnswerResult<Stored<Extra>>>;
-
 /**
  * Answers which job runs for a channel, and which channel a job belongs to. `Extra` types the members that the
  * application adds to a state. All times are whole milliseconds. Every call is one command on the wire; on a cluster, a
  * call by channel alone or by job alone is two. `inbox`, `due` and `list` may send more.
  *
  * Every method throws ConversationError INVALID_ARGUMENT for what is wrong without asking the server. A method that asks
- * it throws the codes that it names, what `ready` throws, on a cluster CLUSTER_UNAVAILABLE, and the client's own error.
+ * it throws the codes that it names, what `ready` throws, UNAVAILABLE where the server cannot take the call or does not
+ * answer, and any other error of the client.
  * @example
  * const store = new ConversationStore(new Redis());
- * const { outcome, state } = await store.claim({ ...message, jobId, startedAt: new Date() }, { ttlMs: 60_000 });
+ * const { outcome, state } = await store.claim({ ...message, jobId, startedAt: new Date() }, { startWithinMs: 60_000 });
  */
-export class ConversationStore<Extra extends object = Record<never, never>> {
+export class ConversationStore<Extra extends Members = Record<never, never>> {
   readonly #connection: Connection;
   readonly #space: Keyspace;
   readonly #ttlMs: number | undefined;
-  readonly #silentMs: number | undefined;
+  readonly #silentAfterMs: number | undefined;
   readonly #log: Log;
 
   /**
@@ -70,50 +82,77 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
    * @throws ConversationError INVALID_ARGUMENT, also on a cluster with neither a hash tag in the prefix nor `sharded`
    */
   constructor(client: Redis | Cluster, options: ConversationStoreOptions = {}) {
-    const { prefix = '', sharded = false, logger, load = 'auto' } = checkObject('the options', options);
+    const { prefix = '', sharded = false, logger, load = 'auto' } = checkOptions('new ConversationStore', options);
     this.#log = log(logger);
-    this.#connection = connect(client, load, logger);
+    this.#connection = connect(client, load, this.#log);
     this.#space = checkKeyspace({ prefix, sharded }, this.#connection.isCluster, this.#connection.keyPrefix);
     this.#ttlMs = checkMilliseconds('ttlMs', options.ttlMs);
-    this.#silentMs = checkMilliseconds('silentAfterMs', options.silentAfterMs);
+    this.#silentAfterMs = checkMilliseconds('silentAfterMs', options.silentAfterMs);
   }
 
   /**
    * Claims a channel for a job: of any number of claims, one is `claimed`, and only that changes deadlines. With `queue`,
    * a claim that comes while another job holds the channel adds those fields to that job's inbox.
+   * @param state Has a new `jobId` for every claim that is not a resend; no pending question and no `lastAnswer`.
    * @throws ConversationError CONVSTATE, CONVCORRUPT, CONVJOB, WRONGTYPE: do not start the job
    */
   async claim(state: NewConversationState<Extra>, options: ClaimOptions = {}): Promise<ClaimResult<Stored<Extra>>> {
-    return this.#outcomeOf('claim', state, options, async ({ ttlMs, queue, replicas, timeoutMs = 1000 }) => {
-      const keys = pairKeys(this.#space, state);
+    return this.#outcomeOf('claim', state, options, async ({ queue, ...start }) => {
+      if (queue !== undefined && this.#silentAfterMs === undefined) {
+        throw invalidArgument(
+          'queue wants a store with silentAfterMs: what is queued to a job that nobody watches is lost sight of when ' +
+            'that job dies',
+        );
+      }
       const ids = queue === undefined ? ['claimId'] : ['claimId', 'deliveryId'];
-      const args = {
-        state: serialize('the state', state, (own) => idsOf(own, ids)),
-        ttlMs: this.#ttl(ttlMs),
-        silentMs: this.#silentMs,
-        rest: queue === undefined ? undefined : flat('queue', queue),
-      };
-      const [{ outcome, state: text }, count] =
-        replicas === undefined
-          ? [await this.#connection.call(library.convClaim, keys, args)]
-          : await this.#connection.callAndWait(library.convClaim, keys, args, { replicas, timeoutMs });
+      const args = { ...this.#start(state, ids, start), rest: queue === undefined ? undefined : flat('queue', queue) };
+      const [{ outcome, state: text }, replicas] = await this.#started(
+        library.convClaim,
+        pairKeys(this.#space, state),
+        args,
+        start,
+      );
       if (outcome === 'duplicate') return { outcome, state: parseOrNull(text) };
       const stored = parse<Stored<Extra>>(text);
-      if (outcome === 'claimed' || outcome === 'queued') this.#log.changed(outcome, state);
-      if (outcome !== 'claimed') return { outcome, state: stored };
-      return { outcome, state: stored, ...(count !== undefined && { replicas: count }) };
+      if (outcome === 'claimed' || outcome === 'queued') this.#log.changed(outcome, stored);
+      return outcome === 'claimed' ? { outcome, state: stored, ...replicas } : { outcome, state: stored };
     });
   }
 
   /**
-   * Stores a state whatever stood there: the last write wins. Returns what it replaced; null if nothing readable.
+   * Ends one job and gives its channel, with what waits in the inbox, to another: of any number of hand-overs from one
+   * job, one is `claimed`. With `stream`, adds fields to a stream in the same step: what the outgoing job is told.
+   * @param job The outgoing job, which holds the channel or did: a state, or its `jobId`.
+   * @param next The successor's state, as for `claim`. It has no `deliveryId` where it works on a message that was queued.
+   * @throws ConversationError CONVSTATE, CONVCORRUPT, CONVJOB, CONVKEY (one job id for both), WRONGTYPE: do not start it
+   */
+  async handOver(
+    job: FencedReference,
+    next: NewConversationState<Extra>,
+    options: HandOverOptions = {},
+  ): Promise<HandOverResult<Stored<Extra>>> {
+    return this.#outcomeOf('handOver', next, options, async ({ stream, fields, ...start }) => {
+      const { keys, rest } = withStream(handOverKeys(this.#space, job, next), { stream, fields });
+      const args = { ...this.#start(next, ['claimId'], start), rest };
+      const [{ outcome, state: text }, replicas] = await this.#started(library.convHandOver, keys, args, start);
+      if (outcome === 'gone') return GONE;
+      if (outcome === 'duplicate') return { outcome, state: parseOrNull(text) };
+      const stored = parse<Stored<Extra>>(text);
+      if (outcome !== 'claimed') return { outcome, state: stored };
+      this.#log.changed('handedOver', stored);
+      return { outcome, state: stored, ...replicas };
+    });
+  }
+
+  /**
+   * Stores a state whatever stood there: the last write wins, and the job that stood there ends. Returns what it
+   * replaced; null if nothing readable.
    * @throws ConversationError CONVSTATE, CONVJOB, WRONGTYPE
    */
   async set(state: NewConversationState<Extra>, options: WriteOptions = {}): Promise<Stored<Extra> | null> {
     return this.#call('set', state, options, async ({ ttlMs }) => {
-      const keys = pairKeys(this.#space, state);
-      const args = { state: serialize('the state', state), ttlMs: this.#ttl(ttlMs), silentMs: this.#silentMs };
-      const replaced = await this.#connection.call(library.convSet, keys, args);
+      const args = { state: serialize('the state', state, this.#watched), ttlMs: this.#ttl(ttlMs) };
+      const replaced = await this.#connection.call(library.convSet, pairKeys(this.#space, state), args);
       this.#log.changed('stored', state);
       return replaced === null ? null : this.#log.ended(replaced, state);
     });
@@ -125,64 +164,73 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
    * @throws ConversationError CONVCORRUPT, WRONGTYPE: do not treat the channel as free
    */
   async get(ref: ConversationReference): Promise<Stored<Extra> | null> {
-    return this.#call('get', ref, {}, async () =>
-      parseOrNull(await this.#connection.get(referenceKeys(this.#space, ref), 'replica')),
-    );
+    return this.#call('get', ref, {}, async () => this.#read(referenceKeys(this.#space, ref)));
   }
 
   /**
-   * Reads the conversation that a job holds and renews its deadlines: a message from a job is a sign of life. Returns
-   * its state, or null where the job holds no channel any more: stop it.
+   * Reads the conversation that a job holds. It is a sign of life: the conversation ends no sooner than after `ttlMs`,
+   * the job is no longer starting, and it is not silent. Returns the state, or null where the job holds no channel any
+   * more: stop it. A message in the inbox that was read is acted on only if the state came back.
    * @throws ConversationError CONVCORRUPT, WRONGTYPE
    */
   async getByJobId(jobId: string, options: GetByJobIdOptions = {}): Promise<Stored<Extra> | null> {
-    return this.#call('getByJobId', { jobId }, options, async ({ ttlMs, renew = true }) => {
+    return this.#call('getByJobId', { jobId }, options, async ({ ttlMs, lastSeen, renew = true }) => {
       const keys = jobKeys(this.#space, { jobId });
-      const args = { ttlMs: this.#ttl(ttlMs), silentMs: this.#silentMs };
-      if (!checkBoolean('renew', renew)) return parseOrNull(await this.#connection.get(keys, 'replica'));
-      return parseOrNull(await this.#connection.call(library.convGetByJob, keys, args, null));
+      const args = { ttlMs: this.#ttl(ttlMs), lastSeen };
+      if (checkBoolean('renew', renew)) {
+        return parseOrNull(await this.#connection.call(library.convGetByJob, keys, args, null));
+      }
+      if (lastSeen !== undefined) throw invalidArgument('lastSeen is a sign of life: it does not go with renew: false');
+      return this.#read(keys);
     });
   }
 
   /**
-   * Puts members into the state and leaves every other byte of it alone. With `stream`, adds fields to a stream in the
-   * same step, for the job to read: a stop, say. `ref` then has to name the job.
+   * Puts members into the state and leaves every other byte of it, and its deadline, alone. With `stream`, adds fields to
+   * a stream in the same step, once, for the job to read: a stop, say. `ref` then has to name the job.
    * @throws ConversationError CONVSTATE, CONVCORRUPT, WRONGTYPE
    */
-  update(ref: FencedReference, patch: Patch<Extra>, options: UpdateOptions & PublishOptions): Updated<Extra>;
-  update(ref: ConversationReference, patch: Patch<Extra>, options?: UpdateOptions & NoStream): Updated<Extra>;
-  async update(ref: ConversationReference, patch: Patch<Extra>, options: UpdateOptions & Stream = {}): Updated<Extra> {
-    return this.#outcomeOf('update', ref, options, async ({ deliveryId, ttlMs, ...publish }) => {
-      if (deliveryId !== undefined) checkMessageId('deliveryId', deliveryId);
-      const { keys, rest } = streamKeys(this.#space, ref, publish);
-      const args = { patch: serialize('the patch', patch), ttlMs: this.#ttl(ttlMs), deliveryId, rest };
+  async update<Reference extends ConversationReference>(
+    ref: Reference,
+    patch: Patch<Extra>,
+    options: UpdateOptions & StreamOptions<Reference> = {} as UpdateOptions & StreamOptions<Reference>,
+  ): Promise<UpdateResult<Stored<Extra>>> {
+    return this.#outcomeOf('update', ref, options, async ({ deliveryId, stream, fields }) => {
+      const { keys, rest } = withStream(referenceKeys(this.#space, ref), { stream, fields });
+      const id = deliveryId ?? (rest && randomUUID());
+      const args = { patch: serialize('the patch', patch), deliveryId: id && checkMessageId('deliveryId', id), rest };
       const { outcome, state } = await this.#connection.call(library.convUpdate, keys, args, GONE);
       if (outcome === 'gone') return GONE;
+      if (outcome === 'duplicate') return { outcome, state: parseOrNull(state) };
       if (outcome === 'updated') this.#log.changed(outcome, ref);
       return { outcome, state: parse(state) };
     });
   }
 
   /**
-   * Stores which question is pending, that is, waits for an answer. While one is pending, no renewal makes the
-   * conversation end sooner. Returns the new state, or null where `get` does.
-   * @param questionId At most 1024 bytes without control characters. Each question has one of its own.
+   * Stores which question is pending, that is, waits for an answer. It is a sign of life, as `getByJobId`. With
+   * `answerWithinMs`, the conversation ends `ttlMs` after that time. Returns the new state, or null where `get` does. A
+   * question that was answered last is not asked again: then `lastAnswer` of the state says so.
+   * @param questionId At most 1024 bytes without control characters. It names this one asking, not a kind of question.
    * @throws ConversationError CONVSTATE (larger than 256 KiB), CONVCORRUPT, WRONGTYPE
    */
   async setPendingQuestion(
     ref: ConversationReference,
     questionId: string,
-    options: WriteOptions = {},
+    options: QuestionOptions = {},
   ): Promise<Stored<Extra> | null> {
-    return this.#call('setPendingQuestion', ref, options, ({ ttlMs }) => {
+    return this.#call('setPendingQuestion', ref, options, ({ ttlMs, answerWithinMs }) => {
       if (questionId === '') throw invalidArgument('questionId must not be empty: clearPendingQuestion clears');
-      return this.#setPending(ref, checkMessageId('questionId', questionId), ttlMs);
+      const withinMs = checkMilliseconds('answerWithinMs', answerWithinMs);
+      return this.#setPending(ref, { questionId: checkMessageId('questionId', questionId), ttlMs, withinMs });
     });
   }
 
   /** Clears the pending question without an answer. Returns and throws the same as `setPendingQuestion`. */
   async clearPendingQuestion(ref: ConversationReference, options: WriteOptions = {}): Promise<Stored<Extra> | null> {
-    return this.#call('clearPendingQuestion', ref, options, ({ ttlMs }) => this.#setPending(ref, '', ttlMs));
+    return this.#call('clearPendingQuestion', ref, options, ({ ttlMs }) =>
+      this.#setPending(ref, { questionId: '', ttlMs }),
+    );
   }
 
   /**
@@ -190,36 +238,48 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
    * `stream`, adds fields to a stream in the same step, once, for the job to read; `ref` then has to name the job.
    * @throws ConversationError CONVSTATE (larger than 256 KiB), CONVCORRUPT, WRONGTYPE
    */
-  answerQuestion(ref: FencedReference, questionId: string, options: AnswerOptions & PublishOptions): Answered<Extra>;
-  answerQuestion(ref: ConversationReference, questionId: string, options?: AnswerOptions & NoStream): Answered<Extra>;
-  async answerQuestion(ref: ConversationReference, id: string, options: AnswerOptions & Stream = {}): Answered<Extra> {
-    return this.#outcomeOf('answerQuestion', ref, options, async ({ answerId = randomUUID(), ttlMs, ...publish }) => {
-      checkMessageId('questionId', id);
-      if (answerId !== '') checkMessageId('answerId', answerId);
-      const { keys, rest } = streamKeys(this.#space, ref, publish);
-      const args = { questionId: id, answerId, ttlMs: this.#ttl(ttlMs), rest };
-      const { outcome, state } = await this.#connection.call(library.convAnswer, keys, args, GONE);
-      if (outcome === 'gone') return GONE;
-      const found = parse<Stored<Extra>>(state);
-      if (outcome === 'accepted') this.#log.changed('answered', found);
-      return { outcome, state: found };
-    });
+  async answerQuestion<Reference extends ConversationReference>(
+    ref: Reference,
+    questionId: string,
+    options: AnswerOptions & StreamOptions<Reference> = {} as AnswerOptions & StreamOptions<Reference>,
+  ): Promise<AnswerResult<Stored<Extra>>> {
+    return this.#outcomeOf(
+      'answerQuestion',
+      ref,
+      options,
+      async ({ answerId = randomUUID(), ttlMs, stream, fields }) => {
+        checkMessageId('questionId', questionId);
+        if (answerId !== '') checkMessageId('answerId', answerId);
+        const { keys, rest } = withStream(referenceKeys(this.#space, ref), { stream, fields });
+        const args = { questionId, answerId, ttlMs: this.#ttl(ttlMs), rest };
+        const { outcome, state } = await this.#connection.call(library.convAnswer, keys, args, GONE);
+        if (outcome === 'gone') return GONE;
+        if (outcome === 'duplicate') return { outcome, state: parseOrNull(state) };
+        const found = parse<Stored<Extra>>(state);
+        if (outcome === 'accepted') this.#log.changed('answered', found);
+        return { outcome, state: found };
+      },
+    );
   }
 
   /**
    * Removes a conversation, so that its channel is free. A reference with `jobId` removes only what that job still
-   * holds. With `lastSeen`, nothing is removed while the inbox has an entry that the job has not read.
+   * holds. Nothing is removed while the inbox has entries, unless `discardInbox` says that they may go.
    * @throws ConversationError CONVCORRUPT (only with `jobId` in `ref`), WRONGTYPE
    */
   async remove(ref: ConversationReference, options: RemoveOptions = {}): Promise<RemoveResult<Stored<Extra>>> {
-    return this.#outcomeOf('remove', ref, options, async ({ lastSeen, retry = false }) => {
+    return this.#outcomeOf('remove', ref, options, async ({ retry = false, discardInbox = false }) => {
+      if (checkBoolean('retry', retry) && checkBoolean('discardInbox', discardInbox)) {
+        throw invalidArgument('retry and discardInbox do not go together');
+      }
       const keys = referenceKeys(this.#space, ref);
-      if (lastSeen !== undefined) checkEntryId('lastSeen', lastSeen);
-      const args = { lastSeen, retry: checkBoolean('retry', retry) ? ('1' as const) : undefined };
-      const { outcome, state } = await this.#connection.call(library.convRemove, keys, args, GONE);
-      if (outcome === 'lapsed') return { outcome, state: parseOrNull(state) };
+      const how = retry ? 'retry' : checkBoolean('discardInbox', discardInbox) ? 'all' : undefined;
+      // By channel alone a free channel is asked too: its inbox may have entries.
+      const gone = keys.job === undefined ? undefined : GONE;
+      const { outcome, state } = await this.#connection.call(library.convRemove, keys, { how }, gone);
       if (outcome === 'gone') return GONE;
-      if (outcome !== 'removed') return { outcome, state: parse(state) };
+      if (outcome === 'lapsed' || outcome === 'waiting') return { outcome, state: parseOrNull(state) };
+      if (outcome === 'held') return { outcome, state: parse(state) };
       const removed = this.#log.ended<Stored<Extra>>(state ?? '', ref);
       this.#log.changed(outcome, removed ?? ref);
       return { outcome, state: removed };
@@ -241,18 +301,19 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
   }
 
   /**
-   * Returns the jobs that gave no sign of life for `silentAfterMs`, the longest silent first, each to one caller within
-   * `leaseMs`. Call `getByJobId` if the job runs, else `remove` it and tell the channel. Catch what one of them throws
-   * (its state may be unreadable, and is null then), and go on with the next.
+   * Returns the jobs that somebody has to look at, the longest due first in each partition, each to one caller within
+   * `leaseMs`: those that gave no sign of life for `silentAfterMs`, and those whose question's time is over. Catch what
+   * one of them throws (its state may be unreadable, and is null then), and go on with the next.
    * @throws ConversationError WRONGTYPE, when it is iterated
    */
   due(options: DueOptions = {}): AsyncGenerator<DueJob<Stored<Extra>>> {
-    return silentJobs(this.#connection, this.#space, this.#log, options);
+    return dueJobs(this.#connection, this.#space, this.#log, options);
   }
 
   /**
-   * Returns the state of every conversation that can be read, in no order, each once; one that starts or ends meanwhile
-   * may be missing. It scans all keys, of every master: for people and clean-ups, not for every message.
+   * Returns the state of every conversation that can be read, in no order, each once; one that starts or ends while it
+   * runs may be missing. It scans all keys, of every master: for people and clean-ups, not for every message.
+   * @throws ConversationError UNAVAILABLE, when it is iterated, also where slots of a cluster keep moving
    */
   list(options: ListOptions = {}): AsyncGenerator<Stored<Extra>> {
     return conversations(this.#connection, this.#space, this.#log, options);
@@ -264,8 +325,8 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
   }
 
   /**
-   * Returns a key of the application, under the store's prefix and, on a cluster, in the slot of the conversation: for
-   * the client that reads the `stream` that `update` or `answerQuestion` writes to, say.
+   * Returns a key of the application, under the store's prefix and, on a cluster, in the slot of the conversation: the
+   * `stream` that `update`, `answerQuestion` and `handOver` write to, and that its reader gives to XREAD.
    */
   key(ref: ConversationReference, name: string): string {
     return keyBeside(this.#space, ref, name);
@@ -273,7 +334,8 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
 
   /**
    * Loads or checks the library, once, as the first call of any other method does.
-   * @throws ConversationError LIBRARY_MISSING, LIBRARY_OUTDATED (with `load: 'never'`), LIBRARY_TOO_NEW, LIBRARY_FOREIGN
+   * @throws ConversationError LIBRARY_MISSING, LIBRARY_OUTDATED (with `load: 'never'`, or where this client may not
+   *   load), LIBRARY_TOO_NEW, LIBRARY_FOREIGN
    */
   async ready(): Promise<void> {
     return traced('ready', undefined, this.#connection.ready);
@@ -283,29 +345,78 @@ export class ConversationStore<Extra extends object = Record<never, never>> {
     return ttlMs === undefined ? this.#ttlMs : checkMilliseconds('ttlMs', ttlMs);
   }
 
-  /** Runs a call in the tracing channel, with its options. What it cannot read is warned of. */
-  #call<O extends object, T>(method: string, ref: ConversationReference, options: O, run: (options: O) => Promise<T>) {
-    return traced(method, ref, () => this.#run(ref, options, run));
+  /** What puts a state's job on watch. */
+  #watched = (own: Record<string, unknown>) => {
+    const silentAfterMs = own['silentAfterMs'] ?? this.#silentAfterMs;
+    return silentAfterMs === undefined ? {} : { silentAfterMs };
+  };
+
+  /** The arguments of a call that starts a job. */
+  #start(state: object, ids: string[], { ttlMs, startWithinMs }: StartOptions) {
+    if (ttlMs !== undefined && startWithinMs !== undefined) {
+      throw invalidArgument('startWithinMs takes the place of ttlMs: give one of them');
+    }
+    checkMilliseconds('startWithinMs', startWithinMs);
+    const added = (own: Record<string, unknown>) => ({
+      ...this.#watched(own),
+      ...idsOf(own, ids),
+      ...(startWithinMs !== undefined && { starting: true }),
+    });
+    return { state: serialize('the state', state, added), ttlMs: startWithinMs ?? this.#ttl(ttlMs) };
   }
 
-  /** The same for a call with an outcome. */
-  #outcomeOf<O extends object, T extends { outcome: string }>(
-    method: string,
+  /** Calls a function that starts a job, and waits for replicas where that was asked for. */
+  async #started<Keys, Args, Result>(
+    call: (functions: library.FunctionClient, keys: Keys, args: Args) => Promise<Result>,
+    keys: Keys & ReferenceKeys,
+    args: Args,
+    { replicas, timeoutMs = 1000 }: ReplicaOptions,
+  ): Promise<[result: Result, replicas: { replicas?: number }]> {
+    if (replicas === undefined) return [await this.#connection.call(call, keys, args), {}];
+    const [result, count] = await this.#connection.callAndWait(call, keys, args, { replicas, timeoutMs });
+    return [result, { replicas: count }];
+  }
+
+  async #read(keys: ReferenceKeys): Promise<Stored<Extra> | null> {
+    return parseOrNull(await this.#connection.get(keys, 'replica'));
+  }
+
+  async #setPending(
+    ref: ConversationReference,
+    { ttlMs, ...question }: { questionId: string; ttlMs: number | undefined; withinMs?: number | undefined },
+  ): Promise<Stored<Extra> | null> {
+    const [keys, args] = [referenceKeys(this.#space, ref), { ...question, ttlMs: this.#ttl(ttlMs) }];
+    const text = await this.#connection.call(library.convSetPending, keys, args, null);
+    if (text === null) this.#log.notThere(ref);
+    return parseOrNull(text);
+  }
+
+  /** Runs a call in the tracing channel, with its options. What it cannot read is warned of. */
+  #call<O extends object, T>(
+    method: keyof typeof OPTIONS,
     ref: ConversationReference,
     options: O,
     run: (options: O) => Promise<T>,
   ): Promise<T> {
-    return tracedOutcome(method, ref, () => this.#run(ref, options, run));
+    return traced(method, ref, () => this.#run(method, ref, options, run));
   }
 
-  #run<O extends object, T>(ref: ConversationReference, options: O, run: (options: O) => Promise<T>): Promise<T> {
-    return this.#log.reading(ref, () => run(checkObject('the options', options)));
+  /** The same for a call with an outcome. */
+  #outcomeOf<O extends object, T extends { outcome: string }>(
+    method: keyof typeof OPTIONS,
+    ref: ConversationReference,
+    options: O,
+    run: (options: O) => Promise<T>,
+  ): Promise<T> {
+    return tracedOutcome(method, ref, () => this.#run(method, ref, options, run));
   }
 
-  async #setPending(ref: ConversationReference, questionId: string, ttlMs?: number): Promise<Stored<Extra> | null> {
-    const [keys, args] = [referenceKeys(this.#space, ref), { questionId, ttlMs: this.#ttl(ttlMs) }];
-    const text = await this.#connection.call(library.convSetPending, keys, args, null);
-    if (text === null) this.#log.notThere(ref);
-    return parseOrNull(text);
+  #run<O extends object, T>(
+    method: keyof typeof OPTIONS,
+    ref: ConversationReference,
+    options: O,
+    run: (options: O) => Promise<T>,
+  ): Promise<T> {
+    return this.#log.reading(ref, () => run(checkOptions(method, options)));
   }
 }

@@ -5,6 +5,7 @@ import { modeOf } from '../cluster/masters.ts';
 import { type Connection, connect } from '../connection.ts';
 import { isConversationError } from '../errors.ts';
 import { checkKeyspace, type Keyspace } from '../keys/prefix.ts';
+import { log } from '../log.ts';
 import { type Address, readAddress } from './address.ts';
 import type { Values } from './command.ts';
 import { Failure, USAGE_ERROR } from './failure.ts';
@@ -82,10 +83,10 @@ export function withStore<T>(values: Values, task: (store: Store) => Promise<T>)
   return withServer(values, async ({ client: entry, tls }) => {
     const isCluster = (await modeOf(entry)) === 'cluster';
     const space = checkKeyspace({ prefix, sharded }, isCluster, '');
-    if (!isCluster) return task({ client: entry, connection: connect(entry, 'never', undefined), space });
+    if (!isCluster) return task({ client: entry, connection: connect(entry, 'never', log(undefined)), space });
     const client = await clusterOf(entry);
     try {
-      return await task({ client, connection: connect(client, 'never', undefined), space });
+      return await task({ client, connection: connect(client, 'never', log(undefined)), space });
     } catch (error) {
       throw await ofMasters(entry, error, tls);
     } finally {
@@ -96,7 +97,7 @@ export function withStore<T>(values: Values, task: (store: Store) => Promise<T>)
 
 /** The error of a task on a cluster, in words that name the masters that failed, where there are any. */
 async function ofMasters(entry: Redis, error: unknown, tls: boolean): Promise<unknown> {
-  if (error instanceof Failure || (isConversationError(error) && error.code !== 'CLUSTER_UNAVAILABLE')) return error;
+  if (error instanceof Failure || (isConversationError(error) && error.code !== 'UNAVAILABLE')) return error;
   const failures = await failedMasters(entry);
   if (failures?.length === 0 && isLost(error)) {
     const { host, port } = entry.options;

@@ -55,9 +55,10 @@ export interface Tried {
 export function reasonOf(error: unknown, tried: Tried): string {
   // A name with several addresses fails with one error for each.
   if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0], tried);
-  if (isConversationError(error, 'CLUSTER_UNAVAILABLE')) return UNAVAILABLE;
+  if (isConversationError(error, 'UNAVAILABLE')) return reasonOf(error.cause, tried);
   if (isConversationError(error)) return sentence(error.message);
   const { code = '', message }: NodeJS.ErrnoException = error instanceof Error ? error : new Error(String(error));
+  if (message.startsWith('Too many Cluster redirections')) return UNAVAILABLE;
   const known = CODES[code] ?? REPLIES.find(([pattern]) => pattern.test(message))?.[1];
   if (known !== undefined) return known;
   if (code === 'ETIMEDOUT' || message === 'Command timed out') {

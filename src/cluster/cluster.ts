@@ -1,5 +1,4 @@
 import type { Cluster, Redis } from 'ioredis';
-import { ConversationError, fromClient } from '../errors.ts';
 
 export function isCluster(client: Redis | Cluster): client is Cluster {
   return client.isCluster;
@@ -14,7 +13,6 @@ export async function send(cluster: Cluster, name: string, ...args: string[]): P
     return await cluster.call(name, ...args);
   } catch (error) {
     if (!isMisdirected(error)) throw error;
-    if (redirectionsExhausted(error)) throw unavailable(error);
   }
   return sendAlone(cluster, name, args);
 }
@@ -29,29 +27,10 @@ async function sendAlone(cluster: Cluster, name: string, args: string[]): Promis
   const { keyPrefix = '' } = cluster.options;
   // Not at the top: who has the package without its client is told so by the command line.
   const { Command } = await import('ioredis');
-  try {
-    return await cluster.sendCommand(new Command(name, args, { keyPrefix, replyEncoding: 'utf8' }));
-  } catch (error) {
-    throw isMisdirected(error) ? unavailable(error) : error;
-  }
-}
-
-/** Whether ioredis has waited for as long as it was told to. */
-function redirectionsExhausted(error: unknown): boolean {
-  return (error as Error).message.startsWith('Too many Cluster redirections');
-}
-
-export function unavailable(error: unknown): ConversationError {
-  return new ConversationError(
-    'CLUSTER_UNAVAILABLE',
-    'the slot of the conversation is still moving, or no node serves it, and the client has used up its ' +
-      'maxRedirections; try again later, or give the Cluster client more of them',
-    fromClient(error),
-  );
+  return cluster.sendCommand(new Command(name, args, { keyPrefix, replyEncoding: 'utf8' }));
 }
 
 /** Whether a command did nothing because its slot is elsewhere, is on the move, or is served by nobody yet. */
 export function isMisdirected(error: unknown): boolean {
-  const misdirected = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN) |^All keys in the pipeline |^Too many Cluster redirections/;
-  return misdirected.test((error as Error).message);
+  return /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN) |^All keys in the pipeline /.test((error as Error).message);
 }

@@ -7,7 +7,10 @@ export interface Master {
   /** `host:port` */
   address: string;
   client: Redis;
-  /** Its own line of CLUSTER NODES: who it is, its role, its slots and those on the move. Empty without a cluster. */
+  /**
+   * Its own line of CLUSTER NODES: who it is, its role, its epoch (which grows with every slot that it takes over), its
+   * slots and those on the move. Empty without a cluster.
+   */
   self: string;
   /** Why it could not be asked, if it could not. */
   error?: unknown;
@@ -106,7 +109,7 @@ function linesOf(reply: unknown): Line[] {
     .trim()
     .split('\n')
     .map((line) => {
-      const [id = '', place = '', role = '', , , , , , ...slots] = line.trim().split(' ');
+      const [id = '', place = '', role = '', , , , epoch = '', , ...slots] = line.trim().split(' ');
       const [bus = '', name = ''] = place.split(',');
       const address = bus.replace(/@\d+$/, '');
       const port = address.slice(address.lastIndexOf(':'));
@@ -117,7 +120,7 @@ function linesOf(reply: unknown): Line[] {
         flags,
         slots,
         isSelf: flags.includes('myself'),
-        text: [id, address, role, ...slots].join(' '),
+        text: [id, address, role, epoch, ...slots].join(' '),
       };
     });
 }

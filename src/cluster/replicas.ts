@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster, Redis } from 'ioredis';
 import type { FunctionClient } from '../conversation.gen.ts';
 import { invalidArgument } from '../errors.ts';
-import { isCluster, isMisdirected, send, unavailable } from './cluster.ts';
+import { isCluster, isMisdirected, send } from './cluster.ts';
 
 /** How many replicas a call waits for, and how long. */
 export interface Durability {
@@ -58,7 +58,9 @@ async function sendAndWait(
     const again = error
       ? isCluster(client) && isMisdirected(error)
       : /^Connection is closed|connection close$/.test(lost?.message ?? '');
-    if (!again || attempt >= attempts) throw error && again ? unavailable(error) : (error ?? lost);
+    if (!again) throw error ?? lost;
+    // As ioredis says it of a command that is in no pipeline.
+    if (attempt >= attempts) throw new Error(`Too many Cluster redirections. Last error: ${error ?? lost}`);
     await sleep(pauseMs);
     // ioredis learns from a misdirected command where its slot is, but not from one in a pipeline.
     if (error && isCluster(client)) await send(client, 'fcall', 'conv_get', '1', sent[2] ?? '');

@@ -1,13 +1,15 @@
 import type { Cluster, Redis } from 'ioredis';
+import { ConversationError } from '../errors.ts';
 import { isCluster } from './cluster.ts';
 import { openMasters } from './masters.ts';
 
 /** How often a cluster is scanned while its slots move. */
-const ROUNDS = 4;
+const ROUNDS = 16;
 
 /**
  * Every key of a type that matches, in batches, each key once. On a cluster all masters are scanned, and where slots moved
- * meanwhile once more: a key may have gone from a master that was still to come to one that was through.
+ * in that time once more: a key may have gone from a master that was still to come to one that was through.
+ * @throws ConversationError UNAVAILABLE where slots keep moving
  */
 export async function* scanKeys(
   client: Redis | Cluster,
@@ -32,6 +34,10 @@ export async function* scanKeys(
       // `[slot->-node]` and `[slot-<-node]` are slots on the move.
       if (before === layoutOf(opened.masters) && !before.includes('[')) return;
     }
+    throw new ConversationError(
+      'UNAVAILABLE',
+      `slots of the cluster moved during each of ${ROUNDS} scans, so conversations may be missing; try again later`,
+    );
   } finally {
     opened.close();
   }

@@ -1,8 +1,8 @@
-import { checkChannel, checkJobId, checkObject, checkStream, flat } from '../arguments.ts';
+import { checkChannel, checkJobId, checkObject, flat } from '../arguments.ts';
 import { CONVERSATION, HANDLED, INBOX, JOB_INDEX, WATCH } from '../conversation.gen.ts';
 import { invalidArgument } from '../errors.ts';
 import type { Fields } from '../options.ts';
-import type { ChannelReference, ConversationReference, JobReference } from '../state.ts';
+import type { ChannelReference, ConversationReference, FencedReference, JobReference } from '../state.ts';
 import { type Keyspace, prefixOf } from './prefix.ts';
 
 /** The keys that a call declares, and what stands before them. */
@@ -10,6 +10,7 @@ export interface ReferenceKeys {
   prefix: string;
   conversation?: string;
   job?: string;
+  successor?: string;
   stream?: string;
 }
 
@@ -81,6 +82,21 @@ export function pairKeys(space: Keyspace, state: ChannelReference & JobReference
   return { prefix, conversation: conversationKey(prefix, platform, channelId), job: jobIndexKey(prefix, jobId) };
 }
 
+/** The keys of a hand-over, from a job to the job of a state. @throws ConversationError INVALID_ARGUMENT */
+export function handOverKeys(
+  space: Keyspace,
+  job: FencedReference,
+  next: ChannelReference & JobReference,
+): PairKeys & { successor: string } {
+  const { prefix, conversation, job: successor } = pairKeys(space, next);
+  const outgoing = referenceKeys(space, job);
+  if (outgoing.job === undefined) throw invalidArgument('job must name the outgoing job by its jobId');
+  if (outgoing.prefix !== prefix || (outgoing.conversation ?? conversation) !== conversation) {
+    throw invalidArgument('job and next must be of one channel');
+  }
+  return { prefix, conversation, job: outgoing.job, successor };
+}
+
 /**
  * The keys of a reference: one for each of channel and job that it names. A member that is there but undefined is an
  * error, because leaving out the job would lift the fence.
@@ -110,16 +126,21 @@ export function keyBeside(space: Keyspace, ref: ConversationReference, name: str
 }
 
 /** The keys of a call that may write to a stream, and the fields for that stream. */
-export function streamKeys(
-  space: Keyspace,
-  ref: ConversationReference,
+export function withStream<Keys extends ReferenceKeys>(
+  keys: Keys,
   { stream, fields }: { stream?: string | undefined; fields?: Fields | undefined },
-): { keys: ReferenceKeys; rest: string[] | undefined } {
-  const keys = referenceKeys(space, ref);
+): { keys: Keys; rest: string[] | undefined } {
   if (stream === undefined && fields === undefined) return { keys, rest: undefined };
   if (stream === undefined || fields === undefined) throw invalidArgument('stream and fields go together');
-  if (keys.job === undefined) throw invalidArgument('a call with a stream must name the job: a reference with jobId');
-  return { keys: { ...keys, stream: keys.prefix + checkStream('stream', stream) }, rest: flat('fields', fields) };
+  if (keys.job === undefined) {
+    throw invalidArgument('a call with a stream must name the job: use a reference with jobId');
+  }
+  if (typeof stream !== 'string' || !stream.startsWith(keys.prefix) || stream === keys.prefix) {
+    throw invalidArgument(
+      `stream must be a whole key that begins with ${JSON.stringify(keys.prefix)}, as store.key(ref, name) returns it`,
+    );
+  }
+  return { keys: { ...keys, stream }, rest: flat('fields', fields) };
 }
 
 /**

@@ -48,7 +48,7 @@ export function prefixOf({ prefix, sharded }: Keyspace, ref: Partial<ChannelRefe
 
 const MAKE = 'with sharded: true, make job ids with newJobId({ platform, channelId }) of their channel';
 
-/** A new job id for a channel, which carries its partition: 47 lower-case letters, digits and hyphens. */
+/** A new job id for a channel, which carries its partition: 45 lower-case letters, digits and hyphens. */
 export function newJobId(channel: ChannelReference): string {
   const { platform, channelId } = checkObject('the channel', channel);
   checkChannel(platform, channelId);
@@ -74,15 +74,15 @@ export function keyPattern({ prefix, sharded }: Keyspace, name: string): string 
   return `${before}${name}*`;
 }
 
-/** As many partitions as a Redis Cluster has slots. */
-export const PARTITIONS = 16_384;
+/** How many partitions there are: one for every 16 slots of a Redis Cluster. */
+export const PARTITIONS = 1024;
 
 /** The names of all partitions, as a pattern of SCAN. */
-const PARTITION_PATTERN = '[0-3][0-7][0-7][0-7]-[0-7]';
+const PARTITION_PATTERN = '[0-1][0-7][0-7][0-7]';
 
 /**
  * The name of the partition of a channel. Its number is that of the first two bytes of the SHA-256 of
- * `{platform, lower case}:{channelId}`, modulo 16384.
+ * `{platform, lower case}:{channelId}`, modulo 1024.
  */
 export function partitionOf(platform: string, channelId: string): string {
   const hash = createHash('sha256').update(`${platform.toLowerCase()}:${channelId}`).digest();
@@ -90,12 +90,12 @@ export function partitionOf(platform: string, channelId: string): string {
 }
 
 /**
- * The name of a partition by its number from 0 to 16383: five octal digits, written `0000-0` to `3777-7`. As hash tags
- * these names fall on the slots of a Redis Cluster one to one, which they don't without the hyphen.
+ * The name of a partition by its number from 0 to 1023: four octal digits, `0000` to `1777`. As hash tags these names
+ * spread evenly: each falls on another 16 slots of the 16384, 0 to 15, 16 to 31 and so on, because the CRC16 of a key is
+ * linear in its bits, and the ten in which the names differ reach the ten upper bits of the slot one to one.
  */
 export function partitionName(number: number): string {
-  const digits = number.toString(8).padStart(5, '0');
-  return `${digits.slice(0, 4)}-${digits.slice(4)}`;
+  return number.toString(8).padStart(4, '0');
 }
 
 /** The partition that a job id carries; undefined for an id that is not from `newJobId`. */
@@ -103,4 +103,4 @@ function partitionOfJob(jobId: string): string | undefined {
   return JOB_ID.exec(jobId)?.[1];
 }
 
-const JOB_ID = /^job-([0-3][0-7]{3}-[0-7])-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const JOB_ID = /^job-([01][0-7]{3})-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

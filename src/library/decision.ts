@@ -6,13 +6,13 @@ import type { LibraryReport } from './report.ts';
 export interface LoadRules {
   /** `never` leaves it to the deploy step. */
   load: 'auto' | 'never';
-  /** Whether a newer version, and another program's library of this name, is replaced too. */
+  /** Whether a newer version, another major version and another program's library of this name are replaced too. */
   force: boolean;
 }
 
 /**
  * Decides what is to be done on a server, by what was found there: to `keep` it, or to `load` this version.
- * @throws ConversationError LIBRARY_FOREIGN, LIBRARY_TOO_NEW; with `load: 'never'` LIBRARY_MISSING, LIBRARY_OUTDATED
+ * @throws ConversationError LIBRARY_FOREIGN, LIBRARY_TOO_NEW, LIBRARY_OUTDATED; with `load: 'never'` LIBRARY_MISSING
  */
 export function decide(
   { found, current, foreign }: Pick<LibraryReport, 'found' | 'current' | 'foreign'>,
@@ -32,6 +32,13 @@ export function decide(
   // One of this very version, but of another source, lacks what this client was made for.
   if (fit === 'serving') return found === LIBRARY_VERSION && load === 'auto' ? 'load' : 'keep';
   if (load === 'never') throw isAbsent(found, server);
+  if (fit === 'outdated' && majorOf(found) !== majorOf(LIBRARY_VERSION)) {
+    throw new ConversationError(
+      'LIBRARY_OUTDATED',
+      `${server} has ${LIBRARY_NAME} ${found}, whose apps would stop if ${LIBRARY_VERSION} took its place; nothing was ` +
+        'changed. When none of them runs any more, load with force',
+    );
+  }
   return 'load';
 }
 
@@ -72,5 +79,9 @@ export function compareVersions(a: string, b: string): number {
 export function compatibility(found: string | null): 'missing' | 'outdated' | 'too new' | 'serving' {
   if (found === null) return 'missing';
   if (compareVersions(found, LIBRARY_VERSION) < 0) return 'outdated';
-  return found.split('.')[0] === LIBRARY_VERSION.split('.')[0] ? 'serving' : 'too new';
+  return majorOf(found) === majorOf(LIBRARY_VERSION) ? 'serving' : 'too new';
+}
+
+function majorOf(version: string | null): string | undefined {
+  return version?.split('.')[0];
 }

@@ -1,15 +1,17 @@
 import type { Cluster, Redis } from 'ioredis';
+import { checkOptions } from '../arguments.ts';
+import { checkClient } from '../client.ts';
 import { isCluster } from '../cluster/cluster.ts';
 import { type NodeFailure, onMasters } from '../cluster/masters.ts';
 import { convVersion, LIBRARY_NAME, LIBRARY_SOURCE } from '../conversation.gen.ts';
 import { fromClient, isConversationError, isFunctionMissing } from '../errors.ts';
-import { compatibility, decide, type LoadRules } from './decision.ts';
+import { compatibility, decide, isAbsent, type LoadRules } from './decision.ts';
 import { checkOn, type LibraryReport } from './report.ts';
 
 /** Options of `loadLibrary`. */
 export interface LoadOptions {
-  /** True also replaces a newer version, and another library of the same name; false by default. */
-  force?: boolean;
+  /** True also replaces a newer version, another major version, and another library of this name; false by default. */
+  force?: boolean | undefined;
 }
 
 /** What was found on one master of a cluster, and what was done about it. */
@@ -22,9 +24,9 @@ export interface NodeReport extends LibraryReport {
  * Brings the library to this version: on a server, or on every master of a cluster, those without slots too; replicas
  * get it from their masters. Takes the rights `+function|load +function|list`, on a cluster `+cluster|nodes` too, and
  * no keys.
- * @throws ConversationError LIBRARY_TOO_NEW: a server has a newer major version, or LIBRARY_FOREIGN: it has another
- *   library of this name, and `force` is not set, or one with a function name of this library. Nothing was changed then,
- *   on any master. Otherwise the client's own error; for a cluster an AggregateError that names each master that failed.
+ * @throws ConversationError LIBRARY_TOO_NEW, LIBRARY_OUTDATED: a server has a newer or older major version, or
+ *   LIBRARY_FOREIGN: it has another library of this name, and `force` is not set, or one with a function name of this
+ *   library. Nothing was changed then, on any master. Otherwise UNAVAILABLE or the client's own error; for a cluster an AggregateError that names each master that failed.
  */
 export function loadLibrary(client: Redis, options?: LoadOptions): Promise<LibraryReport>;
 export function loadLibrary(cluster: Cluster, options?: LoadOptions): Promise<NodeReport[]>;
@@ -32,7 +34,8 @@ export async function loadLibrary(
   client: Redis | Cluster,
   options: LoadOptions = {},
 ): Promise<LibraryReport | NodeReport[]> {
-  const { force = false } = options;
+  checkClient(client);
+  const { force = false } = checkOptions('loadLibrary', options);
   return isCluster(client) ? succeeded(await loadEverywhere(client, options)) : loadOn(client, { load: 'auto', force });
 }
 
@@ -43,6 +46,7 @@ export async function loadLibrary(
 export function checkLibrary(client: Redis): Promise<LibraryReport>;
 export function checkLibrary(cluster: Cluster): Promise<NodeReport[]>;
 export async function checkLibrary(client: Redis | Cluster): Promise<LibraryReport | NodeReport[]> {
+  checkClient(client);
   return isCluster(client) ? succeeded(await checkEverywhere(client)) : checkOn(client);
 }
 
@@ -138,13 +142,17 @@ function mayBeForeign(error: unknown): boolean {
  */
 async function loadOn(server: Redis, rules: LoadRules, name = 'the server', answer?: Answer): Promise<LibraryReport> {
   const report = await checkOn(server).catch((error: unknown): LibraryReport => {
-    if (!answer || answer.failure !== undefined) throw answer?.failure ?? error;
+    if (!answer || answer.failure !== undefined || !isDenied(error)) throw answer?.failure ?? error;
     const found = answer.version;
     return { present: found !== null, found, current: false, loaded: false, foreign: null };
   });
   const what = decide(report, rules, name);
   if (answer?.failure !== undefined) throw answer.failure;
   if (what === 'keep') return report;
+  // Looked at again right before it is replaced: a deploy step may have loaded a newer one since.
+  if (report.found !== null && (await askVersion(server)).version !== report.found) {
+    return loadOn(server, rules, name, answer);
+  }
   try {
     // Where there was none, one that has come since is not replaced unseen.
     await (report.present
@@ -152,9 +160,15 @@ async function loadOn(server: Redis, rules: LoadRules, name = 'the server', answ
       : server.function('LOAD', LIBRARY_SOURCE));
   } catch (error) {
     if (!report.present && isTaken(error)) return loadOn(server, rules, name, answer);
+    // An app whose user may not load is one that leaves it to the deploy step.
+    if (answer && isDenied(error)) throw isAbsent(report.found, name);
     throw fromClient(error);
   }
   return { ...report, loaded: true };
+}
+
+function isDenied(error: unknown): boolean {
+  return (error as Error).message.startsWith('NOPERM ');
 }
 
 /** Whether the server answered that a library, or a function, of this name has come since it was looked at. */
