@@ -1321,7 +1321,9 @@ local function due(watch, leaseMs, limit)
     if not most or most > MAX_DUE then fail('CONVARG', 'limit must be a whole number from 1 to 1000') end
   end
   local at, jobs = now(), {}
-  local found = call('ZRANGEBYSCORE', watch, '-inf', at, 'WITHSCORES', 'LIMIT', 0, most)
+  -- Redis keeps a key to the end of the millisecond of its deadline. A claim that is due then is due once it has lapsed:
+  -- whoever removed it before would make its message a duplicate.
+  local found = call('ZRANGEBYSCORE', watch, '-inf', ('(%d'):format(at), 'WITHSCORES', 'LIMIT', 0, most)
   for place = 1, #found, 2 do
     local entry, since = found[place], found[place + 1]
     local job_id, conversation = entry:match('^(.-)\n(.*)$')

@@ -34,6 +34,15 @@ it('a job that is starting is due at the deadline of its claim, and once it was 
   await at.dueIn(5_000, () => at.call('get_by_job', [JOB]));
 });
 
+it('a claim that is starting is named once it has lapsed, not a millisecond sooner', async ({ call, outcome }) => {
+  const claim = json({ silentAfterMs: 5_000, starting: true, deliveryId: 'd1' });
+  for (let round = 0; round < 50; round++) {
+    await call('claim', PAIR, claim, 2);
+    for (let due: unknown = []; (due as string[]).length === 0; ) due = await call('due', [WATCH], 60_000);
+    assert.is(await outcome('remove', PAIR), 'lapsed', 'not removed, after which its message would be a duplicate');
+  }
+});
+
 it('a job whose state does not say so is not on watch, nor is one whose claim did not win', async (at) => {
   for (const silentAfterMs of [undefined, null]) {
     await at.call('claim', PAIR, json({ silentAfterMs, starting: true }));
