@@ -8,14 +8,12 @@ const USAGE = `usage: npm run generate -- [--check]
 
 Writes ${TYPESCRIPT}, the client of the library in ${LUA}. --check writes nothing and fails where they differ.`;
 
-// A person's mistake gets a sentence; anything else is a defect here and keeps its stack trace.
-const MISTAKES = ['ENOENT', 'ERR_PARSE_ARGS_UNKNOWN_OPTION', 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL'];
-
 try {
   await generate();
 } catch (error) {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (!(error instanceof Mistake) && !MISTAKES.includes(code ?? '')) throw error;
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  // A person's mistake gets a sentence; anything else is a defect here and keeps its stack trace.
+  if (!(error instanceof Mistake) && !/^ENOENT|^ERR_PARSE_ARGS/.test(code)) throw error;
   console.error(error instanceof Mistake ? message : `${message}\n\n${USAGE}`);
   process.exitCode = 1;
 }

@@ -7,10 +7,7 @@ export const LIBRARY_NAME = 'conversation';
 /** The version of the library, major.minor.patch. */
 export const LIBRARY_VERSION = '1.0.0';
 
-/**
- * The functions, their flags, the keys that they may touch, and the parts of their replies. A reply of one part is
- * no array.
- */
+/** The functions, their flags, the keys that they may touch, and the parts of a reply. One part is no array. */
 export const FUNCTIONS = [
   { name: 'conv_get', flags: ['no-writes'], keys: ['conversation', 'job'], reply: ['state'] },
   {

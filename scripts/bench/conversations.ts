@@ -18,36 +18,41 @@ export const QUESTION = 'q-5b0c7d';
 
 export type BenchState = ConversationState & { title: string; thread: string };
 
-/** What a caller has in its hands: a state, and the two keys that all designs share. */
+/** What a caller knows: a state, the two keys that most designs share, and which answer it gives. */
 export interface Entry {
   readonly conversation: string;
   readonly job: string;
   state: BenchState;
-  /** Which answer this caller gives; without one the store makes its own. */
   answerId?: string;
 }
 
-/** What a caller is told: true where its call took effect; a look-up tells the id of the job in the state it found. */
+/** What a caller gets: true where its call took effect; from a look-up, the id of the job in the state it found. */
 export type Told = boolean | string | null;
 export type Calls = Record<Operation, (entry: Entry, caller: number) => Promise<Told>>;
-export type Session = Calls & { close(): void };
 
-/** A way to keep conversations, as a program would. `what` says which, for a reader of the tables. */
-export type Design = { name: string; what: string; open(url: string, callers: number): Promise<Session> };
+/** What a design can do; it plays the contests for which it has all the calls. */
+export interface Session extends Partial<Calls> {
+  /**
+   * Takes in a message for the channel and, where that starts a job, runs the job to its end. `read` is called for each message
+   * that a job reads.
+   */
+  receive?(entry: Entry, message: string, read: (message: string) => void): Promise<void>;
+  close(): unknown;
+}
+
+/** A way to keep conversations, as a program would. `what` describes it to a reader of the tables. */
+export interface Design {
+  name: string;
+  what: string;
+  /** What stands before both keys of a conversation. */
+  prefix?: string;
+  open(url: string, callers: number): Promise<Session>;
+}
 
 export async function connect(url: string): Promise<Redis> {
   const client = new Redis(url, { lazyConnect: true });
   await client.connect();
   return client;
-}
-
-/** A design whose callers share one connection. */
-export function designOf(name: string, what: string, calls: (client: Redis) => Calls | Promise<Calls>): Design {
-  const open = async (url: string) => {
-    const client = await connect(url);
-    return { ...(await calls(client)), close: () => client.disconnect() };
-  };
-  return { name, what, open };
 }
 
 /** The calls of a design that makes all of them in one way. */
@@ -56,7 +61,7 @@ export function callsOf(call: (operation: Operation, entry: Entry, caller: numbe
   return Object.fromEntries(OPERATIONS.map((operation) => [operation, one(operation)])) as Calls;
 }
 
-/** A conversation of the 0.3 KiB of JSON that a dispatcher's really have. `player` makes another job on the same channel. */
+/** A conversation of 0.3 KiB of JSON, as a dispatcher keeps it. `player` makes another job on the same channel. */
 export function entryOf(index: number, player = 0): Entry {
   const id = String(index).padStart(7, '0');
   const state: BenchState = {
@@ -71,7 +76,7 @@ export function entryOf(index: number, player = 0): Entry {
     title: 'Fix the login page that forgets its password field after a reload of the whole page',
     thread: '1700000000.123456',
   };
-  // Whoever asks makes the keys, as a program does that has a message in its hands.
+  // Each caller makes the keys, as a program does for each message.
   return {
     get conversation() {
       return `conversation:${state.platform}:${state.channelId}`;
@@ -84,12 +89,12 @@ export function entryOf(index: number, player = 0): Entry {
 }
 
 /** Puts conversations where an operation starts from. What was there of them before is overwritten or deleted. */
-export async function prepare(client: Redis, operation: Operation, all: readonly Entry[]): Promise<void> {
+export async function prepare(client: Redis, operation: Operation, all: readonly Entry[], prefix = ''): Promise<void> {
   const pipeline = client.pipeline();
   for (const { conversation, job, state } of all) {
     const text = JSON.stringify({ ...state, pendingQuestionId: operation === 'answer' ? QUESTION : null });
-    if (operation === 'claim') pipeline.del(conversation, job);
-    else pipeline.set(conversation, text, 'PX', TTL_MS).set(job, conversation, 'PX', TTL_MS);
+    if (operation === 'claim') pipeline.del(prefix + conversation, prefix + job);
+    else pipeline.set(prefix + conversation, text, 'PX', TTL_MS).set(prefix + job, conversation, 'PX', TTL_MS);
   }
   await pipeline.exec();
 }

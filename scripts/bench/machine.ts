@@ -1,47 +1,37 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { cpus, totalmem, type } from 'node:os';
-import { join } from 'node:path';
 import type { Redis } from 'ioredis';
+import ioredis from 'ioredis/package.json' with { type: 'json' };
 import { LIBRARY_VERSION } from '../../src/index.ts';
 
 /**
- * Keeps a process on the core where everything is measured, server and callers alike, or away from it.
- *
- * They share one core because a call's cost is then all that is done for it, in the client, the kernel and the server. On
- * two cores the slower side decides, and that is the client: a quick server answers it call by call, a slow one by the
- * dozen, and every batch of replies costs the client a turn of its event loop. So functions that do nothing came out
- * slower than the library. Here the server, which may not interrupt whoever calls, always finds a full batch. False where
- * the system can't do it.
+ * Keeps the server and this process, which makes the calls, on a core each, as people run them, or both on one core: there a call
+ * costs all that is done for it, in the client, the kernel and the server. On that core the server may not interrupt whoever
+ * calls, so that it always finds a full batch. Returns false where the system can't do it.
  */
-export function keepTo(side: 'measured' | 'server' | 'away', pid: number | undefined): boolean {
+export function place(where: 'apart' | 'together', server: number | undefined): boolean {
   const last = cpus().length - 1;
-  if (last < 1 || pid === undefined) return false;
-  const run = (command: string, ...args: string[]) =>
-    spawnSync(command, [...args, String(pid)], { stdio: 'ignore' }).status === 0;
-  const kept = run('taskset', '-a', '-c', '-p', side === 'away' ? `0-${last - 1}` : String(last));
-  return side === 'server' ? run('chrt', '-a', '-b', '-p', '0') && kept : kept;
+  if (last < 1 || server === undefined) return false;
+  const run = (command: string, ...args: string[]) => spawnSync(command, args, { stdio: 'ignore' }).status === 0;
+  const keep = (pid: number, core: number) => run('taskset', '-a', '-c', '-p', String(core), String(pid));
+  const kept = keep(server, last) && keep(process.pid, where === 'apart' ? last - 1 : last);
+  return run('chrt', '-a', where === 'apart' ? '-o' : '-b', '-p', '0', String(server)) && kept;
 }
 
 export type Machine = Awaited<ReturnType<typeof describeMachine>>;
 
-/** Where and with what it was measured. `load` is the load average before, `shared` whether all was kept to one core. */
-export async function describeMachine(admin: Redis, load: number, shared: boolean) {
+/** Where and with what it was measured. `load` is the load average before, `placed` whether the processes were kept to their cores. */
+export async function describeMachine(admin: Redis, load: number, placed: boolean) {
   const cores = cpus().length;
   const server = await admin.info('server');
   const of = (name: string) => new RegExp(`^${name}:(.+?)\r?$`, 'm').exec(server)?.[1];
   const engine = of('valkey_version') ? `Valkey ${of('valkey_version')}` : `Redis ${of('redis_version')}`;
-  const ioredis = join(import.meta.dirname, '..', '..', 'node_modules', 'ioredis', 'package.json');
-  const warning = `**Measured with fewer than four idle cores (${cores} cores, load average ${load.toFixed(1)} before the run): absolute figures may be low; ratios are of turns that ran one directly after the other.**`;
+  const busy =
+    load > 0.5 ? ` The load average before the run was ${load.toFixed(1)}, so the absolute figures may be low.` : '';
   return {
-    warning: cores - load < 4 ? warning : '',
+    busy,
     date: new Date().toISOString().slice(0, 10),
-    hardware: `${type()}, ${cores} cores of ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB of memory; ${shared ? 'server and callers share one core' : 'the system chose the cores'}`,
-    software: `${engine} without persistence, Node ${process.versions.node}, ioredis ${JSON.parse(readFileSync(ioredis, 'utf8')).version}, conversation-state ${LIBRARY_VERSION}`,
+    hardware: `${type()}, ${cores} cores of ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB of memory${placed ? '' : '; the system chose the cores'}`,
+    software: `${engine} without persistence, Node ${process.versions.node}, ioredis ${ioredis.version}, conversation-state ${LIBRARY_VERSION}`,
   };
-}
-
-/** One number of INFO. */
-export async function infoOf(client: Redis, section: string, name: string): Promise<number> {
-  return Number(new RegExp(`^${name}:([\\d.]+)`, 'm').exec(await client.info(section))?.[1]);
 }

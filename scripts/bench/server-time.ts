@@ -1,9 +1,11 @@
 import type { Redis } from 'ioredis';
-import { type Entry, entryOf, type Operation, prepare } from './conversations.ts';
+import { ConversationStore } from '../../src/index.ts';
+import { type Entry, entryOf, type Operation, prepare, QUESTION } from './conversations.ts';
 import { median } from './statistics.ts';
 
 /** A call whose time is taken: what the conversation is prepared for, and the function with its keys and arguments. */
-export type TimedCall = { start: Operation; call(entry: Entry): [name: string, keys: string[], args: string[]] };
+type TimedCall = { start: Operation; call(entry: Entry): [name: string, keys: string[], args: string[]] };
+export type TimedCalls<Name extends string> = Record<Name, TimedCall>;
 export type ServerTime<Name = Operation> = {
   operation: Name;
   first: number;
@@ -15,13 +17,35 @@ export type ServerTime<Name = Operation> = {
 /** Few calls a round and many rounds: what another program takes of the processor then falls into few of them. */
 const CALLS = 100;
 
+/** A call of a function with both keys of a conversation, or those that `keys` makes of them. */
+export function timed(
+  start: Operation,
+  name: string,
+  args: (entry: Entry) => string[] = () => [],
+  keys = ({ conversation, job }: Entry) => [conversation, job],
+): TimedCall {
+  return { start, call: (entry) => [name, keys(entry), args(entry)] };
+}
+
+export const json = ({ state }: Entry, more = {}) => JSON.stringify({ ...state, ...more });
+
+/** The call of each operation, for functions whose names begin with `prefix`. An answer's id is as long as the one that the store makes. */
+export const operationCalls = (prefix: string): TimedCalls<Operation> => ({
+  claim: timed('claim', `${prefix}claim`, (entry) => [json(entry)]),
+  set: timed('set', `${prefix}set`, (entry) => [json(entry)]),
+  lookup: timed('set', `${prefix}get_by_job`, undefined, ({ job }) => [job]),
+  pending: timed('set', `${prefix}set_pending`, () => [QUESTION]),
+  answer: timed('answer', `${prefix}answer`, () => [QUESTION, crypto.randomUUID()]),
+  remove: timed('set', `${prefix}remove`),
+});
+
 /**
  * Returns the microseconds that the server spends in each call, by its own clock, for two libraries side by side: medians over
  * the rounds, in which they take turns. `ran` says which Redis commands the two ran inside the calls of the last round.
  */
 export async function measureServerTime<Name extends string>(
   admin: Redis,
-  libraries: readonly [Record<Name, TimedCall>, Record<Name, TimedCall>],
+  libraries: readonly [TimedCalls<Name>, TimedCalls<Name>],
   rounds: number,
 ): Promise<ServerTime<Name>[]> {
   const all = Array.from({ length: CALLS }, (_, index) => entryOf(index));
@@ -44,6 +68,16 @@ export async function measureServerTime<Name extends string>(
     const ratio = median(first.map((usec, round) => usec / (second[round] ?? Number.NaN)));
     return { operation, first: median(first), second: median(second), ratio, ran };
   });
+}
+
+/** The bytes of a state of at least `least` bytes, and those of the server's memory that both keys of its conversation take. */
+export async function measureMemory(admin: Redis, least: number): Promise<[state: number, memory: number]> {
+  const { conversation, job, state } = entryOf(0);
+  const title = state.title.padEnd(least - JSON.stringify(state).length + state.title.length);
+  await admin.flushdb();
+  await new ConversationStore<{ title: string; thread: string }>(admin).claim({ ...state, title });
+  const [one, other] = await Promise.all([conversation, job].map((key) => admin.memory('USAGE', key)));
+  return [JSON.stringify({ ...state, title }).length, Number(one) + Number(other)];
 }
 
 /** Microseconds per call, and which commands ran inside of it. */

@@ -69,16 +69,10 @@ interface Signature {
   replies: Value[];
 }
 
-interface Tag {
-  line: number;
-  tag: string;
-  text: string;
-}
-
 /** Lines that begin with three dashes, without another line between them. */
 interface Block {
   doc: string[];
-  tags: Tag[];
+  tags: { line: number; tag: string; text: string }[];
   /** The line below them, and its number. */
   below: string;
   line: number;
@@ -134,8 +128,8 @@ export function readLibrary(source: string): Library {
     else library.constants.push(readConstant(block));
   }
   for (const statement of statements.filter(({ code }) => code.includes('register_function'))) {
-    const errorCodes = codesReached(statements, statement.uses);
-    library.functions.push({ ...readRegistration(statement, signatures), errorCodes });
+    const registration = readRegistration(statement, signatures);
+    library.functions.push({ ...registration, errorCodes: codesReached(statements, statement.uses) });
   }
   return library;
 }
@@ -163,7 +157,7 @@ function* blocksOf(source: string): Generator<Block> {
 }
 
 /** What a tag says. It has to be one of those that fit where it stands. */
-function readTag({ line, tag, text }: Tag, ...fitting: string[]) {
+function readTag({ line, tag, text }: Block['tags'][number], ...fitting: string[]) {
   const known = fitting.includes(tag) ? FORMS[tag] : undefined;
   if (!known) refuse(line, `@${tag} does not fit here; wanted ${fitting.map((name) => `@${name}`).join(' or ')}.`);
   const said = known.form.exec(text)?.groups ?? refuse(line, `can't read this @${tag}; wanted \`${known.wanted}\`.`);
@@ -171,12 +165,11 @@ function readTag({ line, tag, text }: Tag, ...fitting: string[]) {
   return { line, tag, name, type, optional: optional !== undefined, parent, text: words };
 }
 
-function readTypes(library: Library, { doc, tags }: Block): void {
-  const { aliases, classes } = library;
+function readTypes({ aliases, classes }: Library, { doc, tags }: Block): void {
   let open: KeyClass | undefined;
   for (const [at, tag] of tags.entries()) {
     const { line, name, ...said } = readTag(tag, 'alias', 'class', 'field');
-    const type = tag.tag === 'class' ? undefined : typeOf(library, said.type, line);
+    const type = tag.tag === 'class' ? undefined : typeOf(aliases, said.type, line);
     const text = [...(at === 0 ? doc : []), said.text].join(' ').trim();
     if (tag.tag === 'field' && type) {
       if (!open) refuse(line, '@field without a @class above it; remove the empty line between them.');
@@ -193,15 +186,11 @@ function readTypes(library: Library, { doc, tags }: Block): void {
   }
 }
 
-function typeOf({ aliases }: Library, written: string, line: number, lists = false): Type {
+function typeOf(aliases: Library['aliases'], written: string, line: number, lists = false): Type {
   const alias = aliases.find(({ name }) => name === written);
   if (alias) return { ...alias.type, name: alias.name, text: alias.text };
-  const plain = new Map([
-    ['string', 'string'],
-    ['integer', 'number'],
-    ['string[]', lists ? 'string[]' : ''],
-  ]).get(written);
-  const name = written.match(/'[^']*'/g)?.join(' | ') ?? plain;
+  const plain: Record<string, string> = { string: 'string', integer: 'number', 'string[]': lists ? 'string[]' : '' };
+  const name = written.match(/'[^']*'/g)?.join(' | ') ?? plain[written];
   if (name) return { name, plain: name, text: '' };
   const wanted = "string, integer, literals such as 'a'|'b', or the name of an @alias above";
   return refuse(line, `${written} can't be the type of this; wanted ${wanted}.`);
@@ -230,7 +219,7 @@ function readSignature(library: Library, { line, doc, tags }: Block, fn: string,
   const [first] = params;
   const type = library.classes.find(({ name }) => name === first?.type);
   const keys = first && type && { type, text: first.text };
-  const args = params.slice(keys ? 1 : 0).map((arg) => ({ ...arg, type: typeOf(library, arg.type, arg.line) }));
+  const args = params.slice(keys ? 1 : 0).map((arg) => ({ ...arg, type: typeOf(library.aliases, arg.type, arg.line) }));
   const rest = args.at(-1)?.name === '...' ? args.pop() : undefined;
   for (const [at, { line, name, optional }] of args.entries()) {
     if (!optional && args[at - 1]?.optional) refuse(line, `${name} follows one with a ?; put what is required first.`);
@@ -238,7 +227,7 @@ function readSignature(library: Library, { line, doc, tags }: Block, fn: string,
   const only = returns.length === 1;
   const replies = returns.map((part) => {
     if (!only && part.name === '') refuse(part.line, 'one of several @return has no name; wanted `@return type name`.');
-    return { ...part, type: typeOf(library, part.type, part.line, only) };
+    return { ...part, type: typeOf(library.aliases, part.type, part.line, only) };
   });
   return { doc, keys, args, rest, replies };
 }

@@ -55,17 +55,15 @@ function codesIn(code: string, line: number): string[] {
 }
 
 /** The codes that a function raises or anything that it names, directly or through others. */
-export function codesReached(statements: Statement[], names: Iterable<string>): string[] {
-  const reached = new Set<Statement>();
-  const follow = (uses: Iterable<string>) => {
-    for (const name of uses) {
-      for (const statement of statements) {
-        if (reached.has(statement) || !statement.declares.includes(name)) continue;
-        reached.add(statement);
-        follow(statement.uses);
-      }
+export function codesReached(statements: Statement[], uses: Set<string>): string[] {
+  // What is added on the way is followed too.
+  const names = new Set(uses);
+  const codes = new Set<string>();
+  for (const name of names) {
+    for (const reached of statements.filter(({ declares }) => declares.includes(name))) {
+      for (const code of reached.codes) codes.add(code);
+      for (const used of reached.uses) names.add(used);
     }
-  };
-  follow(names);
-  return [...new Set([...reached].flatMap(({ codes }) => codes))].sort();
+  }
+  return [...codes].sort();
 }

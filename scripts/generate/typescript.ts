@@ -9,8 +9,8 @@ export function writeTypeScript(library: Library): string {
 // An argument that is left out is sent as the empty string where a later one is given.
 ${[
   head(library),
-  ...constants.flatMap(({ name, value, text }) => documented(text, [`export const ${name} = ${literal(value)};`])),
-  ...aliases.flatMap(({ name, type, text }) => documented(text, [`export type ${name} = ${type.plain};`])),
+  ...constants.flatMap(({ name, value, text }) => declared(text, `const ${name} = ${literal(value)};`)),
+  ...aliases.flatMap(({ name, type, text }) => declared(text, `type ${name} = ${type.plain};`)),
   ...classes.flatMap(writeClass),
   ...functions.flatMap(writeFunction),
 ].join('\n')}
@@ -18,6 +18,10 @@ ${RUNTIME}
 /** The whole library, byte for byte, as FUNCTION LOAD takes it. */
 export const LIBRARY_SOURCE: string = \`${source.replace(/[\\`]|\$\{/g, '\\$&')}\`;
 `;
+}
+
+function declared(text: string, declaration: string): string[] {
+  return ['', ...docComment([text]), `export ${declaration}`];
 }
 
 function head({ name, version, functions, errorCodes }: Library): string {
@@ -28,10 +32,7 @@ export const LIBRARY_NAME = ${literal(name)};
 /** The version of the library, major.minor.patch. */
 export const LIBRARY_VERSION = ${literal(version)};
 
-/**
- * The functions, their flags, the keys that they may touch, and the parts of their replies. A reply of one part is
- * no array.
- */
+/** The functions, their flags, the keys that they may touch, and the parts of a reply. One part is no array. */
 export const FUNCTIONS = [
 ${functions.flatMap(writeEntry).join('\n')}
 ] as const;
@@ -58,11 +59,11 @@ function writeEntry({ name, flags, keys, replies }: LibraryFunction): string[] {
 
 function writeClass({ name, parent, fields, text }: KeyClass): string[] {
   const own = fields.slice(parent?.fields.length ?? 0);
-  return documented(text, [
-    `export interface ${name}${parent ? ` extends ${parent.name}` : ''} {`,
-    ...own.flatMap((field) => [...(field.text ? docComment([field.text], '  ') : []), `  ${member(field)};`]),
+  return [
+    ...declared(text, `interface ${name}${parent ? ` extends ${parent.name}` : ''} {`),
+    ...own.flatMap((field) => [...docComment([field.text], '  '), `  ${member(field)};`]),
     '}',
-  ]);
+  ];
 }
 
 function writeFunction(fn: LibraryFunction): string[] {
@@ -85,57 +86,42 @@ function writeFunction(fn: LibraryFunction): string[] {
 }
 
 function docTags({ keys, args, rest, replies, errorCodes }: LibraryFunction): string[] {
-  // What an argument is, and then what its type is: units stand there.
+  // What a value is, and then what its type is: units stand there.
   const explained = ({ text, type }: Value) => [text, type.text].filter(Boolean).join(' ');
-  const parts = replies.filter(explained);
-  const returned = parts.map((part) => `${replies.length > 1 ? `\`${part.name}\`: ` : ''}${explained(part)}`);
-  const codes = errorCodes
-    .map((code) => `\`${code}\`, `)
-    .join('')
-    .replace(/, $/, '');
+  const named = (part: Value) => (replies.length > 1 ? `\`${part.name}\`: ${explained(part)}` : explained(part));
+  const codes = errorCodes.map((code) => `\`${code}\``).join(', ');
+  const thrown = `The server's error, whose first word is ${codes} or a code of Redis; a TypeError where the reply is none that this function gives.`;
   return [
     ...(keys ? docTag('@param keys', keys.text || keys.type.text) : []),
     ...args.flatMap((argument) => docTag(`@param args.${argument.name}`, explained(argument))),
     ...(rest ? docTag('@param args.rest', explained(rest)) : []),
-    ...(returned.length > 1
-      ? ['@returns', ...returned.flatMap((part) => docTag('-', part))]
-      : docTag('@returns', returned.join(''))),
-    ...docTag(
-      '@throws',
-      `The server's error, whose first word is ${codes} or a code of Redis; a TypeError where the reply is none that this function gives.`,
-    ),
+    ...docTag('@returns', replies.filter(explained).map(named).join(' ')),
+    ...docTag('@throws', thrown),
   ];
 }
 
 function writeCall({ name, flags, keys, args, rest }: LibraryFunction): string[] {
   const fields = keys?.type.fields ?? [];
   const optional = fields.findIndex((field) => field.optional);
-  const [always, others] = optional < 0 ? [fields, []] : [fields.slice(0, optional), fields.slice(optional)];
+  const always = fields.slice(0, optional < 0 ? undefined : optional).map((field) => `keys.${field.name}`);
   const required = args.filter((argument) => !argument.optional).map(sent);
+  const lines = bracketed('const sent: string[] = [', always, '];', '  ');
+  for (const field of fields.slice(always.length)) {
+    lines.push(`  ${field.optional ? `if (keys.${field.name} !== undefined) ` : ''}sent.push(keys.${field.name});`);
+  }
+  lines.push('  const numkeys = sent.length;');
+  if (required.length > 0) lines.push(...bracketed('sent.push(', required, ');', '  '));
+  for (const [at, argument] of args.entries()) {
+    if (argument.optional) lines.push(...pushOptional(argument, args.slice(at + 1), rest));
+  }
+  if (rest) lines.push('  if (args.rest !== undefined) sent.push(...args.rest);');
   const command = flags.includes('no-writes') ? 'fcall_ro' : 'fcall';
-  return [
-    ...bracketed(
-      'const sent: string[] = [',
-      always.map((field) => `keys.${field.name}`),
-      '];',
-      '  ',
-    ),
-    ...others.map(
-      (key) => `  ${key.optional ? `if (keys.${key.name} !== undefined) ` : ''}sent.push(keys.${key.name});`,
-    ),
-    '  const numkeys = sent.length;',
-    ...(required.length > 0 ? bracketed('sent.push(', required, ');', '  ') : []),
-    ...args.slice(required.length).flatMap((_, at, all) => pushOptional(all.slice(at), rest)),
-    ...(rest ? ['  if (args.rest !== undefined) sent.push(...args.rest);'] : []),
-    `  const reply = await client.${command}(${literal(name)}, numkeys, ...sent);`,
-  ];
+  return [...lines, `  const reply = await client.${command}(${literal(name)}, numkeys, ...sent);`];
 }
 
-/** Sends the first of these. Left out, it is the empty string where another one follows it. */
-function pushOptional(args: Value[], rest: Value | undefined): string[] {
-  const [argument] = args;
-  if (!argument) return [];
-  const given = args.map(({ name }) => `args.${name} !== undefined`);
+/** Left out, an argument is the empty string where a later one is given. */
+function pushOptional(argument: Value, later: Value[], rest: Value | undefined): string[] {
+  const given = [argument, ...later].map(({ name }) => `args.${name} !== undefined`);
   if (rest) given.push('args.rest?.length');
   const missing = argument.type.plain === 'number' ? ` === undefined ? '' : ${sent(argument)}` : " ?? ''";
   const value = given.length === 1 ? sent(argument) : `args.${argument.name}${missing}`;
@@ -149,16 +135,14 @@ function sent({ name, type }: Value): string {
 /** Checks the reply: another library may stand on the server under the same names. */
 function writeReply({ name, replies }: LibraryFunction): string[] {
   const [only] = replies;
-  const value = (reply: Value) => (reply.optional ? `isNil(${reply.name}) ? null : ${reply.name}` : reply.name);
+  const value = (part: Value, as: string) => (part.optional ? `isNil(${as}) ? null : ${as}` : as);
   if (replies.length === 1 && only) {
-    const reply = { ...only, name: 'reply' };
-    return [...checkPart(name, reply, 'its reply'), `  return ${value(reply)};`];
+    return [...checkPart(name, { ...only, name: 'reply' }, 'its reply'), `  return ${value(only, 'reply')};`];
   }
-  const parts = replies.map((reply) => reply.name).join(', ');
-  const members = replies.map((reply) => (reply.optional ? `${reply.name}: ${value(reply)}` : reply.name));
+  const members = replies.map((part) => (part.optional ? `${part.name}: ${value(part, part.name)}` : part.name));
   return [
-    `  const [${parts}] = partsOf(${literal(name)}, reply, ${replies.length});`,
-    ...replies.flatMap((reply) => checkPart(name, reply, reply.name)),
+    `  const [${replies.map((part) => part.name).join(', ')}] = partsOf(${literal(name)}, reply, ${replies.length});`,
+    ...replies.flatMap((part) => checkPart(name, part, part.name)),
     ...bracketed('return {', members, '};', '  ', ' '),
   ];
 }
@@ -196,8 +180,7 @@ function unexpected(name: string, wanted: string): TypeError {
 
 function replyType(replies: Value[]): string {
   const type = (reply: Value) => `${reply.type.name}${reply.optional ? ' | null' : ''}`;
-  const [only] = replies;
-  if (replies.length === 1 && only) return type(only);
+  if (replies.length === 1) return replies.map(type).join('');
   return `{ ${replies.map((reply) => `${reply.name}: ${type(reply)}`).join('; ')} }`;
 }
 
@@ -209,10 +192,6 @@ function objectType(members: string[]): string {
 
 function member({ name, optional, type }: Value): string {
   return optional ? `${name}?: ${type.name} | undefined` : `${name}: ${type.name}`;
-}
-
-function documented(text: string, lines: string[]): string[] {
-  return ['', ...(text ? docComment([text]) : []), ...lines];
 }
 
 /** On one line where it fits, else the body on one of its own. */

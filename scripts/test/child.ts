@@ -1,45 +1,130 @@
-// Runs test files, one after the other: node --import tsx child.ts FILE … What happens goes to descriptor 3 as events, what
-// is for a person to stdout and stderr.
+// Runs the test files that its parent names, one after the other, and tells how they stand. It is also what a test file
+// gets for uvu: the same functions, but counted. uvu itself lets it pass when a hook throws, when a test throws something
+// that is not an Error, and when run() is never called.
 import { register } from 'node:module';
 import { pathToFileURL } from 'node:url';
+import { inspect } from 'node:util';
+import type { Callback, Context, Test } from 'uvu';
 
-type Run = () => Promise<[errors: string | true, passed: number, skipped: number, total: number]>;
+/** How a test file stands, told at every step. */
+export interface Standing {
+  registered: number;
+  passed: number;
+  /** `in the test "x"` */
+  place: string;
+  /** What is wrong besides the failures that uvu shows, a sentence each. */
+  problems: string[];
+  /** Its last suite has ended, and nothing of it keeps the process alive. */
+  isDone: boolean;
+}
 
 declare global {
   var UVU_DEFER: number | undefined;
-  var UVU_QUEUE: [name: string | null, ...suites: Run[]][] | undefined;
+  var UVU_QUEUE:
+    | [name: string | null, ...suites: (() => Promise<[errors: string | true, ...unknown[]]>)[]][]
+    | undefined;
 }
 
-const WATCHED = new URL('watched-uvu.ts', import.meta.url).href;
+const LAST = 'after the last test';
+const LINGER_MS = 10_000;
 
-// Whoever imports uvu gets the watched one, but for the watched one itself.
-const resolver = `export function resolve(specifier, context, next) {
-  const isWatched = context.parentURL?.startsWith(${JSON.stringify(WATCHED)});
-  return next(specifier === 'uvu' && !isWatched ? ${JSON.stringify(WATCHED)} : specifier, context);
-}`;
-register(`data:text/javascript,${encodeURIComponent(resolver)}`);
+const SELF = JSON.stringify(import.meta.url);
+const hooks = `export const resolve = (specifier, context, next) =>
+  specifier === 'uvu' && !context.parentURL?.startsWith(${SELF})
+    ? { url: ${SELF}, format: 'module', shortCircuit: true }
+    : next(specifier, context);`;
+register(`data:text/javascript,${encodeURIComponent(hooks)}`);
 
 // uvu then leaves it to this file to run the suites.
 globalThis.UVU_DEFER = 1;
-globalThis.UVU_QUEUE = [[null]];
-const { forget, neverRun, tell } = await import('./watched-uvu.ts');
+const uvu = await import('uvu');
 
-for (const file of process.argv.slice(2)) {
-  forget();
+const standing: Standing = { registered: 0, passed: 0, place: '', problems: [], isDone: true };
+/** The titles of the tests that have not begun. */
+const waiting: string[] = [];
+let linger: NodeJS.Timeout | undefined;
+
+function tell(place: string): void {
+  standing.place = place;
+  process.send?.(standing);
+}
+
+process.on('disconnect', () => process.exit());
+process.on('message', async (file: string) => {
+  // There are no more.
+  if (file === '') process.exit();
+  Object.assign(standing, { registered: 0, passed: 0, problems: [], isDone: false });
   globalThis.UVU_QUEUE = [[null]];
-  tell({ kind: 'file' });
+  // From here on only what the file does keeps the process alive.
+  process.channel?.unref();
+  tell('while the file was loaded');
   await import(pathToFileURL(file).href);
-  tell({ kind: 'loaded' });
-  const [, ...runs] = globalThis.UVU_QUEUE[0] ?? [null];
-  for (const run of runs) {
-    try {
-      const [errors, passed, skipped, total] = await run();
-      if (errors !== true) process.stdout.write(`\n${errors}\n`);
-      tell({ kind: 'suite', passed, skipped, total });
-    } catch {
-      // A hook after the tests threw, which was told.
-    }
+  const [, ...suites] = globalThis.UVU_QUEUE[0] ?? [null];
+  for (const run of suites) {
+    const [errors] = await run();
+    if (errors !== true) process.stdout.write(`\n${errors}\n`);
   }
-  for (const text of neverRun()) tell({ kind: 'problem', text });
-  tell({ kind: 'done' });
+  tell(LAST);
+  linger = setTimeout(() => {
+    // Of the pipes, two are stdout and stderr.
+    const open = process.getActiveResourcesInfo().filter((kind) => kind !== 'PipeWrap');
+    done(`After the last test something keeps the process alive: ${[...new Set(open)].join(', ')}.`);
+  }, LINGER_MS).unref();
+});
+
+// Nothing is left that could still happen.
+process.on('beforeExit', () => {
+  if (standing.isDone) return;
+  if (standing.place !== LAST) done(`Something is awaited that nobody will ever do, ${standing.place}.`);
+  else if (waiting.length > 0)
+    done(`Never run: "${waiting.join('", "')}". Look for skip, only, a hook that throws, or a missing run().`);
+  else done(standing.registered === 0 ? 'No test is registered.' : undefined);
+});
+
+function done(problem?: string): void {
+  clearTimeout(linger);
+  if (problem) standing.problems.push(problem);
+  standing.isDone = true;
+  process.channel?.ref();
+  tell(standing.place);
+}
+
+function counted<T>(original: Test<T>): Test<T> {
+  const register = (add: (title: string, body: Callback<T>) => void) => (title: string, body: Callback<T>) => {
+    standing.registered++;
+    waiting.push(title);
+    add(title, async (context) => {
+      waiting.splice(waiting.indexOf(title), 1);
+      tell(`in the test "${title}"`);
+      await careful(() => body(context));
+      standing.passed++;
+      tell(`after the test "${title}"`);
+    });
+  };
+  const hook = (add: (body: Callback<T>) => void, name: string) => (body: Callback<T>) =>
+    add((context) => careful(() => body(context), name));
+  return Object.assign(register(original), {
+    only: register(original.only),
+    skip: register(original.skip),
+    before: Object.assign(hook(original.before, 'before'), { each: hook(original.before.each, 'before.each') }),
+    after: Object.assign(hook(original.after, 'after'), { each: hook(original.after.each, 'after.each') }),
+    run: original.run,
+  });
+}
+
+/** Runs a test or a hook. uvu drops the rest of a suite when it meets anything but an Error. */
+async function careful(run: () => unknown, hook?: string): Promise<void> {
+  try {
+    await run();
+  } catch (thrown) {
+    const error = thrown instanceof Error ? thrown : new Error(`${inspect(thrown)} was thrown, which is not an Error`);
+    if (hook) standing.problems.push(`A hook ${hook} threw: ${error.message}.`);
+    throw error;
+  }
+}
+
+export const test = counted(uvu.test);
+
+export function suite<T = Context>(name = '', context?: T): Test<T> {
+  return counted(uvu.suite<T>(name, context));
 }

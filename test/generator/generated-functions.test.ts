@@ -9,13 +9,12 @@ import {
   convUpdate,
   convVersion,
   type FunctionClient,
-  LIBRARY_VERSION,
 } from '../../src/conversation.gen.ts';
 import { CHANNEL, JOB, json, SOURCE, WATCH } from '../support/library.ts';
 import { withRedis } from '../support/redis.ts';
 
-// store/declared-keys.test.ts has every function with all its keys, store/unexpected-replies.test.ts the checks of the
-// replies, and deploy/version.test.ts compares names, flags and source with what a server lists.
+// store/declared-keys.test.ts has every function with all its keys, store/store-wire.test.ts and
+// store/unexpected-replies.test.ts have the replies, and deploy/version.test.ts compares names, flags and source with what a server lists.
 
 const test = suite('generated functions');
 const server = withRedis(test);
@@ -28,16 +27,13 @@ async function spied() {
   await redis.flushall();
   await redis.function('LOAD', 'REPLACE', SOURCE);
   const sent: unknown[][] = [];
-  const client: FunctionClient = {
-    fcall(...call) {
-      sent.push(['fcall', ...call]);
-      return redis.fcall(...call);
-    },
-    fcall_ro(...call) {
-      sent.push(['fcall_ro', ...call]);
-      return redis.fcall_ro(...call);
-    },
+  const spy = (command: keyof FunctionClient): FunctionClient['fcall'] => {
+    return (...call) => {
+      sent.push([command, ...call]);
+      return redis[command](...call);
+    };
   };
+  const client = { fcall: spy('fcall'), fcall_ro: spy('fcall_ro') };
   return { client, sent };
 }
 
@@ -77,20 +73,6 @@ test('arguments left out at the end are not sent, those before another one are s
   );
 });
 
-for (const protocol of [2, 3] as const) {
-  test(`a reply comes back under the names of its parts, nil as null (RESP${protocol})`, async () => {
-    const redis = await server.connect({ protocol });
-    await redis.flushall();
-    await redis.function('LOAD', 'REPLACE', SOURCE);
-    assert.is(await convVersion(redis), LIBRARY_VERSION);
-    assert.is(await convGet(redis, keys), null);
-    assert.equal(await convUpdate(redis, keys, { patch: '{}' }), { outcome: 'gone', state: null });
-    assert.equal(await convClaim(redis, keys, { state }), { outcome: 'claimed', state });
-    assert.is(await convGet(redis, keys), state);
-    assert.equal(await convDue(redis, { watch: WATCH }, { leaseMs: 1 }), []);
-  });
-}
-
 test.run();
 
 /** The compiler reads this, and nobody calls it. */
@@ -101,8 +83,6 @@ export const refused = (client: FunctionClient) => [
   convClaim(client, { conversation: CHANNEL }, { state }),
   // @ts-expect-error The state is missing.
   convSet(client, keys, {}),
-  // @ts-expect-error A time is a number.
-  convSet(client, keys, { state, ttlMs: '1' }),
   // @ts-expect-error There is no argument of this name.
   convSet(client, keys, { state, ttl: 1 }),
   // @ts-expect-error This outcome is another function's.

@@ -21,7 +21,9 @@ const EXCEPT = join('deploy', 'version.test.ts');
 
 declare global {
   var UVU_DEFER: number | undefined;
-  var UVU_QUEUE: [name: string | null, ...suites: Suite[]][] | undefined;
+  var UVU_QUEUE:
+    | [name: string | null, ...suites: (() => Promise<[errors: string | true, ...unknown[]]>)[]][]
+    | undefined;
   var UVU_INDEX: number | undefined;
 }
 
@@ -36,7 +38,7 @@ export async function fastSuite(): Promise<FastSuite> {
     if (!readFileSync(file, 'utf8').includes('withLibrary(')) continue;
     globalThis.UVU_QUEUE = [[name]];
     await import(pathToFileURL(file).href);
-    for (const run of globalThis.UVU_QUEUE[0]?.slice(1) ?? []) suites.push({ name, run: run as Suite });
+    for (const run of globalThis.UVU_QUEUE[0]?.slice(1) ?? []) suites.push({ name, run: run as unknown as Suite });
   }
   const rank = (first: readonly string[], name: string) => {
     if (name === SLOWEST) return Number.POSITIVE_INFINITY;

@@ -1,0 +1,161 @@
+// The store, and designs of one's own that people write in its place.
+import type { Redis } from 'ioredis';
+import { ConversationStore } from '../../src/index.ts';
+import {
+  type BenchState,
+  type Calls,
+  callsOf,
+  connect,
+  type Design,
+  type Entry,
+  OPERATIONS,
+  type Operation,
+  QUESTION,
+  type Told,
+  TTL_MS,
+} from './conversations.ts';
+
+export const storeDesign: Design = {
+  name: 'store',
+  what: 'this package, one connection for all callers; its messages wait in the inbox',
+  async open(url) {
+    const client = await connect(url);
+    const store = new ConversationStore<{ title: string; thread: string }>(client);
+    return {
+      claim: async ({ state }) => (await store.claim(state)).outcome === 'claimed',
+      set: async ({ state }) => {
+        await store.set(state);
+        return true;
+      },
+      lookup: async ({ state }) => (await store.getByJobId(state.jobId))?.jobId ?? null,
+      pending: async ({ state }) => (await store.setPendingQuestion(state, QUESTION)) !== null,
+      answer: async ({ state, answerId }) =>
+        (await store.answerQuestion(state, QUESTION, answerId === undefined ? {} : { answerId })).outcome ===
+        'accepted',
+      remove: async ({ state }) => (await store.remove(state)).outcome === 'removed',
+      async receive({ state }, message, read) {
+        const { outcome } = await store.claim(state, { queue: { message } });
+        if (outcome !== 'claimed') return;
+        read(message);
+        let lastSeen = '0';
+        do {
+          for await (const {
+            id,
+            fields: { message = '' },
+          } of store.inbox(state, { after: lastSeen })) {
+            read(message);
+            lastSeen = id;
+          }
+        } while ((await store.remove(state, { lastSeen })).outcome === 'waiting');
+      },
+      close: () => client.disconnect(),
+    };
+  },
+};
+
+type Command = (string | number)[];
+const put = (key: string, value: string): Command => ['set', key, value, 'PX', TTL_MS];
+
+/**
+ * The rules of a design that reads the conversation, decides and writes: what the caller gets, and the commands to send. `careful`
+ * ones look at which job holds the channel, and renew both deadlines.
+ */
+export function decide(operation: Operation, entry: Entry, found: BenchState | null, careful: boolean) {
+  const { conversation, job, state: own } = entry;
+  const holds = found !== null && (!careful || found.jobId === own.jobId);
+  const answer = (told: Told, ...writes: Command[]) => ({ told, writes });
+  const write = (state: BenchState, ...more: Command[]) =>
+    answer(true, put(conversation, JSON.stringify(state)), put(job, conversation), ...more);
+  if (operation === 'claim') return found ? answer(false) : write(own);
+  if (operation === 'set') return found && !holds ? write(own, ['del', `job-index:${found.jobId}`]) : write(own);
+  if (operation === 'remove' && careful && !holds) return answer(false, ['del', job]);
+  if (!holds) return answer(operation === 'lookup' ? null : false);
+  if (operation === 'remove') return answer(true, ['del', conversation, job]);
+  const renew = careful ? [conversation, job].map((key): Command => ['pexpire', key, TTL_MS]) : [];
+  if (operation === 'lookup') return answer(found.jobId, ...renew);
+  if (operation === 'answer' && found.pendingQuestionId !== QUESTION) return answer(false);
+  const changed = { ...found, pendingQuestionId: operation === 'answer' ? null : QUESTION };
+  return careful ? write(changed) : answer(true, put(conversation, JSON.stringify(changed)));
+}
+
+const parsed = (text: unknown): BenchState | null => (typeof text === 'string' ? JSON.parse(text) : null);
+
+/** A design whose callers share one connection. */
+function sharing(name: string, what: string, calls: (client: Redis) => Calls): Design {
+  const open = async (url: string) => {
+    const client = await connect(url);
+    return { ...calls(client), close: () => client.disconnect() };
+  };
+  return { name, what, open };
+}
+
+const plainDesign = sharing('plain', 'GET and SET, one after the other', (client) =>
+  callsOf(async (operation, entry) => {
+    const key = operation === 'lookup' ? await client.get(entry.job) : entry.conversation;
+    const text = operation === 'set' || key === null ? null : await client.get(key);
+    const { told, writes } = decide(operation, entry, parsed(text), false);
+    for (const [name, ...args] of writes) await client.call(String(name), ...args);
+    return told;
+  }),
+);
+
+export const watchDesign: Design = {
+  name: 'WATCH',
+  what: 'WATCH with GET in one go, then MULTI … EXEC, again until nobody came in between; a connection for each caller',
+  async open(url, callers) {
+    const clients = await Promise.all(Array.from({ length: callers }, () => connect(url)));
+    const calls = callsOf(async (operation, entry, caller) => {
+      const client = clients[caller] as Redis;
+      // Who looks up knows the job alone.
+      if (operation === 'lookup' && (await client.get(entry.job)) === null) return null;
+      for (;;) {
+        const replies = await client.pipeline().watch(entry.conversation).get(entry.conversation).exec();
+        const { told, writes } = decide(operation, entry, parsed(replies?.[1]?.[1]), true);
+        if (writes.length === 0) await client.unwatch();
+        if (writes.length === 0 || (await client.multi(writes).exec()) !== null) return told;
+      }
+    });
+    return { ...calls, close: () => clients.forEach((client) => void client.disconnect()) };
+  },
+};
+
+/** KEYS: the conversation, but to look up, and the index. ARGV: the state or the question, and the time to live. */
+const SET = `redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+redis.call('SET', KEYS[2], KEYS[1], 'PX', ARGV[2])
+return 1`;
+const change = (unfit: string, question: string) => `local text = redis.call('GET', KEYS[1])
+local state = text and cjson.decode(text)
+if ${unfit} then return 0 end
+state.pendingQuestionId = ${question}
+redis.call('SET', KEYS[1], cjson.encode(state), 'PX', ARGV[2])
+redis.call('PEXPIRE', KEYS[2], ARGV[2])
+return 1`;
+const SCRIPTS: Record<Operation, string> = {
+  claim: `if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end\n${SET}`,
+  set: SET,
+  lookup: `local key = redis.call('GET', KEYS[1])
+if not key then return nil end
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+redis.call('PEXPIRE', key, ARGV[2])
+return redis.call('GET', key)`,
+  pending: change('not state', 'ARGV[1]'),
+  answer: change('not state or state.pendingQuestionId ~= ARGV[1]', 'cjson.null'),
+  remove: `return redis.call('DEL', KEYS[1], KEYS[2]) > 0 and 1 or 0`,
+};
+
+const scriptDesign = sharing(
+  'EVAL',
+  'a script of at most ten lines for each operation, sent as EVALSHA: atomic, but without a look at which job holds the channel',
+  (client) => {
+    const commands = client as unknown as Record<string, (...args: (string | number)[]) => Promise<unknown>>;
+    for (const name of OPERATIONS) client.defineCommand(`bench_${name}`, { lua: SCRIPTS[name] });
+    return callsOf(async (operation, { conversation, job, state }) => {
+      const keys = operation === 'lookup' ? [job] : [conversation, job];
+      const value = operation === 'claim' || operation === 'set' ? JSON.stringify(state) : QUESTION;
+      const reply = await commands[`bench_${operation}`]?.(keys.length, ...keys, value, TTL_MS);
+      return typeof reply === 'string' ? JSON.parse(reply).jobId : reply === 1;
+    });
+  },
+);
+
+export const OWN_DESIGNS = [scriptDesign, plainDesign, watchDesign];
