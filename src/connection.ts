@@ -41,8 +41,8 @@ export interface Connection {
   get(keys: ReferenceKeys, from: 'master' | 'replica'): Promise<string | null>;
   /** Sends a command that reads one key, to its master. */
   read(command: string, ...args: string[]): Promise<unknown>;
-  /** Every key of a type that matches a pattern, in batches, each key once. */
-  scan(pattern: string, type: 'string' | 'stream'): AsyncGenerator<string[]>;
+  /** Every key that matches a pattern, in batches, each key once. */
+  scan(pattern: string): AsyncGenerator<string[]>;
   isCluster: boolean;
   /** What the client puts before every key of a command, but not into a pattern. */
   keyPrefix: string;
@@ -106,7 +106,7 @@ export function connect(client: Redis | Cluster, load: 'auto' | 'never', logger:
       return callAndWait(client, checkDurability(durability), (waiting) => call(withLibrary(waiting), whole, args));
     },
     get: (keys, from) => (isCluster(client) ? readState(client, functions, keys, from) : convGet(functions, keys)),
-    scan: (pattern, type) => scanKeys(client, pattern, type),
+    scan: (pattern) => scanKeys(client, pattern),
     isCluster: isCluster(client),
     keyPrefix: client.options.keyPrefix ?? '',
     ready,
