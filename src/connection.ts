@@ -42,8 +42,8 @@ export interface Connection {
   get(keys: ReferenceKeys, from: 'master' | 'replica'): Promise<string | null>;
   /** Sends a command that reads one key, to its master. */
   read(command: string, ...args: string[]): Promise<unknown>;
-  /** Every key of a type that matches a pattern, in batches, each key once. */
-  scan(pattern: string, type: 'string' | 'stream'): AsyncGenerator<string[]>;
+  /** Every key that matches a pattern, in batches, each key once. */
+  scan(pattern: string): AsyncGenerator<string[]>;
   isCluster: boolean;
   /** What the client puts before every key of a command, but not into a pattern. */
   keyPrefix: string;
@@ -107,9 +107,9 @@ export function connect(client: Redis | Cluster, load: 'auto' | 'never', log: Lo
       return callAndWait(client, checkDurability(durability), (waiting) => call(withLibrary(waiting), whole, args));
     },
     get: (keys, from) => (isCluster(client) ? readState(client, functions, keys, from) : convGet(functions, keys)),
-    async *scan(pattern, type) {
+    async *scan(pattern) {
       try {
-        yield* scanKeys(client, pattern, type);
+        yield* scanKeys(client, pattern);
       } catch (error) {
         throw fromClient(error);
       }

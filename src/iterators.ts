@@ -173,5 +173,5 @@ export async function* conversationKeys(
 ): AsyncGenerator<string[], undefined> {
   const pattern = conversationPattern({ ...space, prefix: keyPrefix + space.prefix }, platform);
   await ready();
-  for await (const keys of scan(pattern, 'string')) yield keys.map((key) => key.slice(keyPrefix.length));
+  for await (const keys of scan(pattern)) yield keys.map((key) => key.slice(keyPrefix.length));
 }

@@ -1,14 +1,76 @@
+import { readFileSync } from 'node:fs';
+import type { ConnectionOptions } from 'node:tls';
+import type { RedisOptions } from 'ioredis';
 import { Failure, USAGE_ERROR } from './failure.ts';
+import type { Values } from './values.ts';
 
-/** Where a server is and who asks. Only `name` is fit to be shown. */
-export interface Address {
-  /** `host:port` */
+/** How long a server may take to let us in, and then to answer each command. */
+export const LIMIT_MS = 5_000;
+/** How long each Sentinel may take, so that one that is dead is not all that there is time for. */
+const SENTINEL_MS = 2_000;
+const SENTINEL_PORT = 26_379;
+
+/** Where a server is and how it is reached. */
+export interface Target {
+  /** What it is called in messages, without its password: `host:port`. */
   name: string;
-  host: string;
-  port: number;
   tls: boolean;
-  username: string | undefined;
-  password: string | undefined;
+  /** How long it may take to be connected. */
+  limitMs: number;
+  /** Replies come as they do by default. */
+  options: Omit<RedisOptions, 'replyMapping'>;
+}
+
+/** One attempt without retries, and no command but those that the deployer's rights allow: no INFO, CLIENT or SELECT. */
+const ONE_ATTEMPT = {
+  protocol: 2,
+  lazyConnect: true,
+  enableReadyCheck: false,
+  disableClientInfo: true,
+  retryStrategy: () => null,
+  maxRetriesPerRequest: 0,
+  commandTimeout: LIMIT_MS,
+  disconnectTimeout: 1,
+} satisfies Target['options'];
+
+/** The server that the options or the environment name. @throws Failure */
+export function targetOf(values: Values, env: NodeJS.ProcessEnv = process.env): Target {
+  const { url, sentinel, name } = values;
+  const files = certificates(values);
+  if (sentinel === undefined && name === undefined) {
+    const { name: place, ...options } = readAddress(url, env);
+    const tls = options.tls;
+    if (files && !tls) throw new Failure('TLS needs an address that begins with rediss://', USAGE_ERROR);
+    const { tls: _, ...rest } = options;
+    return {
+      name: place,
+      tls,
+      limitMs: LIMIT_MS,
+      options: { ...rest, ...(tls && { tls: files ?? {} }), ...ONE_ATTEMPT },
+    };
+  }
+  if (url !== undefined) throw new Failure('--url and --sentinel name two servers: give one.', USAGE_ERROR);
+  const hosts = readSentinels(sentinel, name);
+  const { REDIS_USERNAME, REDIS_PASSWORD, SENTINEL_USERNAME, SENTINEL_PASSWORD } = env;
+  return {
+    name: `${name} (by Sentinel)`,
+    tls: files !== undefined,
+    limitMs: hosts.length * SENTINEL_MS + LIMIT_MS,
+    options: {
+      sentinels: hosts,
+      name: name ?? '',
+      ...(REDIS_USERNAME && { username: REDIS_USERNAME }),
+      ...(REDIS_PASSWORD && { password: REDIS_PASSWORD }),
+      ...(SENTINEL_USERNAME && { sentinelUsername: SENTINEL_USERNAME }),
+      ...(SENTINEL_PASSWORD && { sentinelPassword: SENTINEL_PASSWORD }),
+      ...(files && { tls: files, sentinelTLS: files, enableTLSForSentinelMode: true }),
+      // One round over all of them.
+      sentinelRetryStrategy: () => null,
+      sentinelCommandTimeout: SENTINEL_MS,
+      connectTimeout: SENTINEL_MS,
+      ...ONE_ATTEMPT,
+    },
+  };
 }
 
 const FORM =
@@ -20,7 +82,7 @@ const FORM =
  * belongs to the whole server, and SELECT would be one more right to have.
  * @throws Failure that never shows what was given, because a password may be anywhere in it
  */
-export function readAddress(url: string | undefined, { REDIS_URL }: NodeJS.ProcessEnv = process.env): Address {
+export function readAddress(url: string | undefined, { REDIS_URL }: NodeJS.ProcessEnv) {
   const [name, text] = url === undefined ? ['REDIS_URL', REDIS_URL] : ['--url', url];
   if (!text) throw new Failure('No server is named. Give --url redis://host:port, or set REDIS_URL.', USAGE_ERROR);
   const unusable = new Failure(`${name} is not the address of a Redis server. ${FORM}`, USAGE_ERROR);
@@ -28,20 +90,53 @@ export function readAddress(url: string | undefined, { REDIS_URL }: NodeJS.Proce
   if (!parsed?.hostname || !/^rediss?:$/.test(parsed.protocol)) throw unusable;
   // A bare / ? or # in a password ends the host early, and the rest of the password follows.
   if (!/^\/?\d*$/.test(parsed.pathname) || parsed.search || parsed.hash || parsed.port === '0') throw unusable;
-  const host = parsed.hostname.replace(/^\[(.*)\]$/, '$1');
   const port = Number(parsed.port || 6379);
-  const named = parsed.username !== '' || parsed.password !== '';
+  const hasUser = parsed.username !== '' || parsed.password !== '';
   try {
     return {
       name: `${parsed.hostname}:${port}`,
-      host,
+      host: parsed.hostname.replace(/^\[(.*)\]$/, '$1'),
       port,
       tls: parsed.protocol === 'rediss:',
-      username: decodeURIComponent(parsed.username) || undefined,
+      ...(parsed.username && { username: decodeURIComponent(parsed.username) }),
       // A user without a password still has to be named to the server.
-      password: named ? decodeURIComponent(parsed.password) : undefined,
+      ...(hasUser && { password: decodeURIComponent(parsed.password) }),
     };
   } catch {
     throw unusable;
   }
+}
+
+/** The places of the Sentinels. @throws Failure */
+export function readSentinels(sentinel: string | undefined, name: string | undefined) {
+  if (!sentinel || !name) {
+    throw new Failure(
+      '--sentinel host:port,… and --name NAME, of the server that they know, go together.',
+      USAGE_ERROR,
+    );
+  }
+  return sentinel.split(',').map((place) => {
+    const url = `redis://${place.trim()}`;
+    const { hostname = '', port = '', href = '' } = URL.canParse(url) ? new URL(url) : {};
+    if (hostname === '' || href !== `redis://${hostname}${port && `:${port}`}`) {
+      throw new Failure('--sentinel must be host:port, with commas between several: a:26379,b:26379', USAGE_ERROR);
+    }
+    return { host: hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(port || SENTINEL_PORT) };
+  });
+}
+
+/** What `--tls-ca`, `--tls-cert` and `--tls-key` name, read. @throws Failure where a file cannot be read */
+function certificates({ tlsCa, tlsCert, tlsKey }: Values): ConnectionOptions | undefined {
+  if ((tlsCert === undefined) !== (tlsKey === undefined)) {
+    throw new Failure('--tls-cert and --tls-key go together.', USAGE_ERROR);
+  }
+  const files = Object.entries({ ca: tlsCa, cert: tlsCert, key: tlsKey }).flatMap(([name, file]) => {
+    try {
+      return file === undefined ? [] : [[name, readFileSync(file)]];
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      throw new Failure(`The file of --tls-${name} cannot be read: ${code}.`, USAGE_ERROR);
+    }
+  });
+  return files.length === 0 ? undefined : Object.fromEntries(files);
 }

@@ -1,50 +1,42 @@
+import { Help } from 'commander';
 import type { Redis } from 'ioredis';
 import { modeOf, onMasters } from '../cluster/masters.ts';
 import { isConversationError } from '../errors.ts';
 import { checkKeyspace } from '../keys/prefix.ts';
-import { type Command, STORE, type Values } from './command.ts';
-import { LIMIT_MS, type Server, type Store, withServer, withStore } from './connect.ts';
+import { LIMIT_MS } from './address.ts';
+import { type Server, type Store, withServer, withStore } from './connect.ts';
 import { type Finding, ok, warning, wrong } from './doctor/finding.ts';
-import { keyFindings } from './doctor/keys.ts';
 import { rightsFindings } from './doctor/rights.ts';
 import { permitted, serverFindings } from './doctor/server.ts';
-import { Failure, USAGE_ERROR } from './failure.ts';
+import { storedFindings } from './doctor/stored.ts';
+import { Failure, thingsWrong, USAGE_ERROR } from './failure.ts';
+import { shownJson, styled, terminalWidth } from './print.ts';
 import { progress } from './progress.ts';
 import { reasonOf } from './reason.ts';
-import { shownJson, styled, wrapped } from './text.ts';
+import type { Values } from './values.ts';
 
 const MARKS = { ok: styled('green', '✓'), warning: styled('yellow', '!'), wrong: styled('red', '✗') } as const;
 /** Where the text begins, behind the mark and what was checked. */
-const INDENT = 15;
+const INDENT = ' '.repeat(15);
 
-export const doctor: Command = {
-  summary: 'says what is wrong with the server, the rights of a user and the stored conversations, and what to do',
-  options: [...STORE, 'user', 'stream', 'json'],
-  examples: ['doctor --prefix staging:', 'doctor --user app --stream job:j1:in'],
-  notes: [
-    'Each line has a mark: ✓ as it should be, ! worth a look, ✗ wrong. It exits with 1 where something is wrong. It',
-    'changes nothing. Of a large store it looks at the first 100,000 conversations, indexes, inboxes and watched jobs. The',
-    'user needs the rights of oncall in docs/security.md; what it may not look at is said. Somebody on call names the user',
-    'of the apps with --user.',
-  ],
-  async run(values) {
-    let failures = 0;
-    const print = (findings: readonly Finding[], server: string) => {
-      failures += findings.filter(({ level }) => level === 'wrong').length;
-      for (const finding of findings) console.log(values.json ? shownJson({ server, ...finding }) : told(finding));
-    };
-    let wereAllAsked = true;
-    await withServer(values, async (server) => {
-      for (const { address, findings, wasAsked } of await lookAtServers(server, values)) {
-        if (!values.json) console.log(styled('bold', address));
-        print(findings, address);
-        wereAllAsked &&= wasAsked;
-      }
-    });
-    print(wereAllAsked ? await keysOf(values) : [UNSEEN], '');
-    if (failures > 0) throw new Failure(failures === 1 ? 'One thing is wrong.' : `${failures} things are wrong.`);
-  },
-};
+/** Prints what is wrong with the server, the rights and the stored keys. */
+export async function doctor(values: Values): Promise<void> {
+  let failures = 0;
+  const print = (findings: readonly Finding[], server: string) => {
+    failures += findings.filter(({ level }) => level === 'wrong').length;
+    for (const finding of findings) console.log(values.json ? shownJson({ server, ...finding }) : told(finding));
+  };
+  let wereAllAsked = true;
+  await withServer(values, async (server) => {
+    for (const { address, findings, wasAsked } of await lookAtServers(server, values)) {
+      if (!values.json) console.log(styled('bold', address));
+      print(findings, address);
+      wereAllAsked &&= wasAsked;
+    }
+  });
+  print(wereAllAsked ? await keysOf(values) : [UNSEEN], '');
+  if (failures > 0) throw thingsWrong(failures);
+}
 
 async function lookAtServers(server: Server, { prefix = '', sharded = false, user, stream }: Values) {
   const { client, name, tls } = server;
@@ -112,7 +104,7 @@ async function lookAtKeys(store: Store): Promise<Finding[]> {
     await store.connection.ready();
     return await permitted(
       'keys',
-      keyFindings(store, (count) => {
+      storedFindings(store, (count) => {
         looked = count;
       }),
     );
@@ -126,9 +118,12 @@ async function lookAtKeys(store: Store): Promise<Finding[]> {
 }
 
 function told({ check, level, found, advice, command }: Finding): string {
-  const lines = [wrapped(`${MARKS[level]} ${check.padEnd(11)}  ${found}`, INDENT)];
-  if (advice !== undefined) lines.push(styled('dim', wrapped(' '.repeat(INDENT) + advice, INDENT)));
+  // In a pipe each text is one line.
+  const width = Math.min(terminalWidth(), Number.MAX_SAFE_INTEGER) - INDENT.length;
+  const inLines = (text: string) => new Help().boxWrap(text, width).replaceAll('\n', `\n${INDENT}`);
+  const lines = [`${MARKS[level]} ${check.padEnd(11)}  ${inLines(found)}`];
+  if (advice !== undefined) lines.push(INDENT + styled('dim', inLines(advice)));
   // Broken into lines it could not be copied.
-  if (command !== undefined) lines.push(' '.repeat(INDENT) + command);
+  if (command !== undefined) lines.push(INDENT + command);
   return lines.join('\n');
 }

@@ -1,97 +1,107 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Command, STORE, type Values } from './command.ts';
 import { type Store, withStore } from './connect.ts';
 import { Failure, USAGE_ERROR } from './failure.ts';
 import { type Conversation, lookAtAll } from './look.ts';
+import { counted, shown, shownJson, span, styled, terminalWidth } from './print.ts';
 import { progress } from './progress.ts';
 import { onScreen } from './screen.ts';
-import { type Column, shown, shownJson, span, styled, tableOf } from './text.ts';
+import { type Column, tableOf } from './table.ts';
+import type { Values } from './values.ts';
 
 /** How many lines of a table are held until their widths are known. Longer lists get a head for each such part. */
 const PART = 1_000;
 const WATCH_MS = 2_000;
 
-const COLUMNS: readonly Column[] = [
-  { head: 'PLATFORM' },
-  { head: 'CHANNEL', min: 12 },
-  { head: 'JOB', min: 12 },
-  { head: 'PROJECT', min: 8, spare: 4 },
-  { head: 'TICKET', min: 8, spare: 3 },
-  { head: 'STARTED', spare: 2, align: 'right' },
-  { head: 'QUESTION', min: 10, spare: 1 },
-  { head: 'UNREAD', align: 'right' },
-  { head: 'SILENT', align: 'right' },
-  { head: 'LEFT', align: 'right' },
+const COLUMNS: readonly Column<Conversation>[] = [
+  { head: 'PLATFORM', cell: ({ channel }) => shown(channel.platform) },
+  { head: 'CHANNEL', cell: ({ channel }) => shown(channel.channelId), isId: true },
+  { head: 'JOB', cell: ({ state }) => (state ? shown(state.jobId) : '(unreadable)'), isId: true },
+  { head: 'PROJECT', cell: ({ state }) => shown(state?.project ?? ''), spare: 1 },
+  { head: 'TICKET', cell: ({ state }) => shown(String(state?.ticketId ?? '')), spare: 2 },
+  { head: 'STARTED', cell: (found) => startedAgo(found), spare: 3, align: 'right' },
+  { head: 'QUESTION', cell: ({ state }) => shown(state?.pendingQuestionId ?? ''), isId: true },
+  { head: 'UNREAD', cell: ({ unread }) => (unread === 0 ? '' : String(unread)), align: 'right' },
+  {
+    head: 'SILENT',
+    cell: ({ silentMs }) => (silentMs === undefined ? '' : styled('red', span(silentMs))),
+    align: 'right',
+  },
+  {
+    head: 'LEFT',
+    cell: ({ leftMs }) => (leftMs === undefined ? styled('red', 'for ever') : span(leftMs)),
+    align: 'right',
+  },
 ];
 
-const FILTERS = [...STORE, 'platform', 'silent', 'waiting', 'sort'] as const;
-const NOTES = [
-  'STARTED says how long ago that was. QUESTION is the pending one. UNREAD counts the messages in the inbox. SILENT says',
-  'for how long a watched job has been silent for too long; one that a sweep has just looked at does not count until its',
-  'lease ends. LEFT is the time to live. On a terminal, long ids are cut and columns left out; | less shows them whole.',
-];
-
-export const list: Command = {
-  summary:
-    'shows every conversation: its channel, its job, its pending question, unread messages, and whether the job is silent',
-  options: [...FILTERS, 'json'],
-  examples: ['list --silent', 'list --platform slack --sort started'],
-  notes: [...NOTES, 'It scans all keys and changes nothing. With --sort the whole list is held in memory.'],
-  async run(values) {
-    const order = orderOf(values);
-    await withStore(values, async (store) => {
-      let seen = 0;
-      let held: Conversation[] = [];
-      const bar = progress(() => `${seen} conversations found, still scanning. Ctrl-C ends it.`);
-      const print = () => {
-        bar.clear();
-        for (const line of values.json ? held.map(asJson) : tableOf(COLUMNS, held.map(cells))) console.log(line);
-        held = [];
-      };
-      try {
-        for await (const batch of matching(store, values)) {
-          seen += batch.length;
-          held.push(...batch);
-          if (!order && held.length >= PART) print();
-        }
-      } finally {
-        bar.end();
+/** Prints a line for each conversation. */
+export async function list(values: Values): Promise<void> {
+  const order = orderOf(values);
+  await withStore(values, async (store) => {
+    let seen = 0;
+    let isCut = false;
+    let held: Conversation[] = [];
+    const bar = progress(() => `${seen} conversations found, still scanning. Ctrl-C ends it.`);
+    const print = () => {
+      bar.clear();
+      const lines = values.json ? held.map(asJson) : tableFor(values, held);
+      for (const line of lines) console.log(line);
+      isCut ||= lines.some((line) => line.includes('…'));
+      held = [];
+    };
+    try {
+      for await (const batch of matching(store, values)) {
+        seen += batch.length;
+        held.push(...batch);
+        if (!order && held.length >= PART) print();
       }
-      if (order) held.sort(order);
-      if (seen === 0 && !values.json)
-        console.error(`There is no ${values.silent || values.waiting ? 'such ' : ''}conversation.`);
-      if (held.length > 0) print();
-    });
-  },
-};
+    } finally {
+      bar.end();
+    }
+    if (order) held.sort(order);
+    if (held.length > 0) print();
+    if (isCut && terminalWidth() !== Number.POSITIVE_INFINITY)
+      console.error('Where an id is cut, --wide shows it whole.');
+    const which = values.silent || values.waiting ? 'such ' : '';
+    if (seen === 0 && !values.json) console.error(`There is no ${which}conversation.`);
+  });
+}
 
-export const watch: Command = {
-  summary: 'shows the list again every two seconds, in place; q ends it',
-  options: FILTERS,
-  examples: ['watch --sort silent'],
-  notes: [...NOTES, 'In a pipe it prints one list after the other.'],
-  async run(values) {
-    const order = orderOf(values);
-    await withStore(values, (store) =>
-      onScreen(async ({ draw, isOver, ended }) => {
-        while (!isOver()) {
-          const rows: Conversation[] = [];
-          for await (const batch of matching(store, values)) {
-            rows.push(...batch);
-            if (isOver()) return;
-          }
-          if (order) rows.sort(order);
-          const count = `${rows.length} ${rows.length === 1 ? 'conversation' : 'conversations'}`;
-          draw([
-            `${new Date().toISOString()}  ${count}`,
-            ...(rows.length > 0 ? tableOf(COLUMNS, rows.map(cells)) : []),
-          ]);
-          await Promise.race([sleep(WATCH_MS, undefined, { ref: true }), ended]);
+/** Shows the list again and again. */
+export async function watch(values: Values): Promise<void> {
+  const order = orderOf(values);
+  await onScreen(async ({ draw, isOver, ended }) => {
+    let last: string[] | undefined;
+    const show = (line: string) => draw([`${new Date().toISOString()}  ${line}`, ...(last ?? [])]);
+    const pause = () => Promise.race([sleep(WATCH_MS), ended]);
+    const drawAll = async (store: Store) => {
+      while (!isOver()) {
+        const rows: Conversation[] = [];
+        for await (const batch of matching(store, values)) {
+          rows.push(...batch);
+          if (isOver()) return;
         }
-      }),
-    );
-  },
-};
+        if (order) rows.sort(order);
+        last = rows.length === 0 ? [] : tableFor(values, rows);
+        show(counted(rows.length, 'conversation'));
+        await pause();
+      }
+    };
+    while (!isOver()) {
+      try {
+        await withStore(values, drawAll);
+      } catch (error) {
+        // What never worked is not waited for.
+        if (last === undefined || !(error instanceof Failure)) throw error;
+        show(styled('red', `${error.message} Trying again; this is what was there before.`));
+        await pause();
+      }
+    }
+  });
+}
+
+function tableFor({ wide }: Values, rows: readonly Conversation[]): string[] {
+  return tableOf(COLUMNS, rows, wide ? Number.POSITIVE_INFINITY : terminalWidth());
+}
 
 async function* matching(store: Store, { platform, silent, waiting }: Values): AsyncGenerator<Conversation[]> {
   for await (const batch of lookAtAll(store, platform)) {
@@ -112,7 +122,8 @@ const ORDERS: Readonly<Record<string, Order>> = {
   platform: byText(({ channel }) => channel.platform.toLowerCase()),
   channel: byText(({ channel }) => channel.channelId),
   job: byText(({ state }) => state?.jobId ?? ''),
-  started: (a, b) => startedMs(a) - startedMs(b),
+  // What cannot be read comes last.
+  started: (a, b) => (startedMs(a) || Number.MAX_VALUE) - (startedMs(b) || Number.MAX_VALUE),
   unread: (a, b) => b.unread - a.unread,
   silent: (a, b) => (b.silentMs ?? -1) - (a.silentMs ?? -1),
   left: (a, b) => (a.leftMs ?? Number.MAX_VALUE) - (b.leftMs ?? Number.MAX_VALUE),
@@ -125,42 +136,20 @@ function orderOf({ sort }: Values): Order | undefined {
   throw new Failure(`--sort must be one of ${Object.keys(ORDERS).join(', ')}.`, USAGE_ERROR);
 }
 
-/** What cannot be read comes last. */
 function startedMs({ state }: Conversation): number {
-  return Date.parse(state?.startedAt ?? '') || Number.MAX_VALUE;
+  return Date.parse(state?.startedAt ?? '');
 }
 
-function cells({ channel, state, unread, silentMs, leftMs }: Conversation): string[] {
-  const started = Date.now() - Date.parse(state?.startedAt ?? '');
-  return [
-    shown(channel.platform),
-    shown(channel.channelId),
-    state ? shown(state.jobId) : '(unreadable)',
-    shown(state?.project ?? ''),
-    shown(String(state?.ticketId ?? '')),
-    Number.isNaN(started) ? '' : span(started),
-    shown(state?.pendingQuestionId ?? ''),
-    unread === 0 ? '' : String(unread),
-    silentMs === undefined ? '' : styled('red', span(silentMs)),
-    leftMs === undefined ? styled('red', 'for ever') : span(leftMs),
-  ];
+function startedAgo(found: Conversation): string {
+  const started = startedMs(found);
+  return Number.isNaN(started) ? '' : span(Date.now() - started);
 }
 
 function asJson({ channel, state, unread, ...times }: Conversation): string {
   const { platform, channelId } = channel;
-  const [silentMs, leftMs] = [times.silentMs ?? null, times.leftMs ?? null];
+  const { silentMs = null, leftMs = null } = times;
   if (!state) return shownJson({ platform, channelId, unreadable: true, unread, leftMs });
   const { jobId, project, ticketId, startedAt, pendingQuestionId = null } = state;
-  return shownJson({
-    platform,
-    channelId,
-    jobId,
-    project,
-    ticketId,
-    startedAt,
-    pendingQuestionId,
-    unread,
-    silentMs,
-    leftMs,
-  });
+  const from = { platform, channelId, jobId, project, ticketId, startedAt, pendingQuestionId };
+  return shownJson({ ...from, unread, silentMs, leftMs });
 }

@@ -2,17 +2,7 @@ import { CONVERSATION } from '../conversation.gen.ts';
 import { isConversationError } from '../errors.ts';
 import { conversationKeys } from '../iterators.ts';
 import { parse } from '../json.ts';
-import {
-  channelOf,
-  furtherKeys,
-  jobIndexKey,
-  type ReferenceKeys,
-  referenceKeys,
-  watchedIn,
-  watchedJob,
-  watchKey,
-  watchMember,
-} from '../keys/conversation-keys.ts';
+import { channelOf, furtherKeys, watchedIn, watchedJob, watchKey, watchMember } from '../keys/conversation-keys.ts';
 import { prefixesOf } from '../keys/prefix.ts';
 import type { ChannelReference, JobReference, StoredConversationState } from '../state.ts';
 import type { Store } from './connect.ts';
@@ -45,21 +35,39 @@ export async function serverTime({ client }: Store): Promise<number> {
   return Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000);
 }
 
+/** What stands before the name of a key of a conversation; it never holds that name itself. */
+export function prefixIn(conversation: string): string {
+  return conversation.slice(0, conversation.indexOf(CONVERSATION));
+}
+
+/** A read of one key; undefined where the key is of another type. */
+export async function readTyped({ connection }: Store, command: string, ...args: string[]): Promise<unknown> {
+  try {
+    return await connection.read(command, ...args);
+  } catch (error) {
+    if (isConversationError(error, 'WRONGTYPE')) return undefined;
+    throw error;
+  }
+}
+
 /**
- * The JSON of a state, or null. Unlike the store's own way it never takes the right to write, which the store uses on a
- * cluster to have a master answer.
+ * The state at a conversation key; `unreadable` or `mistyped` where a call for it would fail; undefined where there is
+ * none, or the key is another program's. The store's own way takes the right to write on a cluster.
  */
-export async function readState(
+export async function stateAt(
   { connection }: Store,
-  { prefix, conversation, job }: ReferenceKeys,
-): Promise<string | null> {
-  const leads = conversation ?? (await connection.read('get', job ?? ''));
-  if (leads === null) return null;
-  const isKey = typeof leads === 'string' && leads.startsWith(`${prefix}${CONVERSATION}`);
-  // By one key: where a slot is half moved, a call that names two of its keys waits for both to be on one node.
-  const text = await connection.read('fcall_ro', 'conv_get', '1', isKey ? leads : (job ?? ''));
-  if (typeof text !== 'string') return null;
-  return job === undefined || job === jobIndexKey(prefix, parse<JobReference>(text).jobId) ? text : null;
+  conversation: string,
+): Promise<StoredConversationState | 'unreadable' | 'mistyped' | undefined> {
+  try {
+    const text = await connection.read('fcall_ro', 'conv_get', '1', conversation);
+    return typeof text === 'string' ? parse<StoredConversationState>(text) : undefined;
+  } catch (error) {
+    if (isConversationError(error, 'CONVCORRUPT')) return 'unreadable';
+    if (isConversationError(error, 'WRONGTYPE')) return 'mistyped';
+    // A pattern finds keys of other programs too.
+    if (isConversationError(error, 'CONVKEY')) return undefined;
+    throw error;
+  }
 }
 
 /** Every conversation, in batches, in no order. */
@@ -73,30 +81,20 @@ export async function* lookAtAll(store: Store, platform: string | undefined): As
 
 /** The conversation of a key; undefined where there is none, or the key is another program's. */
 export async function lookAt(store: Store, key: string, now: number): Promise<Conversation | undefined> {
-  // A prefix never holds the name.
-  const prefix = key.slice(0, key.indexOf(CONVERSATION));
+  const prefix = prefixIn(key);
   const channel = channelOf(prefix, key);
-  if (!channel) return undefined;
-  let state: StoredConversationState | undefined;
-  try {
-    const text = await readState(store, { prefix, conversation: key });
-    if (text === null) return undefined;
-    state = parse<StoredConversationState>(text);
-  } catch (error) {
-    // A pattern finds keys of other programs too.
-    if (isConversationError(error, 'CONVKEY', 'WRONGTYPE')) return undefined;
-    if (!isConversationError(error, 'CONVCORRUPT')) throw error;
-  }
-  const { connection } = store;
+  const found = channel && (await stateAt(store, key));
+  if (!found) return undefined;
+  const state = typeof found === 'string' ? undefined : found;
   const { inbox, watch } = furtherKeys(prefix, key);
-  const [left, unread, from] = await Promise.all([
-    connection.read('pttl', key),
-    connection.read('xlen', inbox),
-    state && connection.read('zscore', watch, watchMember(state.jobId, key)),
+  const [left, unread = 0, from] = await Promise.all([
+    readTyped(store, 'pttl', key),
+    readTyped(store, 'xlen', inbox),
+    state && readTyped(store, 'zscore', watch, watchMember(state.jobId, key)),
   ]);
   // It ended since it was read.
   if (Number(left) === -2) return undefined;
-  // As conv_due has it, which this must not call: it would put the job off.
+  // The time from which on conv_due names the job.
   const isSilent = typeof from === 'string' && Number(from) <= now;
   return {
     key,
@@ -117,36 +115,43 @@ export interface SilentJob extends ChannelReference, JobReference {
   holds: boolean | null;
 }
 
-/** Every job that counts as silent, the longest silent first on each partition. Unlike conv_due it puts nothing off. */
+/** Every job that counts as silent, in no order. Unlike conv_due it puts nothing off. */
 export async function* silentJobs(store: Store): AsyncGenerator<SilentJob[]> {
   const now = await serverTime(store);
-  const prefixes = [...prefixesOf(store.space)];
-  while (prefixes.length > 0) {
-    const some = prefixes.splice(0, PARTITIONS_AT_ONCE);
-    const found = await Promise.all(some.map((prefix) => silentIn(store, prefix, now)));
-    yield found.flat();
+  for await (const entries of watched(store, now)) {
+    const jobs = entries.map(async ({ prefix, member, from }): Promise<SilentJob[]> => {
+      const { jobId, conversation } = watchedIn(member);
+      const job = watchedJob(store.space, '', prefix, { jobId, conversation });
+      if (!job) return [];
+      const state = await stateAt(store, conversation);
+      return [{ ...job, silentMs: now - from, holds: typeof state === 'string' ? null : state?.jobId === jobId }];
+    });
+    yield (await Promise.all(jobs)).flat();
   }
 }
 
-async function silentIn(store: Store, prefix: string, now: number): Promise<SilentJob[]> {
-  const jobs: SilentJob[] = [];
-  const holds = async (job: ChannelReference & JobReference) => {
-    try {
-      return (await readState(store, referenceKeys(store.space, job))) !== null;
-    } catch (error) {
-      if (isConversationError(error, 'CONVCORRUPT', 'WRONGTYPE')) return null;
-      throw error;
+/** The entries of the watch that were due before a time, in batches. */
+export async function* watched(
+  store: Store,
+  until: number,
+  hearMistyped: (key: string) => void = () => {},
+): AsyncGenerator<{ prefix: string; member: string; from: number }[]> {
+  const prefixes = [...prefixesOf(store.space)];
+  while (prefixes.length > 0) {
+    const some = prefixes.splice(0, PARTITIONS_AT_ONCE);
+    for (let at = 0; ; at += ENTRIES_AT_ONCE) {
+      const limit = ['LIMIT', String(at), String(ENTRIES_AT_ONCE), 'WITHSCORES'];
+      const found = some.map(async (prefix) => {
+        const range = ['-inf', String(until), 'BYSCORE', ...limit];
+        const reply = (await readTyped(store, 'zrange', watchKey(prefix), ...range)) as string[] | undefined;
+        if (!reply) hearMistyped(watchKey(prefix));
+        return (reply ?? []).flatMap((member, n) =>
+          n % 2 === 0 ? [{ prefix, member, from: Number(reply?.[n + 1]) }] : [],
+        );
+      });
+      const entries = (await Promise.all(found)).flat();
+      if (entries.length === 0) break;
+      yield entries;
     }
-  };
-  for (let from = 0; ; from += ENTRIES_AT_ONCE) {
-    const limit = ['LIMIT', String(from), String(ENTRIES_AT_ONCE)];
-    const range = ['-inf', String(now), 'BYSCORE', ...limit, 'WITHSCORES'];
-    const reply = (await store.connection.read('zrange', watchKey(prefix), ...range)) as string[];
-    const found = reply.flatMap((member, at) => {
-      const job = at % 2 === 0 ? watchedJob(store.space, '', prefix, watchedIn(member)) : undefined;
-      return job ? [{ ...job, silentMs: now - Number(reply[at + 1]) }] : [];
-    });
-    jobs.push(...(await Promise.all(found.map(async (job) => ({ ...job, holds: await holds(job) })))));
-    if (reply.length < 2 * ENTRIES_AT_ONCE) return jobs;
   }
 }

@@ -1,4 +1,5 @@
 import { isConversationError } from '../errors.ts';
+import { NPX } from './print.ts';
 
 // By the code of a failed connection, then by the first words of a server's reply.
 const CODES: Record<string, string> = {
@@ -40,9 +41,10 @@ const REPLIES: [RegExp, string][] = [
 ];
 
 const UNAVAILABLE =
-  'the slot of the conversation is half moved, or no node serves it. Try again in a moment. conversation-state doctor ' +
-  'tells which slot or which master it is.';
+  'the slot of the conversation is half moved, or no node serves it. Try again in a moment. ' +
+  `${NPX} doctor tells which slot or which master it is.`;
 const NO_TLS = 'Without TLS the address begins with redis://';
+const OWN_CERTIFICATE = 'if it wants a certificate of the client, name it with --tls-cert FILE --tls-key FILE.';
 
 /** How a server was asked. */
 export interface Tried {
@@ -51,11 +53,34 @@ export interface Tried {
   limitMs: number;
 }
 
+/** What ioredis says of a command whose connection ended, whatever the reason was. */
+export const CLOSED = 'Connection is closed.';
+
+/** What the client said of a call that the server could not take. */
+export function causeOf(error: unknown): unknown {
+  return isConversationError(error, 'UNAVAILABLE') ? (error.cause ?? error) : error;
+}
+
+/** Whether a command had no answer at all. */
+export function isLost(failure: unknown): boolean {
+  const error = causeOf(failure);
+  return error instanceof Error && (error.message === 'Command timed out' || error.message === CLOSED);
+}
+
+/** Whether it may be another in a moment: a server that starts, or one that a load balancer does not have yet. */
+export function mayPass(error: unknown): boolean {
+  if (error instanceof AggregateError && error.errors.length > 0) return mayPass(error.errors[0]);
+  if (isConversationError(error, 'UNAVAILABLE')) return true;
+  const { code = '', message }: NodeJS.ErrnoException = error instanceof Error ? error : new Error(String(error));
+  if (code in CODES || /^(ETIMEDOUT|ECONNRESET|EPIPE)$/.test(code) || isLost(error)) return true;
+  return /^(LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|All sentinels are unreachable(?!.*(WRONGPASS|NOAUTH)))/.test(message);
+}
+
 /** Why a server could not be used, in words for a person: one line, without user name and password. */
 export function reasonOf(error: unknown, tried: Tried): string {
   // A name with several addresses fails with one error for each.
   if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0], tried);
-  if (isConversationError(error, 'UNAVAILABLE')) return reasonOf(error.cause, tried);
+  if (causeOf(error) !== error) return reasonOf(causeOf(error), tried);
   if (isConversationError(error)) return sentence(error.message);
   const { code = '', message }: NodeJS.ErrnoException = error instanceof Error ? error : new Error(String(error));
   if (message.startsWith('Too many Cluster redirections')) return UNAVAILABLE;
@@ -67,10 +92,10 @@ export function reasonOf(error: unknown, tried: Tried): string {
   }
   if (message.startsWith('NOPERM')) return withoutRight(message);
   if (code === 'ECONNRESET' || code === 'EPIPE' || /clos(ed|ing)|disconnected/i.test(message)) {
-    return 'the connection was closed before an answer came. Look whether the server still runs; if it requires TLS, the address begins with rediss://';
+    const hint = tried.tls ? OWN_CERTIFICATE : 'if it requires TLS, the address begins with rediss://';
+    return `the connection was closed before an answer came. Look whether the server still runs; ${hint}`;
   }
-  if (/SSL|TLS|EPROTO/.test(code)) return `TLS failed: ${tlsReason(code, message)}`;
-  if (/CERT|SIGNATURE/.test(code)) return `TLS failed: ${certificateReason(message)}`;
+  if (/SSL|TLS|EPROTO|CERT|SIGNATURE/.test(code)) return `TLS failed: ${tlsReason(code, message)}`;
   return sentence(message);
 }
 
@@ -78,22 +103,19 @@ function withoutRight(message: string): string {
   const command = /'([\w|]+)' (?:command|subcommand)/.exec(message)?.[1];
   if (command === undefined)
     return `this user ${/\bkeys?\b/.test(message) ? 'may not use the keys of this store' : 'lacks a right'}.`;
-  const rights = /^function\|/.test(command)
-    ? 'It needs the rights +function|load +function|list, and no keys.'
-    : `It needs the right +${command}.`;
-  return `this user may not run ${command.replace('|', ' ').toUpperCase()}. ${rights}`;
+  return `this user may not run ${command.replace('|', ' ').toUpperCase()}. It needs the right +${command}.`;
 }
 
 function tlsReason(code: string, message: string): string {
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'the certificate is for another host name.';
   if (/wrong version number|packet length too long/.test(message)) {
-    return `the server does not speak it there. ${NO_TLS}`;
+    return `the server does not use it there. ${NO_TLS}`;
   }
-  return sentence(message.replace(/^[0-9A-F]+:error:[0-9A-F]+:|:[^:]*\.c:\d+:\s*$/g, ''));
-}
-
-function certificateReason(message: string): string {
-  return `${message.split(/[\n;]/)[0]}. A certificate authority of one's own is named in NODE_EXTRA_CA_CERTS.`;
+  // What OpenSSL says has the place of its own source around it.
+  const said = message.replace(/^[0-9A-F]+:error:[0-9A-F]+:|:[^:]*\.c:\d+:.*$/gs, '').split(/[\n;]/)[0] ?? '';
+  if (/alert|handshake/i.test(message)) return `${said}. The server refused it; ${OWN_CERTIFICATE}`;
+  if (/CERT|SIGNATURE/.test(code)) return `${said}. Name the server's certificate authority with --tls-ca FILE.`;
+  return sentence(said);
 }
 
 function sentence(text: string): string {

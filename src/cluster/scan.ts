@@ -7,18 +7,14 @@ import { openMasters } from './masters.ts';
 const ROUNDS = 16;
 
 /**
- * Every key of a type that matches, in batches, each key once. On a cluster all masters are scanned, and where slots moved
+ * Every key that matches, in batches, each key once. On a cluster all masters are scanned, and where slots moved
  * in that time once more: a key may have gone from a master that was still to come to one that was through.
  * @throws ConversationError UNAVAILABLE where slots keep moving
  */
-export async function* scanKeys(
-  client: Redis | Cluster,
-  pattern: string,
-  type: 'string' | 'stream',
-): AsyncGenerator<string[]> {
+export async function* scanKeys(client: Redis | Cluster, pattern: string): AsyncGenerator<string[]> {
   const seen = new Set<string>();
   if (!isCluster(client)) {
-    yield* scanServer(client, pattern, type, seen);
+    yield* scanServer(client, pattern, seen);
     return;
   }
   let opened = await openMasters(client);
@@ -26,7 +22,7 @@ export async function* scanKeys(
     for (let round = 0; round < ROUNDS; round++) {
       for (const { client: master, error } of opened.masters) {
         if (error) throw error;
-        yield* scanServer(master, pattern, type, seen);
+        yield* scanServer(master, pattern, seen);
       }
       const before = layoutOf(opened.masters);
       opened.close();
@@ -43,10 +39,10 @@ export async function* scanKeys(
   }
 }
 
-async function* scanServer(server: Redis, pattern: string, type: string, seen: Set<string>): AsyncGenerator<string[]> {
+async function* scanServer(server: Redis, pattern: string, seen: Set<string>): AsyncGenerator<string[]> {
   let cursor = '0';
   do {
-    const [next, found] = await server.scan(cursor, 'MATCH', pattern, 'COUNT', 1000, 'TYPE', type);
+    const [next, found] = await server.scan(cursor, 'MATCH', pattern, 'COUNT', 1000);
     const fresh = found.filter((key) => !seen.has(key) && seen.add(key));
     if (fresh.length > 0) yield fresh;
     cursor = next;

@@ -61,7 +61,7 @@ export function isAbsent(found: string | null, server: string): ConversationErro
   return new ConversationError(
     found === null ? 'LIBRARY_MISSING' : 'LIBRARY_OUTDATED',
     `${server} has ${found === null ? 'no' : `an older (${found})`} library ${LIBRARY_NAME}, this client needs ` +
-      `${LIBRARY_VERSION}; load it with: npx conversation-state load --url redis://…`,
+      `${LIBRARY_VERSION}; load it with: npx --no conversation-state load --url redis://…`,
   );
 }
 

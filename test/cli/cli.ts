@@ -11,7 +11,7 @@ export interface CliRun {
   code: number | null;
 }
 
-const LIMIT_MS = 30_000;
+const LIMIT_MS = 60_000;
 
 const COMPILED = compiledFolder();
 
@@ -23,7 +23,7 @@ export const COMMAND_LINE = COMPILED
   ? ['--no-opt', join(COMPILED, 'src', 'cli', 'main.js')]
   : [...typescript(), join('src', 'cli', 'main.ts')];
 
-/** Starts it, to be ended by whoever asked for it, or after 30 s. */
+/** Starts it, to be ended by whoever asked for it, or after 60 s. */
 export function startCli(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
   return spawn(process.execPath, [...COMMAND_LINE, ...args], {
     cwd: join(import.meta.dirname, '..', '..'),

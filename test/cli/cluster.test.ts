@@ -29,7 +29,7 @@ test.before(async () => {
   await settled([entry, other]);
 });
 test.before.each(async () => {
-  await other.admin.flushall();
+  for (const { admin } of [entry, other]) await admin.flushall();
   client = new Cluster([{ host: '127.0.0.1', port: entry.port }]);
   store = new ConversationStore(client, { prefix: PREFIX, silentAfterMs: 3_600_000 });
   await store.claim({ ...STATE, jobId: 'j1' });
@@ -52,6 +52,25 @@ async function runOnCall(args: string[], ...rules: string[]) {
   return cli([...args, '--url', `redis://oncall:oncall-password@127.0.0.1:${entry.port}`, '--prefix', PREFIX]);
 }
 
+test('list and doctor go to every master, and find nothing wrong with sharded conversations', async () => {
+  const sharded = new ConversationStore(client, { sharded: true });
+  for (const channelId of ['C1', 'C2', 'C3', 'C4']) {
+    const channel = { ...STATE, channelId };
+    await sharded.claim({ ...channel, jobId: sharded.newJobId(channel) });
+  }
+  const where = ['--sharded', '--url', `redis://127.0.0.1:${entry.port}`];
+  const list = await cli(['list', '--json', ...where]);
+  assert.equal(
+    list.stdout.match(/"channelId":"C\d"/g)?.sort(),
+    [1, 2, 3, 4].map((n) => `"channelId":"C${n}"`),
+  );
+  const { stdout, code } = await cli(['doctor', ...where]);
+  for (const { port } of [entry, other]) assert.match(stdout, `\n127.0.0.1:${port}\n`);
+  assert.match(stdout, 'All 16384 are served.');
+  assert.match(stdout, 'No problems in 4 conversations, 4 indexes, ');
+  assert.is(code, 0, stdout);
+});
+
 test('what is in a slot that is half moved is shown all the same, and doctor names the slot', async () => {
   const [slot, key] = [slotOf(PREFIX), `${PREFIX}conversation:slack:C1`];
   const ids = await Promise.all([entry, other].map(async ({ admin }) => String(await admin.cluster('MYID'))));
@@ -68,7 +87,7 @@ test('what is in a slot that is half moved is shown all the same, and doctor nam
     failed(
       await run('release', '--job', 'j1', '--reason', 'r', '--yes'),
       `127.0.0.1:${entry.port}: the slot of the conversation is half moved, or no node serves it. Try again in a ` +
-        'moment. conversation-state doctor tells which slot or which master it is.',
+        'moment. npx --no conversation-state doctor tells which slot or which master it is.',
     );
     for (const args of [['list'], ['show', '--job', 'j1'], ['due']]) {
       const { stdout, stderr } = await runOnCall(args);

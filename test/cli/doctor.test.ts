@@ -3,9 +3,15 @@ import { promisify } from 'node:util';
 import type { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Finding } from '../../src/cli/doctor/finding.ts';
+import { rightsFindings } from '../../src/cli/doctor/rights.ts';
 import { fromInfo } from '../../src/cli/doctor/server.ts';
+import { storedFindings } from '../../src/cli/doctor/stored.ts';
+import { connect } from '../../src/connection.ts';
 import { ConversationStore } from '../../src/index.ts';
-import { withRedis } from '../support/redis.ts';
+import { log } from '../../src/log.ts';
+import { CHANNEL, JOB, STATE, WATCH } from '../support/library.ts';
+import { dump, withRedis } from '../support/redis.ts';
 import { cli } from './cli.ts';
 
 const test = suite('doctor');
@@ -17,6 +23,8 @@ let url: string;
 const COMMANDS =
   'fcall fcall_ro get set del exists pexpireat pexpiretime time xadd xlen xrange zadd zcard zrem zscore ' +
   'zrangebyscore zremrangebyscore zremrangebyrank scan';
+const SPACE = { prefix: '', sharded: false };
+const PLACE = ['--platform', 'slack', '--channel', 'C1'];
 const KEYS = '~conversation:* ~conversation-inbox:* ~conversation-handled:* ~conversation-watch ~job-index:* ~job:*';
 
 test.before(async () => {
@@ -27,14 +35,6 @@ test.before.each(async () => {
   await redis.flushall();
   await new ConversationStore(redis).ready();
 });
-
-interface Finding {
-  check: string;
-  level: string;
-  found: string;
-  advice?: string;
-  command?: string;
-}
 
 async function doctor(check: string, args: string[] = [], env = {}): Promise<Finding[]> {
   const { stdout, stderr } = await cli(['doctor', '--json', ...args], { REDIS_URL: url, ...env });
@@ -97,14 +97,11 @@ test('each right that the store needs is missed where a user lacks it', async ()
       ...COMMANDS.split(' ').map((c) => `+${c}`),
       ...rules,
     );
-  const rights = async (...args: string[]) => (await doctor('rights', ['--user', 'app', ...args]))[0];
+  const rights = async (stream?: string) =>
+    (await rightsFindings(redis, SPACE, { user: 'app', cluster: false, stream }))[0];
   await user();
-  assert.equal(await rights('--stream', 'job:j1:in'), {
-    server: url.slice('redis://'.length),
-    check: 'rights',
-    level: 'ok',
-    found: 'User app has all rights that the store needs.',
-  });
+  const found = 'User app has all rights that the store needs.';
+  assert.equal(await rights('job:j1:in'), { check: 'rights', level: 'ok', found });
   for (const command of COMMANDS.split(' ')) {
     await user(`-${command}`);
     const { level, found } = (await rights()) ?? {};
@@ -113,7 +110,7 @@ test('each right that the store needs is missed where a user lacks it', async ()
   }
   for (const pattern of KEYS.split(' ')) {
     await user('resetkeys', ...KEYS.split(' ').filter((other) => other !== pattern));
-    assert.is((await rights('--stream', 'job:j1:in'))?.level, 'wrong', pattern);
+    assert.is((await rights('job:j1:in'))?.level, 'wrong', pattern);
   }
 });
 
@@ -128,10 +125,16 @@ test('whoever lacks rights is told to name the user of the apps, in case it is a
 
 test('a library that is missing, and a user who may not look, are said; the rest is looked at all the same', async () => {
   await redis.function('FLUSH');
-  assert.is((await doctor('library'))[0]?.found, 'There is no library conversation.');
+  const [missing] = await doctor('library');
+  assert.equal(
+    [missing?.found, missing?.advice],
+    ['There is no library conversation.', 'To load it: npx --no conversation-state load'],
+  );
   assert.is((await doctor('keys'))[0]?.found, 'Not looked at: that takes the library.');
   await redis.function('LOAD', 'REPLACE', "#!lua name=other\nredis.register_function('conv_get', function() end)");
-  assert.match((await doctor('library'))[0]?.found ?? '', 'The library other has a function name of conversation.');
+  const [taken] = await doctor('library');
+  assert.is(taken?.found, 'The library other has a function name of conversation.');
+  assert.is(taken?.advice, 'Find out whose it is; if nobody needs it, FUNCTION DELETE other makes room.');
   await redis.function('FLUSH');
   await new ConversationStore(redis).ready();
   await redis.call('ACL', 'SETUSER', 'oncall', 'on', '>p', '-@all', '+info', '+fcall_ro', '+hello', '+time');
@@ -157,7 +160,7 @@ test('a user who may call none of the functions that write is taken for somebody
   const env = { REDIS_URL: url.replace('redis://', 'redis://oncall:p@') };
   const [own] = await doctor('rights', [], env);
   assert.is(own?.level, 'warning');
-  assert.is(own?.found, 'User oncall only looks, so its rights are not those of an app.');
+  assert.is(own?.found, 'User oncall is read-only, so its rights are not those of an app.');
   assert.is(own?.advice, "Name the app's user to have its rights checked: --user app.");
   assert.is((await doctor('rights', ['--user', 'oncall'], env))[0]?.level, 'wrong');
   for (const rules of [
@@ -169,24 +172,133 @@ test('a user who may call none of the functions that write is taken for somebody
   }
 });
 
-test('what cannot be read comes with a command that deletes it, as a shell takes it', async () => {
-  const channelId = 'it\'s "$(id)" \\';
-  await redis.set(`conversation:slack:${channelId}`, '{"secret": 1', 'PX', 60_000);
-  const command = (await doctor('keys')).find((finding) => finding.command)?.command ?? '';
-  const channel = ['--platform', 'slack', '--channel', channelId];
-  const shown = await cli(['show', ...channel], { REDIS_URL: url });
-  assert.ok(shown.stdout.includes(command), shown.stdout);
-  const released = await cli(['release', '--job', 'j', '--reason', 'r', '--yes', ...channel], { REDIS_URL: url });
-  assert.is(released.code, 1);
-  assert.ok(released.stderr.includes(command) && !released.stderr.includes('secret'), released.stderr);
-  const { stdout } = await promisify(execFile)('sh', ['-c', command.replace('redis-cli', "printf '%s\\n'")]);
-  const [, host, , port, name = '', ...call] = stdout.trim().split('\n');
-  assert.equal([host, port, name], ['127.0.0.1', new URL(url).port, 'FCALL']);
-  assert.equal(await redis.call(name, ...call), ['removed', '{"secret": 1']);
+/** Everything that doctor says of the keys. */
+function ofKeys(space = SPACE): Promise<Finding[]> {
+  return storedFindings({ client: redis, connection: connect(redis, 'never', log(undefined)), space }, () => {});
+}
+
+/** The same, as `level found`, in order. */
+async function keysFound(): Promise<string[]> {
+  return (await ofKeys()).map(({ level, found }) => `${level} ${found}`).sort();
+}
+
+const NOTHING = 'ok No problems in 0 conversations, 0 indexes, 0 inboxes, 0 lists of deliveries, 0 watched jobs.';
+
+test('doctor says everything that is wrong with the keys, each with examples, and changes nothing', async () => {
+  assert.equal(await keysFound(), [NOTHING]);
+  const store = new ConversationStore(redis, { silentAfterMs: 3_600_000 });
+  for (let n = 1; n <= 8; n++) await store.claim({ ...STATE, channelId: `C${n}`, jobId: `j${n}`, claimId: `c${n}` });
+  await redis.set('conversation:slack:C1', '{"secret"', 'PX', 60_000);
+  await redis.persist('conversation:slack:C2');
+  await redis.del('job-index:j2', 'job-index:j4', 'conversation:slack:C5');
+  await redis.pexpire('job-index:j3', 500_000);
+  const queued = { ...STATE, channelId: 'C6', jobId: 'j9', claimId: 'c9', deliveryId: 'd' };
+  await store.claim(queued, { queue: { text: 'more' } });
+  await redis.del('conversation:slack:C6', 'job-index:j6');
+  await redis.zadd(WATCH, Date.now() - 700_000, 'j3\nconversation:slack:C3');
+  await redis.set('conversation:slack:C8', JSON.stringify({ ...STATE, channelId: 'C8', jobId: 'j7' }), 'PX', 60_000);
+  for (const key of [
+    'conversation:slack:L',
+    'job-index:L',
+    'conversation-inbox:slack:L',
+    'conversation-handled:slack:L',
+  ]) {
+    await redis.rpush(key, 'x');
+  }
+  // What other programs keep under such names is none of its business.
+  await redis.set('conversation:other', 'x');
+  const before = await dump(redis);
   assert.equal(
-    (await doctor('keys')).map(({ level }) => level),
-    ['ok'],
+    await keysFound(),
+    [
+      'ok Looked at 8 conversations, 6 indexes, 2 inboxes, 2 lists of deliveries, 8 watched jobs.',
+      'warning Indexes that lead to no conversation of their job: 2 (job-index:j5, job-index:j8).',
+      'warning Inboxes with messages whose channel no job has: 1 (conversation-inbox:slack:C6).',
+      'warning Watched jobs that are silent and that no sweep has looked at for ten minutes: 1 (j3).',
+      'warning Watched jobs that no longer hold their channel: 3 (j5, j6, j8).',
+      'wrong Conversations that cannot be read: 1 (conversation:slack:C1).',
+      'wrong Conversations whose index expires at another time: 1 (conversation:slack:C3).',
+      'wrong Conversations whose job holds another channel: 1 (conversation:slack:C8).',
+      'wrong Conversations without a deadline: 1 (conversation:slack:C2).',
+      'wrong Conversations without an index that leads to them: 2 (conversation:slack:C2, conversation:slack:C4).',
+      'wrong Keys of another type than theirs: 4 (conversation-inbox:slack:L, conversation:slack:L, job-index:L, …).',
+    ].sort(),
   );
+  const { stdout, stderr, code } = await cli(['doctor'], { REDIS_URL: url });
+  assert.equal([stderr, code], [`${stdout.match(/^✗/gm)?.length} things are wrong.\n`, 1]);
+  assert.match(
+    stdout,
+    /\n✗ keys {9}Conversations without a deadline: 1 .*\n {15}Nobody frees such .*\n {15}redis-cli -h /,
+  );
+  assert.not.match(stdout, 'secret');
+  assert.equal(await dump(redis), before);
+});
+
+const TEXT = JSON.stringify(STATE);
+const ODD = 'conversation:slack:it\'s "$(id)" \\';
+
+/** What breaks the keys of a conversation, what doctor then finds, and whether its command leaves nothing to find. */
+const BROKEN: [found: string, isMended: boolean, breaks: () => Promise<unknown>][] = [
+  ['Keys of another type than theirs', true, () => redis.rpush('conversation:slack:X', 'a')],
+  ['Keys of another type than theirs', true, () => redis.rpush('conversation-watch', 'a')],
+  ['Conversations that cannot be read', true, () => redis.set(ODD, '{"secret": 1')],
+  ['Conversations without a deadline', true, () => redis.set(CHANNEL, TEXT)],
+  ['Conversations without an index that leads to them', true, () => redis.set(CHANNEL, TEXT, 'PX', 60_000)],
+  [
+    'Conversations without an index that leads to them',
+    true,
+    () => redis.mset(CHANNEL, TEXT, JOB, 'conversation:slack:C9'),
+  ],
+  [
+    'Conversations whose index expires at another time',
+    true,
+    () => redis.set(CHANNEL, TEXT, 'PX', 60_000).then(() => redis.set(JOB, CHANNEL)),
+  ],
+  [
+    'Conversations whose job holds another channel',
+    true,
+    async () => {
+      await new ConversationStore(redis).claim({ ...STATE, channelId: 'C2' });
+      await redis.set(CHANNEL, TEXT, 'PX', 60_000);
+    },
+  ],
+  ['Indexes that lead to no conversation of their job', true, () => redis.set(JOB, 'conversation:slack:C9')],
+  [
+    'Inboxes with messages whose channel no job has',
+    false,
+    () => redis.xadd('conversation-inbox:slack:C1', '*', 'text', 'more'),
+  ],
+];
+
+test('the command that doctor gives works, as a shell takes it', async () => {
+  for (const [what, isMended, breaks] of BROKEN) {
+    await redis.flushall();
+    await breaks();
+    const finding = (await ofKeys()).find(({ found }) => found.startsWith(`${what}: 1 `));
+    const { stdout } = await promisify(execFile)('sh', ['-c', finding?.command ?? '']);
+    assert.not.match(stdout, /^(ERR|CONV|WRONGTYPE)/m);
+    if (isMended) assert.match((await keysFound()).join(), /^ok No problems in [^,]*,[^,]*,[^,]*,[^,]*,[^,]*$/, what);
+    else assert.match(stdout, /text\nmore\n/);
+  }
+});
+
+test('what watched jobs are silent is shown by the command that doctor gives', async () => {
+  await redis.zadd('t:conversation-watch', Date.now() - 700_000, 'j1\nt:conversation:slack:C1');
+  const [, finding] = await ofKeys({ prefix: 't:', sharded: false });
+  assert.is(finding?.command, "npx --no conversation-state due --prefix 't:'");
+  const { stdout } = await cli(['due', '--prefix', 't:'], { REDIS_URL: url });
+  assert.match(stdout, /\nslack +C1 +j1 /);
+});
+
+test('release and show give the command against what cannot be read, too', async () => {
+  await redis.set(CHANNEL, '{"secret": 1', 'PX', 60_000);
+  const command = (await doctor('keys')).find((finding) => finding.command)?.command ?? '';
+  const shown = await cli(['show', ...PLACE], { REDIS_URL: url });
+  const released = await cli(['release', '--job', 'j', '--reason', 'r', '--yes', ...PLACE], { REDIS_URL: url });
+  for (const { stdout, stderr, code } of [shown, released]) {
+    assert.is(code, 1);
+    assert.ok(`${stdout}${stderr}`.includes(command) && !`${stdout}${stderr}`.includes('secret'));
+  }
 });
 
 test.run();

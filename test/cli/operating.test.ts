@@ -1,39 +1,304 @@
+import { once } from 'node:events';
 import type { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ConversationStore } from '../../src/index.ts';
-import { STATE } from '../support/library.ts';
-import { withRedis } from '../support/redis.ts';
-import { cli, startCli } from './cli.ts';
-import { operating } from './operating.ts';
+import { CHANNEL, JOB, STATE, WATCH } from '../support/library.ts';
+import { dump, withRedis } from '../support/redis.ts';
+import { cli, failed, startCli, succeeded } from './cli.ts';
 
 const test = suite('the command line for whoever is on call');
 const server = withRedis(test);
+const LONG_AGO = new Date(Date.now() - 2 * 3_600_000).toISOString();
+
 let redis: Redis;
-let url: string;
+let store: ConversationStore;
+let env: NodeJS.ProcessEnv;
 
 test.before(async () => {
   redis = await server.connect();
-  url = await server.url();
+  env = { REDIS_URL: await server.url(), NO_COLOR: '1' };
+});
+test.before.each(async () => {
+  await redis.flushall();
+  store = new ConversationStore(redis, { silentAfterMs: 3_600_000 });
+  await store.ready();
 });
 
-operating(test, () => {
-  const env = { REDIS_URL: url, NO_COLOR: '1' };
-  return { redis, run: (...args) => cli(args, env), start: (...args) => startCli(args, env) };
+const run = (...args: string[]) => cli(args, env);
+const CHANNEL_C1 = ['--platform', 'slack', '--channel', 'C1'];
+
+async function lines(...args: string[]) {
+  const { stdout } = await run(...args, '--json');
+  return stdout.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)]));
+}
+
+/** Puts jobs on watch as due for so long. */
+async function silence(ms: number, ...entries: string[]): Promise<void> {
+  for (const entry of entries) await redis.zadd(WATCH, Date.now() - ms, entry);
+}
+
+async function queue(deliveryId: string, fields: Record<string, string>): Promise<void> {
+  const next = { ...STATE, jobId: 'next', claimId: 'next', deliveryId };
+  assert.is((await store.claim(next, { queue: fields })).outcome, 'queued');
+}
+
+test('list shows a line for each conversation, and says where there is none', async () => {
+  const none = await run('list');
+  assert.equal([none.stdout, none.stderr, none.code], ['', 'There is no conversation.\n', 0]);
+  await store.claim({ ...STATE, startedAt: LONG_AGO });
+  await store.setPendingQuestion(STATE, 'q1');
+  await queue('d2', { text: 'more' });
+  await silence(60_000, `j1\n${CHANNEL}`);
+  await redis.rpush('conversation:slack:C2', 'x');
+  const { stdout, stderr, code } = await run('list', '--sort', 'channel');
+  assert.equal([stderr, code], ['', 0]);
+  const [head = '', first = '', second = '', end] = stdout.split('\n');
+  assert.match(
+    head,
+    /^PLATFORM {2}CHANNEL {2}JOB {11}PROJECT {2}TICKET {2}STARTED {2}QUESTION {2}UNREAD {2}SILENT +LEFT$/,
+  );
+  assert.match(first, /^slack {5}C1 {7}j1 {12}web {6}12 +2h {2}q1 +1 +1m(\d+s)? +1h59m$/);
+  assert.match(second, /^slack {5}C2 {7}\(unreadable\) +for ever$/);
+  assert.is(end, '');
 });
 
-test('a user without rights is told which command is missing', async () => {
-  await redis.call('ACL', 'SETUSER', 'reader', 'on', '>pw', '~*', '+@all', '-pttl');
-  try {
-    const { port } = new URL(url);
-    const store = new ConversationStore(redis);
-    await store.claim(STATE);
-    const { stderr, code } = await cli(['list', '--url', `redis://reader:pw@127.0.0.1:${port}`]);
-    assert.is(code, 1);
-    assert.match(stderr, /this user may not run PTTL/);
-    assert.not.match(stderr, /\bpw\b/);
-  } finally {
-    await redis.call('ACL', 'DELUSER', 'reader');
+test('list --json prints an object a line, also for what cannot be read', async () => {
+  await store.claim({ ...STATE, startedAt: LONG_AGO });
+  await redis.set('conversation:slack:C2', '{"secret": 1', 'PX', 60_000);
+  const [first, second] = await lines('list', '--sort', 'channel');
+  const { leftMs, ...others } = first;
+  assert.ok(leftMs > 7_000_000 && leftMs <= 7_200_000);
+  const { jobId, platform, channelId, project, ticketId } = STATE;
+  const shown = { platform, channelId, jobId, project, ticketId, startedAt: LONG_AGO, pendingQuestionId: null };
+  assert.equal(others, { ...shown, unread: 0, silentMs: null });
+  assert.equal({ ...second, leftMs: 0 }, { platform, channelId: 'C2', unreadable: true, unread: 0, leftMs: 0 });
+});
+
+test('list chooses by platform, silence and question, and orders by every column', async () => {
+  for (const [n, platform] of ['slack', 'teams', 'web'].entries()) {
+    const startedAt = new Date(Date.now() - n * 60_000);
+    await store.claim(
+      { ...STATE, platform, channelId: `C${n}`, jobId: `j${n}`, startedAt },
+      { ttlMs: (9 - n) * 100_000 },
+    );
+  }
+  await store.setPendingQuestion({ jobId: 'j1' }, 'q', { ttlMs: 850_000 });
+  await store.claim(
+    { ...STATE, platform: 'web', channelId: 'C2', jobId: 'j9', claimId: 'c9' },
+    { queue: { text: 'more' } },
+  );
+  await silence(60_000, 'j2\nconversation:web:C2');
+  await redis.set('conversation:discord:C3', '{"secret": 1');
+  await redis.set('conversation:discord', 'no conversation');
+  const channels = async (...args: string[]) =>
+    (await lines('list', ...args)).map(({ channelId }) => channelId.slice(1)).join('');
+  const cases: [args: string[], expected: RegExp][] = [
+    [['--platform', 'Slack'], /^0$/],
+    [['--silent'], /^2$/],
+    [['--waiting'], /^1$/],
+    [['--sort', 'platform'], /^3012$/],
+    [['--sort', 'channel'], /^0123$/],
+    [['--sort', 'job'], /^3012$/],
+    [['--sort', 'started'], /^2103$/],
+    [['--sort', 'unread'], /^2...$/],
+    [['--sort', 'silent'], /^2...$/],
+    [['--sort', 'left'], /^2103$/],
+  ];
+  await Promise.all(
+    cases.map(async ([args, expected]) => assert.match(await channels(...args), expected, args.join(' '))),
+  );
+  assert.is((await run('list', '--waiting', '--platform', 'discord')).stderr, 'There is no such conversation.\n');
+});
+
+test('what somebody named a channel reaches the terminal as an escape, and can be given back as it is shown', async () => {
+  const channelId = 'C "1"\u202e\u2028\u200dx';
+  await store.claim({ ...STATE, channelId, jobId: 'j\u200d1', project: '\u001b[2J\u009b31m' });
+  const list = await run('list');
+  const [, channel = '', job = ''] = /\nslack {5}(.*x) {2}(\S+) /.exec(list.stdout) ?? [];
+  assert.equal([channel, job], ['C "1"\\u{202e}\\u{2028}\\u{200d}x', 'j\\u{200d}1']);
+  const json = await run('list', '--json');
+  assert.is(JSON.parse(json.stdout).channelId, channelId);
+  const shown = await run('show', '--platform', 'slack', '--channel', channel, '--job', job);
+  for (const { stdout, code } of [list, json, shown]) {
+    assert.is(code, 0);
+    assert.not.match(stdout, /[^\n\P{Cc}]|[\p{Cf}\p{Zl}]/u);
+  }
+  const released = await run('release', '--job', job, '--reason', 'x', '--by', 'ann', '--yes');
+  succeeded(released, `released slack ${channel} from job ${job}: x (ann)`);
+});
+
+test('show tells the state, both deadlines, the question, the inbox and the last answer', async () => {
+  await store.claim(STATE);
+  await store.setPendingQuestion(STATE, 'q1');
+  await store.answerQuestion(STATE, 'q1', { answerId: 'yes' });
+  for (let n = 0; n < 22; n++) await queue(`d${n}`, { n: String(n) });
+  const { stdout, code } = await run('show', '--job', 'j1');
+  assert.is(code, 0);
+  assert.match(
+    stdout,
+    new RegExp(
+      '^slack C1, job j1\\nkey {12}conversation:slack:C1, ends in 1h59m\\nindex {10}job-index:j1, ends in 1h59m\\n' +
+        'question {7}none is pending\\nlast answer {4}yes, to q1\\ninbox {10}22 unread messages\\n {2}\\d+-\\d+ {2}n=0\\n' +
+        '[^]* n=19\\n {2}and 2 more\\nstate\\n {2}{\\n {4}"jobId": "j1",\\n[^]*\\n {2}}\\n$',
+    ),
+  );
+  await store.setPendingQuestion(STATE, 'q2');
+  await silence(60_000, `j1\n${CHANNEL}`);
+  const byAll = await run('show', '--job', 'j1', ...CHANNEL_C1);
+  assert.match(byAll.stdout, /\nquestion {7}q2 is pending\nlast answer .*\nsilent {9}overdue by 1m(\d+s)?\n/);
+  const [json] = await lines('show', ...CHANNEL_C1);
+  assert.equal([json.state.jobId, json.inbox[0].fields, json.wrong], ['j1', ['n', '0'], []]);
+  for (const [args, which] of [
+    [['--job', 'j9'], 'that job j9 holds'],
+    [['--job', 'j9', ...CHANNEL_C1], 'in slack C1 that job j9 holds'],
+    [['--platform', 'slack', '--channel', 'C9'], 'in slack C9'],
+  ] as const) {
+    failed(await run('show', ...args), `There is no conversation ${which}.`);
+  }
+});
+
+test('show says what is wrong, and exits with 1 then', async () => {
+  await store.claim(STATE);
+  const unreadable = 'What is stored cannot be read as a state. Every claim is refused.';
+  const endless = 'It has no deadline: it stays until it is removed.';
+  for (const [breakIt, ...expected] of [
+    [() => redis.pexpire(JOB, 1_000_000), 'Its two keys do not expire together.'],
+    [() => redis.persist(CHANNEL), endless],
+    [() => redis.set(JOB, 'conversation:slack:C2'), 'The index of its job leads to another channel.', endless],
+    [() => redis.del(JOB), 'The index of its job is not there: the job does not find its channel.', endless],
+    [() => redis.rpush(JOB, 'x'), 'The index of its job is a key of another type.', endless],
+    [() => redis.set(CHANNEL, '{"secret"', 'PX', 1_000_000), unreadable],
+    [() => redis.del(CHANNEL).then(() => redis.rpush(CHANNEL, 'x')), unreadable, endless],
+  ] as const) {
+    await breakIt();
+    const { stdout, stderr, code } = await run('show', ...CHANNEL_C1, '--json');
+    const { wrong } = JSON.parse(stdout);
+    assert.equal(
+      wrong.map((sentence: string) => sentence.replace(/ To delete it, .*/, '')),
+      expected,
+    );
+    const said = expected.length === 1 ? 'One thing is wrong.\n' : '2 things are wrong.\n';
+    assert.equal([stderr, code], [said, 1]);
+  }
+  const { stdout } = await run('show', ...CHANNEL_C1);
+  assert.match(
+    stdout,
+    /^slack C1\nkey .*, no deadline\ninbox {10}empty\nwrong {10}What is stored .*\nwrong {10}It has/,
+  );
+});
+
+test('due looks at silent jobs and changes nothing', async () => {
+  const none = await run('due');
+  assert.equal([none.stdout, none.stderr, none.code], ['', 'No watched job is silent.\n', 0]);
+  await store.claim(STATE);
+  await store.claim({ ...STATE, channelId: 'C2', jobId: 'j2', claimId: 'c2' });
+  await redis.set('conversation:slack:C3', '{"secret"');
+  await silence(60_000, `j1\n${CHANNEL}`);
+  await silence(120_000, 'j9\nconversation:slack:C9');
+  await silence(30_000, 'j3\nconversation:slack:C3');
+  // No call can name what these entries name, so nobody is shown them.
+  await silence(60_000, 'entry', `\n${CHANNEL}`, 'j1\nconversation:Bad Platform:C1');
+  const before = await dump(redis);
+  const { stdout } = await run('due');
+  const rows = stdout
+    .trim()
+    .split('\n')
+    .map((line) => line.split(/ {2,}/).toSpliced(3, 1).join(' '));
+  assert.equal(rows, [
+    'PLATFORM CHANNEL JOB CHANNEL IS',
+    'slack C9 j9 not held',
+    'slack C1 j1 held',
+    'slack C3 j3 unreadable',
+  ]);
+  const [json] = await lines('due');
+  assert.ok(json.silentMs >= 120_000);
+  assert.equal(
+    { ...json, silentMs: 0 },
+    { jobId: 'j9', platform: 'slack', channelId: 'C9', silentMs: 0, holds: false },
+  );
+  assert.equal(await dump(redis), before);
+});
+
+test('release tells the job who took the channel and why, and forgets the conversation', async () => {
+  await store.claim(STATE);
+  const args = ['release', '--job', 'j1', '--reason', 'hangs', '--by', 'ann', '--stream', 'job:j1:in', '--yes'];
+  succeeded(await run(...args), 'released slack C1 from job j1: hangs (ann)');
+  const told = ['type', 'Released', 'jobId', 'j1', 'by', 'ann', 'reason', 'hangs'];
+  assert.equal(
+    (await redis.xrange('job:j1:in', '-', '+')).map(([, fields]) => fields),
+    [told],
+  );
+  assert.is(await redis.exists(CHANNEL, JOB), 0);
+  failed(await run(...args), 'There is no conversation that job j1 holds. Nothing was changed.');
+  assert.is(await redis.xlen('job:j1:in'), 1);
+});
+
+test('release takes nothing from another job, and says which one holds the channel', async () => {
+  await store.claim({ ...STATE, jobId: 'j2' });
+  const before = await dump(redis);
+  const ended = await run('release', '--job', 'j1', ...CHANNEL_C1, '--reason', 'hangs', '--yes');
+  failed(ended, 'held: slack C1 is held by job j2. Nothing was changed.');
+  assert.equal(await dump(redis), before);
+});
+
+test('watch prints one list after the other in a pipe, also after a lost connection, and ends with it', async () => {
+  await store.claim(STATE);
+  const child = startCli(['watch'], env);
+  let text = '';
+  const seen = (count: number) =>
+    new Promise<void>((resolve) => {
+      const hear = () => {
+        if ((text.match(/ {2}1 conversation\n/g)?.length ?? 0) >= count) resolve();
+      };
+      child.stdout.on('data', hear);
+      hear();
+    });
+  child.stdout.setEncoding('utf8').on('data', (piece: string) => {
+    text += piece;
+  });
+  await seen(1);
+  await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+  await seen(2);
+  const time = '\\d{4}-[\\d-]+T[\\d:.]+Z {2}';
+  const table = 'PLATFORM .*\\nslack .*\\n\\n';
+  const lost =
+    '127.0.0.1:\\d+: the connection was closed before an answer came\\..* Trying again; this is what was there before\\.';
+  assert.match(
+    text,
+    new RegExp(`^(${time}1 conversation\\n${table})+${time}${lost}\\n${table}${time}1 conversation\\n`),
+  );
+  // The reader goes, and the next turn has nobody to write to.
+  child.stdout.destroy();
+  const [code] = await once(child, 'exit');
+  assert.is(code, 0);
+});
+
+test('a store with a prefix or with partitions is found by it', async () => {
+  await new ConversationStore(redis, { prefix: 'tenant:' }).claim(STATE);
+  const sharded = new ConversationStore(redis, { prefix: 's:', sharded: true, silentAfterMs: 1 });
+  const jobId = sharded.newJobId(STATE);
+  await sharded.claim({ ...STATE, jobId });
+  assert.equal(await lines('list'), []);
+  assert.is((await lines('list', '--prefix', 'tenant:'))[0].jobId, 'j1');
+  const where = ['--prefix', 's:', '--sharded'];
+  for (const command of ['list', 'due']) assert.is((await lines(command, ...where))[0].jobId, jobId);
+  assert.match((await run('show', '--job', jobId, ...where)).stdout, `job ${jobId}`);
+  failed(await run('show', '--job', 'j1', '--sharded'), /^jobId was not made by newJobId/, { exit: 2 });
+});
+
+test('without the library, or without a right, every command says so', async () => {
+  await redis.call('ACL', 'SETUSER', 'reader', 'on', '>Wr0ng', '~*', '+@all', '-pttl');
+  await store.claim(STATE);
+  const reader = { REDIS_URL: env['REDIS_URL']?.replace('//', '//reader:Wr0ng@') };
+  failed(await cli(['list'], reader), /^\S+: this user may not run PTTL\. It needs the right \+pttl\.\n$/);
+  await redis.call('ACL', 'DELUSER', 'reader');
+  await redis.function('FLUSH');
+  for (const args of [['list'], ['due'], ['show', '--job', 'j'], ['release', '--job', 'j', '--reason', 'r', '--yes']]) {
+    failed(
+      await run(...args),
+      /: the server has no library conversation, this client needs 1\.0\.0; load it with: npx /,
+    );
   }
 });
 

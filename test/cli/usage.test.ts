@@ -1,84 +1,87 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { LIBRARY_VERSION } from '../../src/index.ts';
-import { type CliRun, cli, failed, succeeded } from './cli.ts';
+import { cli, failed, succeeded } from './cli.ts';
 
 const test = suite('how the command line is called');
+const NPX = 'npx --no conversation-state';
+const COMMANDS = ['list', 'show', 'watch', 'release', 'due', 'doctor', 'load', 'check', 'keys'];
 
-test('help and version answer on stdout, in every spelling', async () => {
+test('help and version answer on stdout, and without a command the same help is on stderr', async () => {
   const help = await cli(['--help']);
-  assert.match(
-    help.stdout,
-    /^usage: conversation-state COMMAND [\s\S]*\n {2}list [\s\S]*\n {2}load [\s\S]*\n {2}keys /,
-  );
-  assert.is(help.code, 0);
+  const listed = [...help.stdout.matchAll(/^ {2}([a-z]+) \[/gm)].map(([, name]) => name);
+  assert.equal([listed, help.stderr, help.code], [[...COMMANDS, 'help'], '', 0]);
   for (const word of ['-h', 'help']) assert.is((await cli([word])).stdout, help.stdout);
   for (const word of ['--version', '-v']) succeeded(await cli([word]), LIBRARY_VERSION);
   const bare = await cli([]);
-  assert.is(bare.stderr, help.stdout, 'without a word it shows the same');
-  assert.is(bare.code, 2);
+  assert.equal([bare.stdout, bare.stderr, bare.code], ['', help.stdout, 2]);
 });
 
 test('every command has a help of its own, with its options and an example', async () => {
-  const { stdout } = await cli(['help']);
-  const names = [...stdout.matchAll(/^ {2}([a-z]+) /gm)].map(([, name = '']) => name);
-  assert.ok(names.length > 7);
   await Promise.all(
-    names.map(async (name) => {
-      const help = await cli(['help', name]);
-      assert.is(help.code, 0);
-      assert.match(
-        help.stdout,
-        new RegExp(
-          `^usage: conversation-state ${name} [^]*\\n {2}-h, --help [^]*\\nExamples?:\\n {2}npx conversation-state ${name} `,
-        ),
-      );
-      assert.is((await cli([name, '--help'])).stdout, help.stdout);
-      for (const line of help.stdout.split('\n')) assert.ok(line.length <= 120, line);
+    COMMANDS.map(async (name) => {
+      const { stdout, code } = await cli(['help', name]);
+      const parts = `^Usage: conversation-state ${name} [^]*\\n {2}-h, --help [^]*\\nExamples?:\\n {2}${NPX} ${name} `;
+      assert.match(stdout, new RegExp(parts));
+      assert.is(code, 0);
+      assert.is((await cli([name, '--help'])).stdout, stdout);
+      for (const line of stdout.split('\n')) assert.ok(line.length <= 80 || line.startsWith(`  ${NPX}`), line);
     }),
   );
 });
 
-test('options without a command, and an empty one, are mistakes', async () => {
-  failed(await cli(['--json']), /^Unknown option here: --json\./, { exit: 2 });
-  failed(await cli(['']), /^No command is given\. The commands are /, { exit: 2 });
+test('options stand before or after the command', async () => {
+  for (const args of [
+    ['keys', '--platform', 'keys', '--channel', 'C1'],
+    ['--platform', 'keys', 'keys', '--channel', 'C1'],
+    ['--platform=keys', '--channel', 'C1', 'keys'],
+  ]) {
+    succeeded(await cli(args), 'conversation:keys:C1');
+  }
 });
 
 test('keys prints the bare key where one is asked for', async () => {
   succeeded(await cli(['keys', '--job', 'j1', '--prefix', 't:']), 't:job-index:j1');
-  succeeded(await cli(['keys', '--platform', 'Slack', '--channel', 'C1']), 'conversation:slack:C1');
-  const both = await cli(['keys', '--platform', 'slack', '--channel', 'C1', '--job', 'j1']);
+  const both = await cli(['keys', '--platform', 'Slack', '--channel', 'C1', '--job', 'j1']);
   succeeded(both, 'conversation  conversation:slack:C1\njob index     job-index:j1');
 });
 
-const WANTED = 'The commands are list, show, watch, release, due, doctor, load, check, and keys.';
-
-test('a command line that is wrong is explained without repeating what may be a password', async () => {
-  const cases: [args: string[], said: string][] = [
-    [['deploy'], `Unknown command. ${WANTED}`],
-    [['redis://:Wr0ng@host'], `Unknown command. ${WANTED}`],
-    [['shwo'], 'Unknown command. Did you mean show?'],
-    [['help', 'chekc'], 'Unknown command. Did you mean check?'],
-    [['help', 'load', 'check'], 'There is an argument too many. help takes the name of one command.'],
-    [['list', '--slient'], 'Unknown option here: --slient. Did you mean --silent?'],
-    [['check', '--exact', '--exact'], '--exact is given twice.'],
-    [['load', '--url', 'redis://:Wr0ng@a', '--url', 'redis://:Wr0ng@b'], '--url is given twice.'],
-    [['--force'], 'Unknown option here: --force.'],
-    [['check', '--force'], 'Unknown option here: --force.'],
-    [['load', '--ur=redis://:Wr0ng@host'], 'Unknown option here: --ur. Did you mean --url?'],
-    [['load', '-u', 'redis://:Wr0ng@host'], 'Unknown option here: -u.'],
-    [['load', '-Wr0ng'], 'Unknown option.'],
-    [['load', 'redis://:Wr0ng@host'], 'There is an argument too many. An address goes after --url.'],
-    [['load', '--url'], '--url needs a value after it.'],
-    [['load', '--url', '--force'], '--url needs a value after it.'],
-    [['load', '--force=Wr0ng'], '--force takes no value.'],
+test('a wrong command line is explained without what may be a password, and leads to the help of its command', async () => {
+  const cases: [args: string[], said: string, command?: string][] = [
+    [['deploy'], 'Unknown command "deploy".'],
+    [['redis://:Wr0ng@host'], 'Unknown command.'],
+    [['shwo'], 'Unknown command "shwo". Did you mean show?'],
+    [[''], 'Unknown command "".'],
+    [['--force'], 'Unknown option "--force".'],
+    [['list', '--slient'], 'Unknown option "--slient". Did you mean --silent?', 'list'],
+    [['check', '--force'], 'Unknown option "--force".', 'check'],
+    [['load', '--ur=redis://:Wr0ng@host'], 'Unknown option "--ur".', 'load'],
+    [['load', '-u', 'redis://:Wr0ng@host'], 'Unknown option "-u".', 'load'],
+    [['load', '-Wr0ng'], 'Unknown option.', 'load'],
+    [['list', 'extra'], 'Unexpected argument "extra".', 'list'],
+    [['load', 'redis://:Wr0ng@host'], 'Unexpected argument. An address goes after --url.', 'load'],
+    [['load', '--url'], '--url needs a value.', 'load'],
+    [['load', '--force=Wr0ng'], '--force takes no value.', 'load'],
   ];
-  const runs = await Promise.all(cases.map(([args]) => cli(args)));
-  for (const [at, [, said]] of cases.entries()) {
-    failed(runs[at] as CliRun, `${said}\nconversation-state --help lists the commands.`, { exit: 2 });
-  }
-  const options: [args: string[], said: string | RegExp][] = [
-    [['list', '--sort', 'age'], '--sort must be one of platform, channel, job, started, unread, silent, left.'],
+  await Promise.all(
+    cases.map(async ([args, said, command]) => {
+      const help = command ? `${NPX} ${command} --help shows its options.` : `${NPX} --help lists the commands.`;
+      failed(await cli(args), `${said}\n${help}`, { exit: 2 });
+    }),
+  );
+});
+
+test('a value that cannot be used is explained before a server is asked', async () => {
+  const here = ['--url', 'redis://h'];
+  const reference = 'Name the channel with --platform and --channel, or the job with --job, or all three.';
+  const cases: [args: string[], said: string][] = [
+    [['load'], 'No server is named. Give --url redis://host:port, or set REDIS_URL.'],
+    [['load', '--url', 'redis://:Wr0ng@a', '--url', 'redis://:Wr0ng@b'], '--url is given twice.'],
+    [['load', '--wait', 'soon', ...here], '--wait must be a whole number of seconds.'],
+    [
+      ['list', '--sort', 'age', ...here],
+      '--sort must be one of platform, channel, job, started, unread, silent, left.',
+    ],
     [
       ['list', '--sentinel', 'a:1'],
       '--sentinel host:port,… and --name NAME, of the server that they know, go together.',
@@ -87,19 +90,20 @@ test('a command line that is wrong is explained without repeating what may be a 
       ['list', '--sentinel', 'u:Wr0ng@a:1', '--name', 'm'],
       '--sentinel must be host:port, with commas between several: a:26379,b:26379',
     ],
-    [
-      ['list', '--sentinel', 'a:1', '--name', 'm', '--url', 'redis://h'],
-      '--url and --sentinel name two servers: give one.',
-    ],
-    [['list', '--url', 'redis://h', '--tls-ca', 'x.pem'], 'The file of --tls-ca cannot be read: ENOENT.'],
+    [['list', '--sentinel', 'a:1', '--name', 'm', ...here], '--url and --sentinel name two servers: give one.'],
+    [['list', ...here, '--tls-ca', 'x.pem'], 'The file of --tls-ca cannot be read: ENOENT.'],
     [['list', '--url', 'rediss://h', '--tls-cert', 'x.pem'], '--tls-cert and --tls-key go together.'],
-    [['list', '--url', 'redis://h', '--tls-ca', 'package.json'], 'TLS needs an address that begins with rediss://'],
-    [['show', '--url', 'redis://h'], /^Name the channel with --platform and --channel, or the job/],
-    [['show', '--platform', 'slack', '--url', 'redis://h'], /^Name the channel with --platform and --channel/],
+    [['list', ...here, '--tls-ca', 'package.json'], 'TLS needs an address that begins with rediss://'],
+    [['show', ...here], reference],
+    [['show', '--platform', 'slack', ...here], reference],
+    [['release', '--reason', 'x', '--yes', ...here], 'release needs --job ID: the job to take the channel from.'],
+    [['release', '--job', 'j', '--reason', ' '], 'release needs --reason TEXT: why, for whoever asks later.'],
+    [
+      ['release', '--job', 'j', '--reason', 'x'],
+      'release asks before it changes anything, and here is no terminal to ask on: give --yes.',
+    ],
   ];
-  const ends = await Promise.all(options.map(([args]) => cli(args)));
-  for (const [at, [, said]] of options.entries()) failed(ends[at] as CliRun, said, { exit: 2 });
-  failed(await cli(['load']), 'No server is named. Give --url redis://host:port, or set REDIS_URL.', { exit: 2 });
+  await Promise.all(cases.map(async ([args, said]) => failed(await cli(args), said, { exit: 2 })));
 });
 
 test.run();

@@ -26,7 +26,7 @@ const state = {
   ticketId: 12,
   startedAt: '2026-01-31T09:30:00Z',
 };
-const COMMAND = 'load it with: npx conversation-state load --url redis://…';
+const COMMAND = 'load it with: npx --no conversation-state load --url redis://…';
 
 let client: Redis;
 

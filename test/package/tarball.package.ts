@@ -1,4 +1,4 @@
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,8 +7,8 @@ import { promisify } from 'node:util';
 import type { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { LIBRARY_VERSION } from '../../src/index.ts';
-import { operating } from '../cli/operating.ts';
+import { ConversationStore, LIBRARY_VERSION } from '../../src/index.ts';
+import { STATE } from '../support/library.ts';
 import { withRedis } from '../support/redis.ts';
 
 const test = suite('the packed package');
@@ -24,7 +24,6 @@ const CONSUMERS = [
 let folder: string;
 let tarball: string;
 let client: Redis;
-let url: string;
 
 test.before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'conversation-state-package-'));
@@ -35,7 +34,6 @@ test.before(async () => {
 });
 test.before.each(async () => {
   client ??= await redis.connect();
-  url ??= await redis.url();
   await client.function('FLUSH');
   await client.flushall();
 });
@@ -111,19 +109,21 @@ test('holds the compiled source, the Lua, the pages, the examples and the licenc
   assert.equal(packed.map((path) => path.replace(/^package\//, '')).sort(), [...compiled, ...others].sort());
 });
 
-test('has its client as a peer and no dependency of its own', async () => {
+test('has its client as a peer, and three dependencies that the command line alone loads', async () => {
   const bare = await project('bare', '--legacy-peer-deps');
   const installed = join(bare, 'node_modules', 'conversation-state');
   const metadata = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8'));
   assert.equal(Object.keys(metadata.peerDependencies), ['ioredis']);
-  assert.is(metadata.dependencies, undefined);
+  assert.equal(Object.keys(metadata.dependencies).sort(), ['cli-truncate', 'commander', 'string-width']);
   assert.is(metadata.version, LIBRARY_VERSION);
-  assert.equal(await readdir(join(bare, 'node_modules')), ['.bin', '.package-lock.json', 'conversation-state']);
   for (const file of (await filesIn(installed)).filter((file) => file.endsWith('.js'))) {
     const imports = [
       ...(await readFile(join(installed, file), 'utf8')).matchAll(/\b(?:from|import)\b[ (]*'([^'.][^']*)'/g),
     ];
-    for (const [, name = ''] of imports) assert.match(name, /^(ioredis$|node:)/, file);
+    const allowed = file.startsWith('dist/cli/')
+      ? /^(ioredis|commander|string-width|cli-truncate|node:.*)$/
+      : /^(ioredis$|node:)/;
+    for (const [, name = ''] of imports) assert.match(name, allowed, file);
   }
 
   const check = await attempt(bare, 'npx', '--no', '--', 'conversation-state', 'check');
@@ -220,13 +220,19 @@ for (const { ioredis, typescript } of CONSUMERS) {
   });
 }
 
-operating(test, () => {
+test('lists, shows and releases a conversation, and doctor finds nothing wrong with it', async () => {
   const program = join(folder, `ioredis-${CONSUMERS[0]?.ioredis}`, 'node_modules', '.bin', 'conversation-state');
-  return {
-    redis: client,
-    run: (...args) => attempt(folder, program, ...args),
-    start: (...args) => spawn(program, args, { env: { ...process.env, REDIS_URL: url }, timeout: 30_000 }),
-  };
+  await new ConversationStore(client).claim(STATE);
+  const [list, show, doctor, release] = [
+    await run(folder, program, 'list', '--json'),
+    await run(folder, program, 'show', '--job', STATE.jobId),
+    await run(folder, program, 'doctor'),
+    await run(folder, program, 'release', '--job', STATE.jobId, '--reason', 'hangs', '--by', 'ann', '--yes'),
+  ];
+  assert.is(JSON.parse(list.stdout).jobId, STATE.jobId);
+  assert.match(show.stdout, /^slack C1, job j1\n/);
+  assert.match(doctor.stdout, /\n✓ keys {9}No problems in 1 conversation, /);
+  assert.is(release.stdout, 'released slack C1 from job j1: hangs (ann)\n');
 });
 
 async function readmeExample(): Promise<string> {

@@ -65,10 +65,10 @@ for (const call of ['ready', 'the first call'] as const) {
   test(`${call} of a store that must not load says which command does`, async () => {
     const store = new ConversationStore(redis, { load: 'never' });
     const missing = await refusal(Promise.resolve(go(store)), 'LIBRARY_MISSING');
-    assert.match(missing.message, 'npx conversation-state load --url');
+    assert.match(missing.message, 'npx --no conversation-state load --url');
     await stand('0.9.0');
     const outdated = await refusal(Promise.resolve(go(store)), 'LIBRARY_OUTDATED');
-    assert.match(outdated.message, /0\.9\.0.*npx conversation-state load --url/);
+    assert.match(outdated.message, /0\.9\.0.*npx --no conversation-state load --url/);
     assert.is(await version(), '0.9.0');
     await loadLibrary(redis, { force: true });
     await go(store);

@@ -2,7 +2,8 @@ import type { Redis } from 'ioredis';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../../conversation.gen.ts';
 import { compatibility } from '../../library/decision.ts';
 import { checkOn } from '../../library/report.ts';
-import { span } from '../text.ts';
+import { libraryAdvice } from '../deployment.ts';
+import { span } from '../print.ts';
 import { type Finding, ok, warning, wrong } from './finding.ts';
 
 const OLDEST_MAJOR = 7;
@@ -34,18 +35,21 @@ export async function permitted(check: string, findings: Promise<Finding[]>): Pr
 }
 
 async function libraryOf(server: Redis): Promise<Finding[]> {
-  const { present, found, foreign } = await checkOn(server);
-  const load = 'Run npx conversation-state load.';
-  if (foreign !== null) {
-    const whose = foreign === LIBRARY_NAME ? "is another program's" : `has a function name of ${LIBRARY_NAME}`;
-    return [wrong('library', `The library ${foreign} ${whose}.`, 'Find out whose it is; load --force replaces it.')];
-  }
-  if (!present) return [wrong('library', `There is no library ${LIBRARY_NAME}.`, load)];
+  const report = await checkOn(server);
+  const { present, found, foreign } = report;
   const version = `${LIBRARY_NAME} ${found ?? 'without a version'}`;
-  if (compatibility(found) === 'serving')
+  if (foreign === null && compatibility(found) === 'serving') {
     return [ok('library', `${version}, which serves apps of ${LIBRARY_VERSION}.`)];
-  const advice = compatibility(found) === 'too new' ? 'Update the apps.' : load;
-  return [wrong('library', `${version} does not serve apps of ${LIBRARY_VERSION}.`, advice)];
+  }
+  const what =
+    foreign === LIBRARY_NAME
+      ? `The library ${foreign} is another program's.`
+      : foreign !== null
+        ? `The library ${foreign} has a function name of ${LIBRARY_NAME}.`
+        : present
+          ? `${version} does not serve apps of ${LIBRARY_VERSION}.`
+          : `There is no library ${LIBRARY_NAME}.`;
+  return [wrong('library', what, libraryAdvice(report))];
 }
 
 async function clockOf(server: Redis): Promise<Finding[]> {
@@ -111,18 +115,12 @@ function memoryOf(of: Info): Finding {
 }
 
 function persistenceOf(of: Info): Finding {
-  for (const [name, what] of [
-    ['rdb_last_bgsave_status', 'The last snapshot'],
-    ['aof_last_write_status', 'The last write of the append-only file'],
-  ] as const) {
-    if (of(name) === 'err') {
-      return wrong(
-        'persistence',
-        `${what} failed; the server may refuse writes.`,
-        "Look at its log and the disk's room.",
-      );
-    }
-  }
+  const failed =
+    of('rdb_last_bgsave_status') === 'err'
+      ? 'The last snapshot'
+      : of('aof_last_write_status') === 'err' && 'The last write of the append-only file';
+  const advice = "Look at its log and the disk's room.";
+  if (failed) return wrong('persistence', `${failed} failed; the server may refuse writes.`, advice);
   if (of('aof_enabled') === '1') return ok('persistence', 'Append-only file.');
   return warning(
     'persistence',
@@ -140,8 +138,8 @@ function replicasOf(of: Info): Finding[] {
     );
     return { name: `${fields['ip']}:${fields['port']}`, state: fields['state'], lag: Number(fields['lag']) };
   });
-  const none = 'Run one, so that a server that dies does not take all conversations with it.';
-  if (replicas.length === 0) return [warning('replicas', 'There is none.', none)];
+  const advice = 'Run one, so that a server that dies does not take all conversations with it.';
+  if (replicas.length === 0) return [warning('replicas', 'There is no replica.', advice)];
   return replicas.map(({ name, state, lag }) =>
     state === 'online' && lag <= LAG_SECONDS
       ? ok('replica', `${name}, last heard of ${lag} s ago.`)

@@ -1,0 +1,250 @@
+import { Command, type CommanderError, Option } from 'commander';
+import { LIBRARY_NAME, LIBRARY_VERSION } from '../conversation.gen.ts';
+import { Failure, USAGE_ERROR } from './failure.ts';
+import { NPX, unescaped } from './print.ts';
+import type { Values } from './values.ts';
+
+// The words of the command line. What a command does is loaded when it is run.
+
+type Flag = [flags: string, summary: string, read?: (text: string) => string];
+
+const SERVER: Flag[] = [
+  ['--url <redis://…>', 'the server, or any node of a cluster; REDIS_URL if absent'],
+  ['--sentinel <host:port,…>', 'Sentinels that know the server, instead of --url'],
+  ['--name <name>', 'the name by which the Sentinels know it'],
+  ['--tls-ca <file>', 'certificate authority of the server (PEM)'],
+  ['--tls-cert <file>', 'certificate to show to the server (PEM)'],
+  ['--tls-key <file>', 'private key of that certificate (PEM)'],
+];
+const KEYSPACE: Flag[] = [
+  ['--prefix <text>', "the store's prefix; empty if absent"],
+  ['--sharded', 'the store has `sharded: true`'],
+];
+const STORE = [...SERVER, ...KEYSPACE];
+const PLATFORM: Flag = ['--platform <name>', 'slack, teams, …'];
+const REFERENCE: Flag[] = [
+  PLATFORM,
+  ['--channel <id>', 'the channel on its platform', unescaped],
+  ['--job <id>', 'the job', unescaped],
+];
+const FILTERS: Flag[] = [
+  PLATFORM,
+  ['--silent', 'only those whose job is silent'],
+  ['--waiting', 'only those with a pending question'],
+  ['--sort <column>', 'order by platform, channel, job, started, unread, silent or left'],
+  ['--wide', 'cut nothing and leave nothing out'],
+];
+const JSON_LINES: Flag = ['--json', 'print JSON, one object a line'];
+
+interface Definition {
+  summary: string;
+  /** What its own help says besides. */
+  notes: string;
+  options: Flag[];
+  /** Command lines to copy, without the program's name. */
+  examples: string[];
+  /** Prints its results to stdout. @throws Failure what is wrong and what to do */
+  run(values: Values): Promise<void>;
+}
+
+const THIS = `${LIBRARY_NAME} ${LIBRARY_VERSION}`;
+const COLUMNS =
+  'STARTED says how long ago that was. QUESTION is the pending one. UNREAD counts the messages in the inbox. SILENT ' +
+  'says for how long a job has been silent for too long; one that a sweep has just looked at does not count until its ' +
+  'lease ends. LEFT is the time to live. On a narrow terminal, empty columns go first, and ids are cut last.';
+
+const COMMANDS: Readonly<Record<string, Definition>> = {
+  list: {
+    summary: 'show every conversation: channel, job, pending question, unread messages, and whether the job is silent',
+    notes: `${COLUMNS} It scans all keys and changes nothing. With --sort the whole list is held in memory.`,
+    options: [...STORE, ...FILTERS, JSON_LINES],
+    examples: ['list --silent', 'list --platform slack --sort started'],
+    run: async (values) => (await import('./list.ts')).list(values),
+  },
+  show: {
+    summary: 'show one conversation: its state, both deadlines, its inbox, and what is wrong with it',
+    notes:
+      'Name the channel with --platform and --channel, or the job with --job, or all three, as list prints them. It ' +
+      'changes nothing, and exits with 1 where something is wrong.',
+    options: [...STORE, ...REFERENCE, JSON_LINES],
+    examples: ['show --job j1', 'show --platform slack --channel C0123'],
+    run: async (values) => (await import('./show.ts')).show(values),
+  },
+  watch: {
+    summary: 'show the list again every two seconds, in place; q ends it',
+    notes: `${COLUMNS} In a pipe it prints one list after the other. It comes back after a lost connection.`,
+    options: [...STORE, ...FILTERS],
+    examples: ['watch --sort silent'],
+    run: async (values) => (await import('./list.ts')).watch(values),
+  },
+  release: {
+    summary: 'take a channel from a job and remove its conversation; with --stream, tell the job',
+    notes:
+      'The job must be named, so that nobody takes the channel from a newer one by mistake. The state is given a ' +
+      'member `released` {by, reason, at}; with --stream the job is told in the same step, by an entry with the fields ' +
+      'type (Released), jobId, by and reason. It does not end the job itself. With --platform and --channel too, it ' +
+      'says which job holds the channel if that is another one.',
+    options: [
+      ...STORE,
+      ...REFERENCE,
+      ['--reason <text>', 'why: stored in the state until it is removed, and with --stream told to the job'],
+      ['--by <name>', 'who; the name of the system user if absent'],
+      ['--stream <key>', 'a stream that the job reads, under the prefix: job:ID:in'],
+      ['--yes', 'do not ask'],
+      JSON_LINES,
+    ],
+    examples: ['release --job j1 --reason "hangs since noon" --stream job:j1:in'],
+    run: async (values) => (await import('./release.ts')).release(values),
+  },
+  due: {
+    summary: 'show the jobs that have been silent for too long; changes nothing, so a sweep still finds them',
+    notes:
+      'SILENT counts from when the job became silent. A job that a sweep has just looked at is not shown until its ' +
+      'lease ends.',
+    options: [...STORE, JSON_LINES],
+    examples: ['due --url redis://localhost:6379'],
+    run: async (values) => (await import('./due.ts')).due(values),
+  },
+  doctor: {
+    summary: 'say what is wrong with the server, the rights of a user and the stored conversations, and what to do',
+    notes:
+      'Each line has a mark: ✓ as it should be, ! worth a look, ✗ wrong. It exits with 1 where something is wrong. It ' +
+      'changes nothing. Of a large store it looks at the first 100,000 keys of each kind. The user needs the rights of ' +
+      'oncall in docs/security.md; what it may not look at is said. Somebody on call names the user of the apps with ' +
+      '--user.',
+    options: [
+      ...STORE,
+      ['--user <name>', 'whose rights are checked; the user of this connection if absent'],
+      ['--stream <key>', 'a stream that the apps write to, under the prefix, whose rights are checked too'],
+      JSON_LINES,
+    ],
+    examples: ['doctor --prefix staging:', 'doctor --user app --stream job:j1:in'],
+    run: async (values) => (await import('./doctor.ts')).doctor(values),
+  },
+  load: {
+    summary: `bring a server's or a cluster's library to ${THIS}`,
+    notes:
+      'It leaves a newer library that serves this version where it is, and does not replace one of a newer major ' +
+      "version or another program's library of this name without --force. The user needs the rights +function|load " +
+      '+function|list, on a cluster +cluster|nodes too, and no keys. On a cluster it loads the library on every master.',
+    options: [
+      ...SERVER,
+      ['--wait <seconds>', 'how long to try again while the server cannot be reached; 0 if absent'],
+      ['--force', "replace a newer version or another program's library of this name, too"],
+      JSON_LINES,
+    ],
+    examples: ['load --url redis://localhost:6379 --wait 30'],
+    run: async (values) => (await import('./deployment.ts')).load(values),
+  },
+  check: {
+    summary: `say whether a server or cluster serves apps of ${THIS}; changes nothing`,
+    notes: 'The user needs the right +function|list, on a cluster +cluster|nodes too, and no keys.',
+    options: [...SERVER, ['--exact', 'check for exactly this version, not for one that serves it'], JSON_LINES],
+    examples: ['check --url redis://localhost:6379'],
+    run: async (values) => (await import('./deployment.ts')).check(values),
+  },
+  keys: {
+    summary: 'print the keys of a conversation, by its channel, its job or both; asks no server',
+    notes: 'By the channel or the job alone it prints nothing but the key, for redis-cli GET "$(…)".',
+    options: [...REFERENCE, ...KEYSPACE],
+    examples: ['keys --platform slack --channel C0123', 'keys --job j1 --prefix tenant:'],
+    run: async (values) => (await import('./reference.ts')).keys(values),
+  },
+};
+
+const SERVERS =
+  'The server is named by --url redis://user:password@host:port, rediss:// for TLS, or by REDIS_URL, which keeps the ' +
+  'password out of the list of processes. A cluster is recognised from any of its nodes. Behind Sentinels, ' +
+  'REDIS_USERNAME and REDIS_PASSWORD are those of the servers, SENTINEL_USERNAME and SENTINEL_PASSWORD those of the ' +
+  'Sentinels. Exit code: 0 yes, 1 no or it could not be done, 2 the command line is wrong.';
+
+/** Runs a command line. @throws Failure, or CommanderError where help or version was printed instead */
+export async function runCommandLine(args: readonly string[]): Promise<void> {
+  await program().parseAsync(commandFirst(args), { from: 'user' });
+}
+
+function program(): Command {
+  const root = new Command('conversation-state')
+    .description(SERVERS)
+    .version(LIBRARY_VERSION, '-v, --version', 'show the version')
+    .helpOption('-h, --help', 'show this')
+    .helpCommand('help [command]', 'show the options of a command and an example')
+    .configureOutput({ outputError: () => {} });
+
+  root.exitOverride((error) => {
+    throw misuse(error, root);
+  });
+  for (const [name, { summary, notes, options, examples, run }] of Object.entries(COMMANDS)) {
+    const command = root
+      .command(name)
+      .summary(summary)
+      .description(sentence(`${summary}. ${notes}`));
+    for (const flag of options) command.addOption(optionOf(flag));
+    const lines = examples.map((example) => `\n  ${NPX} ${example}`).join('');
+    command.addHelpText('after', `\n${examples.length === 1 ? 'Example:' : 'Examples:'}${lines}`);
+    command.exitOverride((error) => {
+      throw misuse(error, command);
+    });
+    command.allowExcessArguments().action(async (values: Values) => {
+      const [extra] = command.args;
+      if (extra !== undefined)
+        throw mistake(`Unexpected argument${named(extra) || '. An address goes after --url'}.`, command);
+      await run(values);
+    });
+  }
+  return root;
+}
+
+function optionOf([flags, summary, read = (text) => text]: Flag): Option {
+  const option = new Option(flags, summary);
+  if (!option.required) return option;
+  return option.argParser((text, before) => {
+    if (before !== undefined) throw new Failure(`${option.long} is given twice.`, USAGE_ERROR);
+    return read(text);
+  });
+}
+
+/** Options may stand before the command too; commander takes those of a command behind it. */
+function commandFirst(args: readonly string[]): string[] {
+  const any = new Command()
+    .helpOption(false)
+    .configureOutput({ writeErr: () => {} })
+    .exitOverride();
+  const flags = new Map(Object.values(COMMANDS).flatMap(({ options }) => options.map(([flag]) => [flag, flag])));
+  for (const flag of flags.keys()) any.option(flag);
+  try {
+    const [name] = any.parseOptions([...args]).operands;
+    if (name === undefined) return [...args];
+    const at = args.indexOf(name);
+    return [name, ...args.slice(0, at), ...args.slice(at + 1)];
+  } catch {
+    // What is wrong with them is said where they are parsed.
+    return [...args];
+  }
+}
+
+/** What commander found wrong, as a sentence. It quotes what was given, which may hold a password. */
+function misuse(error: CommanderError, command: Command): Error {
+  if (/help|version/i.test(error.code)) return error;
+  const word = /'(-*[^' =]*)/.exec(error.message)?.[1] ?? '';
+  const meant = /Did you mean .*\?/.exec(error.message)?.[0];
+  if (error.code === 'commander.optionMissingArgument') return mistake(`${word} needs a value.`, command);
+  if (command.options.some(({ long }) => long === word)) return mistake(`${word} takes no value.`, command);
+  const what = error.code === 'commander.unknownOption' ? 'option' : 'command';
+  return mistake(`Unknown ${what}${named(word)}.${meant ? ` ${meant}` : ''}`, command);
+}
+
+/** A word to name in a message; none that may be an address or another place for a password. */
+function named(word: string): string {
+  if (/^(-\w.|[^-].*[:@/])/.test(word)) return '';
+  return ` "${word}"`;
+}
+
+function mistake(message: string, command: Command): Failure {
+  const help = command.parent ? `${command.name()} --help shows its options` : '--help lists the commands';
+  return new Failure(`${message}\n${NPX} ${help}.`, USAGE_ERROR);
+}
+
+function sentence(text: string): string {
+  return `${text[0]?.toUpperCase()}${text.slice(1)}`;
+}

@@ -1,0 +1,119 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Cluster, Redis } from 'ioredis';
+import type { NodeFailure } from '../cluster/masters.ts';
+import { LIBRARY_NAME, LIBRARY_VERSION } from '../conversation.gen.ts';
+import { isConversationError } from '../errors.ts';
+import { compareVersions, compatibility } from '../library/decision.ts';
+import { checkEverywhere, loadEverywhere, type NodeReport } from '../library/loading.ts';
+import type { LibraryReport } from '../library/report.ts';
+import { LIMIT_MS } from './address.ts';
+import { withServer } from './connect.ts';
+import { Failure, USAGE_ERROR } from './failure.ts';
+import { NPX, shownJson } from './print.ts';
+import { mayPass, reasonOf } from './reason.ts';
+import type { Values } from './values.ts';
+
+const THIS = `${LIBRARY_NAME} ${LIBRARY_VERSION}`;
+/** How long to wait before a server that could not be reached is tried again. */
+const AGAIN_MS = 500;
+
+/** Brings every server to this version. */
+export async function load(values: Values): Promise<void> {
+  const { force = false } = values;
+  const { results } = await onServers(values, (client) => loadEverywhere(client, { force }), loaded).catch((error) => {
+    if (!isConversationError(error.cause, 'LIBRARY_TOO_NEW')) throw error;
+    throw new Failure(`${error.message} To go back to ${LIBRARY_VERSION} all the same: --force`);
+  });
+  const failed = results.filter((result) => 'error' in result).length;
+  if (failed > 0) throw new Failure(`${failed} of ${results.length} masters could not be brought to ${THIS}.`);
+}
+
+/** Says whether every server serves this version. */
+export async function check(values: Values): Promise<void> {
+  const { exact = false } = values;
+  const { name, results } = await onServers(values, checkEverywhere, found);
+  const wrong = results.filter((result) => 'error' in result || !(exact ? result.current : serves(result)));
+  if (wrong.length === 0) return;
+  const first = wrong.find((result): result is NodeReport => !('error' in result));
+  const one = results.length === 1;
+  const who = one ? name : `${wrong.length} of ${results.length} masters`;
+  const what = exact ? `${one ? 'is' : 'are'} not at ${THIS}` : `${one ? 'does' : 'do'} not serve apps of ${THIS}`;
+  throw new Failure(`${who} ${what}.${first ? ` ${libraryAdvice(first)}` : ''}`);
+}
+
+type Result = NodeReport | NodeFailure;
+
+/** Does a task on every master, for as long as --wait says, and prints a line for each. */
+async function onServers(
+  values: Values,
+  task: (client: Redis | Cluster) => Promise<Result[]>,
+  say: (report: LibraryReport) => string,
+): Promise<{ name: string; results: Result[] }> {
+  const { wait = '0' } = values;
+  if (!/^\d{1,6}$/.test(wait)) throw new Failure('--wait must be a whole number of seconds.', USAGE_ERROR);
+  const until = Date.now() + Number(wait) * 1_000;
+  for (let isFirst = true; ; isFirst = false) {
+    const isLast = Date.now() >= until;
+    try {
+      return await withServer(values, async ({ client, name, tls }) => {
+        const results = await task(client);
+        for (const result of results) {
+          // What a single server says against it is said as if there were no list.
+          if ('error' in result && (results.length === 1 || (!isLast && mayPass(result.error)))) throw result.error;
+        }
+        const lines = results.map((result): [address: string, text: string] => {
+          const address = results.length === 1 ? name : result.address;
+          const error = 'error' in result ? reasonOf(result.error, { tls, limitMs: LIMIT_MS }) : undefined;
+          if (!values.json) return [address, 'error' in result ? `failed: ${error}` : say(result)];
+          return [
+            address,
+            shownJson(
+              'error' in result ? { address, error } : { ...result, address, serves: result.loaded || serves(result) },
+            ),
+          ];
+        });
+        const width = Math.max(...lines.map(([address]) => address.length));
+        for (const [address, text] of lines.sort())
+          console.log(values.json ? text : `${address.padEnd(width)}  ${text}`);
+        return { name, results };
+      });
+    } catch (error) {
+      if (isLast || !(error instanceof Failure) || !mayPass(error.cause)) throw error;
+      if (isFirst) console.error(`${error.message} Trying again for ${wait} s.`);
+      await sleep(AGAIN_MS);
+    }
+  }
+}
+
+function serves({ found, foreign }: LibraryReport): boolean {
+  return foreign === null && compatibility(found) === 'serving';
+}
+
+function loaded({ present, found, current, loaded }: LibraryReport): string {
+  if (current) return `${THIS} is there already`;
+  if (!loaded) return `${LIBRARY_NAME} ${found} is there, which is newer and serves apps of ${LIBRARY_VERSION}`;
+  if (!present) return `${THIS} loaded, there was none`;
+  return `${THIS} loaded, replacing ${found === LIBRARY_VERSION ? `a ${found} of another source` : (found ?? 'one without a version')}`;
+}
+
+function found({ present, found, current, foreign }: LibraryReport): string {
+  if (foreign === LIBRARY_NAME) return `another program's library ${LIBRARY_NAME} is there`;
+  if (foreign !== null) return `the library ${foreign} has a function name of ${LIBRARY_NAME}`;
+  if (current) return `${THIS} is there`;
+  if (!present) return `there is no library ${LIBRARY_NAME}`;
+  if (found === null) return `a library ${LIBRARY_NAME} without a version is there`;
+  const order = compareVersions(found, LIBRARY_VERSION);
+  const difference =
+    order === 0 ? 'of another source' : `${order < 0 ? 'older' : 'newer'} than this ${LIBRARY_VERSION}`;
+  return `${LIBRARY_NAME} ${found} is there, ${difference}`;
+}
+
+/** What to do where this version is not what is there. */
+export function libraryAdvice({ found, foreign }: LibraryReport): string {
+  if (foreign === LIBRARY_NAME) return `Find out whose it is; ${NPX} load --force replaces it.`;
+  if (foreign !== null) return `Find out whose it is; if nobody needs it, FUNCTION DELETE ${foreign} makes room.`;
+  if (found === null || compareVersions(found, LIBRARY_VERSION) <= 0) return `To load it: ${NPX} load`;
+  return compatibility(found) === 'serving'
+    ? `Apps of ${LIBRARY_VERSION} work on it.`
+    : `Apps of ${LIBRARY_VERSION} do not work on it: update them.`;
+}

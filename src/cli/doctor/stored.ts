@@ -1,0 +1,204 @@
+import { CONVERSATION, HANDLED, INBOX, JOB_INDEX } from '../../conversation.gen.ts';
+import { channelOf, jobIndexKey, watchedIn, watchKey } from '../../keys/conversation-keys.ts';
+import { keyPattern } from '../../keys/prefix.ts';
+import type { Store } from '../connect.ts';
+import { prefixIn, readTyped, serverTime, stateAt, watched } from '../look.ts';
+import { counted, NPX, quoted, shown } from '../print.ts';
+import { BEFORE_REMOVAL, redisCli, removal, rewriting } from '../redis-cli.ts';
+import { type Finding, ok, warning, wrong } from './finding.ts';
+
+/** How many keys of each kind are looked at, so that a large store is not read for hours. */
+const MOST = 100_000;
+const EXAMPLES = 3;
+/** MIGRATE writes deadlines anew, relative to now. */
+const APART_MS = 100;
+/** A job that has been due for this long was looked at by no sweep. */
+const UNSWEPT_MS = 600_000;
+
+const REWRITE = 'To store the same state once more, which gives both keys two hours from now:';
+const SWEEP = 'Run the sweep of the apps (store.due). To see those jobs:';
+
+/** What can be wrong with a key: what is said of those found, what that means, and what its command does. */
+const PROBLEMS = {
+  mistyped: [
+    wrong,
+    'Keys of another type than theirs',
+    'Every call that needs such a key fails with WRONGTYPE. Another program wrote it. Look at it first. To delete it:',
+  ],
+  unreadable: [
+    wrong,
+    'Conversations that cannot be read',
+    `Every call for such a channel fails with CONVCORRUPT. Look with show first. ${BEFORE_REMOVAL}`,
+  ],
+  endless: [
+    wrong,
+    'Conversations without a deadline',
+    `Nobody frees such a channel if its job dies. Another program wrote it. ${REWRITE}`,
+  ],
+  apart: [
+    wrong,
+    'Conversations whose index expires at another time',
+    `Another program writes one of the two keys. Let it use the functions. ${REWRITE}`,
+  ],
+  unindexed: [
+    wrong,
+    'Conversations without an index that leads to them',
+    `Such a job does not find its channel. Another program wrote or deleted a key. ${REWRITE}`,
+  ],
+  elsewhere: [
+    wrong,
+    'Conversations whose job holds another channel',
+    'Such a job does not find this one. To remove it, which frees its channel:',
+  ],
+  stray: [
+    warning,
+    'Indexes that lead to no conversation of their job',
+    'A claim with the id of such a job fails with CONVJOB. Another program took a channel over or removed a ' +
+      'conversation; let it use the functions. To delete the index:',
+  ],
+  unread: [
+    warning,
+    'Inboxes with messages whose channel no job has',
+    'Nobody reads them before a job claims the channel. To look at them:',
+  ],
+  jobless: [
+    warning,
+    'Watched jobs that no longer hold their channel',
+    `The next sweep takes them off the watch. Where they stay, no sweep runs. ${SWEEP}`,
+  ],
+  unswept: [warning, 'Watched jobs that are silent and that no sweep has looked at for ten minutes', SWEEP],
+} as const satisfies Record<string, readonly [level: typeof wrong, what: string, advice: string]>;
+
+/** What is wrong with a key, and the command against it. */
+type Problems = Partial<Record<keyof typeof PROBLEMS, string>>;
+
+interface Kind {
+  name: string;
+  all?: string;
+  keys: AsyncGenerator<string[]>;
+  problemsOf(key: string): Promise<Problems>;
+}
+
+/** Looks for what is wrong with the store's keys. `hear` gets how many were looked at, now and then. */
+export async function storedFindings(store: Store, hear: (looked: number) => void): Promise<Finding[]> {
+  const found = new Map<keyof typeof PROBLEMS, { examples: string[]; count: number; command: string }>();
+  let looked = 0;
+  const counts: string[] = [];
+  for (const { name, all, keys, problemsOf } of kindsOf(store, await serverTime(store))) {
+    let count = 0;
+    let isWhole = true;
+    for await (const batch of keys) {
+      await Promise.all(
+        batch.map(async (key) => {
+          const first = await problemsOf(key);
+          if (Object.keys(first).length === 0) return;
+          // What was written between two reads looks wrong once.
+          const again = await problemsOf(key);
+          for (const [problem, command] of Object.entries(again) as [keyof typeof PROBLEMS, string][]) {
+            if (first[problem] === undefined) continue;
+            const { examples, count, command: shown } = found.get(problem) ?? { examples: [], count: 0, command };
+            // Of a watched job its id, of all others the key, which holds no line end.
+            const more = examples.length < EXAMPLES ? [...examples, key.split('\n', 1)[0] ?? key] : examples;
+            found.set(problem, { examples: more, count: count + 1, command: shown });
+          }
+        }),
+      );
+      count += batch.length;
+      looked += batch.length;
+      hear(looked);
+      isWhole = count < MOST;
+      if (!isWhole) break;
+    }
+    counts.push(`${isWhole ? '' : 'the first '}${counted(count, name, all)}`);
+  }
+  const problems = [...found].map(([problem, { examples, count, command }]) => {
+    const [level, what, advice] = PROBLEMS[problem];
+    const some = `${examples.sort().map(shown).join(', ')}${count > examples.length ? ', …' : ''}`;
+    return { ...level('keys', `${what}: ${count.toLocaleString('en')} (${some}).`, advice), command };
+  });
+  const looking = problems.length === 0 ? 'No problems in' : 'Looked at';
+  return [ok('keys', `${looking} ${counts.join(', ')}.`), ...problems];
+}
+
+function kindsOf(store: Store, now: number): Kind[] {
+  const scan = (name: string) => store.connection.scan(keyPattern(store.space, name));
+  const mistyped = (key: string) => ({ mistyped: redisCli(store, 'DEL', quoted(key)) });
+  const { prefix, sharded } = store.space;
+  const due = `${NPX} due${prefix && ` --prefix ${quoted(prefix)}`}${sharded ? ' --sharded' : ''}`;
+  const deadlineOf = async (key: string) => Number(await store.connection.read('pexpiretime', key));
+
+  async function ofConversation(key: string): Promise<Problems> {
+    const state = await stateAt(store, key);
+    if (state === undefined) return {};
+    if (state === 'mistyped') return mistyped(key);
+    if (state === 'unreadable') return { unreadable: removal(store, key) };
+    const index = jobIndexKey(prefixIn(key), state.jobId);
+    const [leads, ends, indexEnds] = await Promise.all([
+      readTyped(store, 'get', index),
+      deadlineOf(key),
+      deadlineOf(index),
+    ]);
+    const isOther = typeof leads === 'string' && leads !== key;
+    const other = isOther ? await stateAt(store, leads) : undefined;
+    if (typeof other === 'object' && other.jobId === state.jobId) return { elsewhere: removal(store, key) };
+    // An index that leads nowhere refuses the new one.
+    const before = isOther ? `${redisCli(store, 'DEL', quoted(index))} && ` : '';
+    const rewrite = before + rewriting(store, key, index);
+    const problems: Problems = {};
+    if (ends === -1) problems.endless = rewrite;
+    if (leads === null || isOther) problems.unindexed = rewrite;
+    else if (leads && ends !== -1 && Math.abs(ends - indexEnds) > APART_MS) problems.apart = rewrite;
+    return problems;
+  }
+
+  async function ofIndex(key: string): Promise<Problems> {
+    const at = key.indexOf(JOB_INDEX);
+    const leads = await readTyped(store, 'get', key);
+    if (leads === undefined) return mistyped(key);
+    const state =
+      typeof leads === 'string' && channelOf(key.slice(0, at), leads) ? await stateAt(store, leads) : undefined;
+    // What cannot be read was found above.
+    const isRight = typeof state === 'string' || state?.jobId === key.slice(at + JOB_INDEX.length);
+    return leads === null || isRight ? {} : { stray: redisCli(store, 'DEL', quoted(key)) };
+  }
+
+  async function ofInbox(key: string): Promise<Problems> {
+    const length = await readTyped(store, 'xlen', key);
+    if (length === undefined) return mistyped(key);
+    const isHeld = (await stateAt(store, key.replace(INBOX, CONVERSATION))) !== undefined;
+    return isHeld || length === 0 ? {} : { unread: redisCli(store, 'XRANGE', quoted(key), '- +') };
+  }
+
+  async function ofHandled(key: string): Promise<Problems> {
+    return (await readTyped(store, 'zscore', key, 'x')) === undefined ? mistyped(key) : {};
+  }
+
+  async function ofWatched(member: string): Promise<Problems> {
+    if (!member.includes('\n')) return member.endsWith(watchKey('')) ? mistyped(member) : { jobless: due };
+    const { jobId, conversation } = watchedIn(member);
+    const [from, state] = await Promise.all([
+      readTyped(store, 'zscore', watchKey(prefixIn(conversation)), member),
+      stateAt(store, conversation),
+    ]);
+    // It ended since it was read.
+    if (from === null) return {};
+    if (typeof state !== 'string' && state?.jobId !== jobId) return { jobless: due };
+    return Number(from) < now - UNSWEPT_MS ? { unswept: due } : {};
+  }
+
+  return [
+    { name: 'conversation', keys: scan(CONVERSATION), problemsOf: ofConversation },
+    { name: 'index', all: 'indexes', keys: scan(JOB_INDEX), problemsOf: ofIndex },
+    { name: 'inbox', all: 'inboxes', keys: scan(INBOX), problemsOf: ofInbox },
+    { name: 'list of deliveries', all: 'lists of deliveries', keys: scan(HANDLED), problemsOf: ofHandled },
+    { name: 'watched job', keys: membersOf(store), problemsOf: ofWatched },
+  ];
+}
+
+/** The members of the watch, and the key of each watch that is of another type. */
+async function* membersOf(store: Store): AsyncGenerator<string[]> {
+  const mistyped: string[] = [];
+  const every = watched(store, Number.POSITIVE_INFINITY, (key) => mistyped.push(key));
+  for await (const entries of every) yield entries.map(({ member }) => member);
+  if (mistyped.length > 0) yield mistyped;
+}

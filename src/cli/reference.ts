@@ -1,0 +1,41 @@
+import { isConversationError } from '../errors.ts';
+import { referenceKeys } from '../keys/conversation-keys.ts';
+import { checkKeyspace } from '../keys/prefix.ts';
+import type { ChannelReference, ConversationReference } from '../state.ts';
+import { Failure, USAGE_ERROR } from './failure.ts';
+import { shown } from './print.ts';
+import type { Values } from './values.ts';
+
+/** The conversation that the options name. @throws Failure */
+export function referenceIn({ platform, channel, job }: Values): ConversationReference {
+  if ((platform === undefined) !== (channel === undefined) || (platform === undefined && job === undefined)) {
+    throw new Failure(
+      'Name the channel with --platform and --channel, or the job with --job, or all three.',
+      USAGE_ERROR,
+    );
+  }
+  const byChannel = { platform, channelId: channel } as ChannelReference;
+  if (job === undefined) return byChannel;
+  return platform === undefined ? { jobId: job } : { ...byChannel, jobId: job };
+}
+
+/** A reference, as a part of a sentence. */
+export function described(ref: ConversationReference): string {
+  const { platform, channelId, jobId } = ref as Partial<ChannelReference & { jobId: string }>;
+  const job = jobId === undefined ? '' : `that job ${shown(jobId)} holds`;
+  if (platform === undefined || channelId === undefined) return job;
+  return `in ${shown(platform)} ${shown(channelId)} ${job}`.trimEnd();
+}
+
+/** Prints the keys of a conversation. */
+export async function keys(values: Values): Promise<void> {
+  const { prefix = '', sharded = false } = values;
+  try {
+    const { conversation, job } = referenceKeys(checkKeyspace({ prefix, sharded }, false, ''), referenceIn(values));
+    if (conversation === undefined || job === undefined) console.log(conversation ?? job);
+    else console.log(`conversation  ${conversation}\njob index     ${job}`);
+  } catch (error) {
+    if (!isConversationError(error, 'INVALID_ARGUMENT')) throw error;
+    throw new Failure(`${error.message}.`, USAGE_ERROR);
+  }
+}

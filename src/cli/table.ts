@@ -1,0 +1,53 @@
+import cliTruncate from 'cli-truncate';
+import stringWidth from 'string-width';
+import { styled } from './print.ts';
+
+/** A column of a table. */
+export interface Column<Row> {
+  head: string;
+  /** What stands in it; it may have colours where it is not an id. */
+  cell(row: Row): string;
+  /** An id is cut, in the middle, where nothing else can make the table fit. */
+  isId?: true;
+  /** Columns that may be left out have a number. The lowest goes first. */
+  spare?: number;
+  align?: 'right';
+}
+
+/** Lines that line up. One that is too wide loses its empty columns first, then what may be left out, then parts of ids. */
+export function tableOf<Row>(columns: readonly Column<Row>[], rows: readonly Row[], width: number): string[] {
+  const all = columns.map((column) => {
+    const cells = rows.map(column.cell);
+    // A million rows would be too many arguments for Math.max.
+    const full = cells.reduce((most, cell) => Math.max(most, stringWidth(cell)), column.head.length);
+    return { ...column, cells, width: full };
+  });
+  const excess = (of: typeof all) => of.reduce((sum, each) => sum + each.width + 2, -2) - width;
+  let fitted = excess(all) > 0 ? all.filter(({ cells }) => cells.some((cell) => cell !== '')) : all;
+  const spare = fitted.filter((each) => each.spare !== undefined).sort((a, b) => (a.spare ?? 0) - (b.spare ?? 0));
+  for (const next of spare) if (excess(fitted) > 0) fitted = fitted.filter((each) => each !== next);
+  // A short id keeps its width, and those that are longer share the rest.
+  const ids = fitted.filter(({ isId }) => isId).sort((a, b) => a.width - b.width);
+  let room = ids.reduce((sum, id) => sum + id.width, 0) - Math.max(0, excess(fitted));
+  for (const [at, id] of ids.entries()) {
+    id.width = Math.max(1, Math.min(id.width, Math.floor(room / (ids.length - at))));
+    room -= id.width;
+  }
+  const line = (textOf: (column: (typeof all)[number]) => string) =>
+    fitted
+      .map((column) => {
+        const text = textOf(column);
+        const cell = stringWidth(text) > column.width ? cliTruncate(text, column.width, { position: 'middle' }) : text;
+        const blank = ' '.repeat(Math.max(0, column.width - stringWidth(cell)));
+        return column.align === 'right' ? blank + cell : cell + blank;
+      })
+      .join('  ')
+      .trimEnd();
+  return [
+    styled(
+      'dim',
+      line(({ head }) => head),
+    ),
+    ...rows.map((_, at) => line(({ cells }) => cells[at] ?? '')),
+  ];
+}

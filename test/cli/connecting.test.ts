@@ -1,0 +1,258 @@
+import { readFile } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
+import { Redis } from 'ioredis';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { readAddress, readSentinels } from '../../src/cli/address.ts';
+import { Failure } from '../../src/cli/failure.ts';
+import { reasonOf } from '../../src/cli/reason.ts';
+import { LIBRARY_VERSION } from '../../src/index.ts';
+import { withRedis } from '../support/redis.ts';
+import { cli, failed, succeeded } from './cli.ts';
+
+const test = suite('how the command line reaches a server');
+const redis = withRedis(test);
+const CERTIFICATE = new URL('localhost.pem', import.meta.url);
+const PASSWORD = 'p@ss/w#rd%';
+const SAFE_PASSWORD = encodeURIComponent(PASSWORD);
+const LOADED = `conversation ${LIBRARY_VERSION} loaded, there was none`;
+const IS_THERE = `conversation ${LIBRARY_VERSION} is there`;
+const OWN_CERTIFICATE = 'if it wants a certificate of the client, name it with --tls-cert FILE --tls-key FILE.';
+
+let url: string;
+let name: string;
+const servers: Server[] = [];
+
+test.before(async () => {
+  url = await redis.url();
+  name = new URL(url).host;
+});
+test.after(() => {
+  for (const server of servers) server.close();
+});
+
+/** A server on loopback, and its port. */
+async function listen(server: Server): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  servers.push(server);
+  server.unref();
+  return (server.address() as AddressInfo).port;
+}
+
+test('an address gives host, port, TLS, user and password, and shows host and port', () => {
+  const cases: [address: string, parts: unknown[]][] = [
+    ['redis://db', ['db:6379', 'db', 6379, false, undefined, undefined]],
+    ['rediss://u:p%40%2F%25@db:1/3', ['db:1', 'db', 1, true, 'u', 'p@/%']],
+    ['redis://:a@b:c@db/', ['db:6379', 'db', 6379, false, undefined, 'a@b:c']],
+    ['redis://u@[::1]:7', ['[::1]:7', '::1', 7, false, 'u', '']],
+  ];
+  for (const [address, parts] of cases) {
+    const { name, host, port, tls, username, password } = readAddress(address, {});
+    assert.equal([name, host, port, tls, username, password], parts);
+  }
+});
+
+test('a text that is not an address is refused, and nothing of it is shown', async () => {
+  const addresses = [
+    'Wr0ng',
+    'http://user:Wr0ng@host:6379',
+    'redis://:Wr0ng/part@host:6379',
+    'redis://user:1/Wr0ng@host',
+    'redis://user:1?Wr0ng@host',
+    'redis://user:1#Wr0ng@host',
+    'redis://:Wr0ng%@host',
+    'redis://:Wr0ng@host:99999',
+    'redis://:Wr0ng@host:0',
+    'redis://host/Wr0ng',
+    'redis://host?password=Wr0ng',
+    'redis:Wr0ng@host',
+    'redis://',
+  ];
+  for (const address of addresses) {
+    assert.throws(
+      () => readAddress(address, {}),
+      (error: unknown) =>
+        error instanceof Failure &&
+        /^--url is not the address of a Redis/.test(error.message) &&
+        !/Wr0ng/.test(error.message),
+    );
+  }
+  const said = /^REDIS_URL is not the address of a Redis server\. Write redis:\/\/host:port or rediss:\/\/(?!.*Wr0ng)/;
+  failed(await cli(['check'], { REDIS_URL: 'redis://:Wr0ng/part@host:6379' }), said, { exit: 2 });
+});
+
+test('Sentinels are host:port with commas, also of IPv6; without a port it is theirs', () => {
+  const hosts = [
+    { host: 'a', port: 26379 },
+    { host: '::1', port: 7 },
+  ];
+  assert.equal(readSentinels('a, [::1]:7', 'chat'), hosts);
+  for (const wrong of ['a:1,', 'a:x', 'redis://a:1', 'u:p@a:1', 'a/1']) {
+    assert.throws(() => readSentinels(wrong, 'chat'), /^--sentinel must be host:port/);
+  }
+});
+
+test('why a server could not be used is one sentence for a person', () => {
+  const failed = (message: string, code?: string) => Object.assign(new Error(message), code && { code });
+  const noperm = (what: string) => failed(`NOPERM User ops has no permissions to ${what}`);
+  const noTls = 'Without TLS the address begins with redis://';
+  const closed = 'the connection was closed before an answer came. Look whether the server still runs;';
+  const tls = true;
+  const cases: [error: unknown, said: string, tls?: boolean][] = [
+    [
+      new AggregateError([failed('', 'ECONNREFUSED'), failed('', 'EHOSTUNREACH')]),
+      'the connection was refused; no server listens there.',
+    ],
+    [new AggregateError([], 'none was tried'), 'none was tried.'],
+    [failed('Command timed out'), 'no answer within 5 s.'],
+    [failed('', 'ETIMEDOUT'), `no answer within 5 s. ${noTls}`, tls],
+    [
+      noperm("run the 'function|load' command"),
+      'this user may not run FUNCTION LOAD. It needs the right +function|load.',
+    ],
+    [noperm('access a key'), 'this user may not use the keys of this store.'],
+    [failed('NOPERM No permissions'), 'this user lacks a right.'],
+    [failed('', 'ECONNRESET'), `${closed} if it requires TLS, the address begins with rediss://`],
+    [failed('Connection is closed'), `${closed} ${OWN_CERTIFICATE}`, tls],
+    [failed('no match', 'ERR_TLS_CERT_ALTNAME_INVALID'), 'TLS failed: the certificate is for another host name.', tls],
+    [
+      failed('0A:error:0B:SSL routines:wrong version number:x.c:1:', 'ERR_SSL_WRONG_VERSION_NUMBER'),
+      `TLS failed: the server does not use it there. ${noTls}`,
+      tls,
+    ],
+    [failed('no protocols available', 'EPROTO'), 'TLS failed: no protocols available.', tls],
+    [
+      failed('certificate has expired', 'CERT_HAS_EXPIRED'),
+      "TLS failed: certificate has expired. Name the server's certificate authority with --tls-ca FILE.",
+      tls,
+    ],
+    ['thrown as text', 'thrown as text.'],
+    [failed('ERR no!\nand more'), 'ERR no!'],
+  ];
+  for (const [error, said, tls = false] of cases) assert.is(reasonOf(error, { tls, limitMs: 5_000 }), said);
+  assert.is(reasonOf(failed('x'.repeat(1_000)), { tls, limitMs: 5_000 }).length, 301);
+});
+
+test('REDIS_URL is taken where --url is absent, and --url goes first', async () => {
+  succeeded(await cli(['load'], { REDIS_URL: url }), `${name}  ${LOADED}`);
+  failed(await cli(['check', '--url', 'redis://127.0.0.1:1'], { REDIS_URL: url }), /^127\.0\.0\.1:1: /);
+});
+
+test('load needs FUNCTION LOAD and FUNCTION LIST, check FUNCTION LIST, and neither tries anything else', async () => {
+  const server = await redis.server();
+  const admin = new Redis(server.url);
+  const { host } = new URL(server.url);
+  await admin.acl('SETUSER', 'deployer', 'on', `>${PASSWORD}`, '+function|load', '+function|list');
+  const deployer = server.url.replace('//', `//deployer:${SAFE_PASSWORD}@`);
+  succeeded(await cli(['load', '--url', deployer]), `${host}  ${LOADED}`);
+  await admin.acl('SETUSER', 'deployer', '-function|load');
+  succeeded(await cli(['check', '--url', `${deployer}/3`]), `${host}  ${IS_THERE}`);
+  assert.equal(await admin.acl('LOG'), []);
+  await admin.function('FLUSH');
+  const lacking = (right: string) =>
+    `${host}: this user may not run FUNCTION ${right}. It needs the right +function|${right.toLowerCase()}.`;
+  failed(await cli(['load', '--url', deployer]), lacking('LOAD'));
+  await admin.acl('SETUSER', 'deployer', '-function|list');
+  failed(await cli(['check', '--url', deployer]), lacking('LIST'));
+  admin.disconnect();
+});
+
+test('a wrong, a missing and a superfluous password are told apart and never shown', async () => {
+  const server = await redis.server('--requirepass', PASSWORD);
+  const { host } = new URL(server.url);
+  const withUser = (user: string) => server.url.replace('//', `//${user}@`);
+  const wrong = 'the user name or the password is wrong.';
+  const cases: [url: string, said: string][] = [
+    [withUser(':Wr0ng'), wrong],
+    [withUser('Nobody'), wrong],
+    [server.url, 'it requires a password: redis://user:password@host:port'],
+  ];
+  for (const [url, said] of cases) failed(await cli(['load', '--url', url]), `${host}: ${said}`);
+  succeeded(await cli(['load'], { REDIS_URL: withUser(`:${SAFE_PASSWORD}`) }), `${host}  ${LOADED}`);
+  const without = await redis.server('--rename-command', 'AUTH', '');
+  const said = 'it has no Redis Functions, or does not allow them. Use Redis 7.0 or later, or Valkey.';
+  failed(
+    await cli(['check', '--url', without.url.replace('//', '//:Wr0ng@')]),
+    `${new URL(without.url).host}: ${said}`,
+  );
+});
+
+test('a server that is not there, hangs up, is no Redis, or never answers is given up, with the reason', async () => {
+  const gone = createServer();
+  const port = await listen(gone);
+  await new Promise((resolve) => gone.close(resolve));
+  const refused = 'the connection was refused; no server listens there.';
+  const closing = await listen(createServer((socket) => socket.destroy()));
+  const http = await listen(createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')));
+  const silent = await listen(createServer((socket) => socket.on('error', () => {}).resume()));
+  const noTls = 'Without TLS the address begins with redis://';
+  const cases: [url: string, said: string | RegExp][] = [
+    [`redis://127.0.0.1:${port}`, `127.0.0.1:${port}: ${refused}`],
+    [`redis://:Wr0ng@localhost:${port}`, `localhost:${port}: ${refused}`],
+    [`redis://[::1]:${port}`, /^\[::1\]:\d+: /],
+    ['redis://no-such-host.invalid', /^no-such-host\.invalid:6379: the host was not found; /],
+    [
+      `redis://127.0.0.1:${closing}`,
+      `127.0.0.1:${closing}: the connection was closed before an answer came. Look whether the server still runs; if it requires TLS, the address begins with rediss://`,
+    ],
+    [`redis://127.0.0.1:${http}`, `127.0.0.1:${http}: what answers there is not a Redis server.`],
+    [`rediss://127.0.0.1:${http}`, `127.0.0.1:${http}: TLS failed: the server does not use it there. ${noTls}`],
+    [`redis://:Wr0ng@127.0.0.1:${silent}`, `127.0.0.1:${silent}: no answer within 5 s.`],
+    [`rediss://127.0.0.1:${silent}`, `127.0.0.1:${silent}: no answer within 5 s. ${noTls}`],
+  ];
+  await Promise.all(cases.map(async ([url, said]) => failed(await cli(['load', '--url', url]), said)));
+});
+
+test('a replica and a full server say why they take no library', async () => {
+  const cases: [args: string[], said: string][] = [
+    [['--maxmemory', '1'], 'it is out of memory and takes no library. Free some, or raise its maxmemory.'],
+    [['--replicaof', '127.0.0.1', '1'], 'it is a read-only replica. Name its master.'],
+  ];
+  for (const [args, said] of cases) {
+    const server = await redis.server(...args);
+    failed(await cli(['load', '--url', server.url]), `${new URL(server.url).host}: ${said}`);
+  }
+});
+
+/** Passes what comes over TLS on to the server. */
+function relay(socket: Socket): void {
+  const { hostname, port } = new URL(url);
+  const onward = connect(Number(port), hostname);
+  socket.on('error', () => onward.destroy()).on('close', () => onward.destroy());
+  onward.on('error', () => socket.destroy()).on('close', () => socket.destroy());
+  socket.pipe(onward).pipe(socket);
+}
+
+test('a certificate of the client is shown, and where it is missing the options for it are named', async () => {
+  const pem = await readFile(CERTIFICATE);
+  const file = CERTIFICATE.pathname;
+  const shownTo = ['--tls-ca', file, '--tls-cert', file, '--tls-key', file];
+  for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+    const options = { key: pem, cert: pem, ca: pem, requestCert: true, maxVersion };
+    const at = `localhost:${await listen(createTlsServer(options, relay))}`;
+    succeeded(await cli(['check', '--url', `rediss://${at}`, ...shownTo]), `${at}  ${IS_THERE}`);
+    const { stdout, stderr, code } = await cli(['check', '--url', `rediss://${at}`, '--tls-ca', file]);
+    assert.equal([stdout, code], ['', 1]);
+    assert.ok(stderr.startsWith(`${at}: `) && stderr.endsWith(`${OWN_CERTIFICATE}\n`), stderr);
+  }
+});
+
+test('the certificate of the server is checked, and a check that fails names --tls-ca', async () => {
+  const pem = await readFile(CERTIFICATE);
+  const port = await listen(createTlsServer({ key: pem, cert: pem }, relay));
+  const trusted = { NODE_EXTRA_CA_CERTS: CERTIFICATE.pathname };
+  const check = (place: string, env = {}) => cli(['check', '--url', `${place}:${port}`], env);
+  succeeded(await check('rediss://localhost', trusted), `localhost:${port}  ${IS_THERE}`);
+  failed(
+    await check('rediss://localhost'),
+    `localhost:${port}: TLS failed: self-signed certificate. Name the server's certificate authority with --tls-ca FILE.`,
+  );
+  failed(
+    await check('rediss://127.0.0.1', trusted),
+    `127.0.0.1:${port}: TLS failed: the certificate is for another host name.`,
+  );
+  failed(await check('redis://localhost'), /rediss:\/\/\n$/);
+});
+
+test.run();
