@@ -20,6 +20,7 @@ export async function* scanKeys(client: Redis | Cluster, pattern: string): Async
   let opened = await openMasters(client);
   try {
     for (let round = 0; round < ROUNDS; round++) {
+      const known = seen.size;
       for (const { client: master, error } of opened.masters) {
         if (error) throw error;
         yield* scanServer(master, pattern, seen);
@@ -27,8 +28,10 @@ export async function* scanKeys(client: Redis | Cluster, pattern: string): Async
       const before = layoutOf(opened.masters);
       opened.close();
       opened = await openMasters(client);
-      // `[slot->-node]` and `[slot-<-node]` are slots on the move.
-      if (before === layoutOf(opened.masters) && !before.includes('[')) return;
+      // `[slot->-node]` and `[slot-<-node]` are slots on the move. Where such a move was broken off, or is slow, a round
+      // that finds nothing new has missed nothing: keys of a slot go one way.
+      const isSettled = !before.includes('[') || (round > 0 && seen.size === known);
+      if (before === layoutOf(opened.masters) && isSettled) return;
     }
     throw new ConversationError(
       'UNAVAILABLE',
