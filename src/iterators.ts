@@ -120,7 +120,7 @@ export async function* dueJobs<State extends QuestionState>(
 type QuestionState = Pick<ConversationState, 'pendingQuestionId' | 'answerBy'>;
 
 /** A job has one entry in the watch: that of its question's time limit, where that one is over. */
-function reasonOf(state: QuestionState | null, dueAt: number): Pick<DueJob<unknown>, 'reason' | 'dueAt'> {
+export function reasonOf(state: QuestionState | null, dueAt: number): Pick<DueJob<unknown>, 'reason' | 'dueAt'> {
   const isOver = state?.pendingQuestionId && typeof state.answerBy === 'number' && state.answerBy <= dueAt;
   return { reason: isOver ? 'question' : 'silent', dueAt };
 }

@@ -31,7 +31,7 @@ const FILTERS: Flag[] = [
   PLATFORM,
   ['--silent', 'only those whose job is silent'],
   ['--waiting', 'only those with a pending question'],
-  ['--sort <column>', 'order by platform, channel, job, started, unread, silent or left'],
+  ['--sort <column>', 'order by platform, channel, job, started, unread, due or left'],
   ['--wide', 'cut nothing and leave nothing out'],
 ];
 const JSON_LINES: Flag = ['--json', 'print JSON, one object a line'];
@@ -49,13 +49,14 @@ interface Definition {
 
 const THIS = `${LIBRARY_NAME} ${LIBRARY_VERSION}`;
 const COLUMNS =
-  'STARTED says how long ago that was. QUESTION is the pending one. UNREAD counts the messages in the inbox. SILENT ' +
-  'says for how long a job has been silent for too long; one that a sweep has just looked at does not count until its ' +
-  'lease ends. LEFT is the time to live. On a narrow terminal, empty columns go first, and ids are cut last.';
+  'STARTED says how long ago that was. QUESTION is the pending one. UNREAD counts the messages in the inbox. STATUS ' +
+  'is starting for a job that was not heard of yet, silent or no answer for one that somebody has to look at, and since ' +
+  'when; one that a sweep has just looked at does not count until its lease ends. LEFT is the time to live. On a narrow terminal, empty columns go first, and ids are cut last.';
 
 const COMMANDS: Readonly<Record<string, Definition>> = {
   list: {
-    summary: 'show every conversation: channel, job, pending question, unread messages, and whether the job is silent',
+    summary:
+      'show every conversation: channel, job, pending question, unread messages, and whether somebody has to look at the job',
     notes: `${COLUMNS} It scans all keys and changes nothing. With --sort the whole list is held in memory.`,
     options: [...STORE, ...FILTERS, JSON_LINES],
     examples: ['list --silent', 'list --platform slack --sort started'],
@@ -74,7 +75,7 @@ const COMMANDS: Readonly<Record<string, Definition>> = {
     summary: 'show the list again every two seconds, in place; q ends it',
     notes: `${COLUMNS} In a pipe it prints one list after the other. It comes back after a lost connection.`,
     options: [...STORE, ...FILTERS],
-    examples: ['watch --sort silent'],
+    examples: ['watch --sort due'],
     run: async (values) => (await import('./list.ts')).watch(values),
   },
   release: {
@@ -83,13 +84,15 @@ const COMMANDS: Readonly<Record<string, Definition>> = {
       'The job must be named, so that nobody takes the channel from a newer one by mistake. The state is given a ' +
       'member `released` {by, reason, at}; with --stream the job is told in the same step, by an entry with the fields ' +
       'type (Released), jobId, by and reason. It does not end the job itself. With --platform and --channel too, it ' +
-      'says which job holds the channel if that is another one.',
+      'says which job holds the channel if that is another one. With unread messages in the inbox nothing is changed: ' +
+      'the apps hand such a channel over to a successor, or --discard-inbox gives the messages up.',
     options: [
       ...STORE,
       ...REFERENCE,
       ['--reason <text>', 'why: stored in the state until it is removed, and with --stream told to the job'],
       ['--by <name>', 'who; the name of the system user if absent'],
-      ['--stream <key>', 'a stream that the job reads, under the prefix: job:ID:in'],
+      ['--stream <key>', 'the stream that the job reads, by its whole key: PREFIXjob:ID:in'],
+      ['--discard-inbox', 'remove what waits in the inbox too'],
       ['--yes', 'do not ask'],
       JSON_LINES,
     ],
@@ -97,9 +100,9 @@ const COMMANDS: Readonly<Record<string, Definition>> = {
     run: async (values) => (await import('./release.ts')).release(values),
   },
   due: {
-    summary: 'show the jobs that have been silent for too long; changes nothing, so a sweep still finds them',
+    summary: 'show the jobs that are silent and the questions whose time is over; changes nothing',
     notes:
-      'SILENT counts from when the job became silent. A job that a sweep has just looked at is not shown until its ' +
+      'FOR counts from when somebody should have looked. A job that a sweep has just looked at is not shown until its ' +
       'lease ends.',
     options: [...STORE, JSON_LINES],
     examples: ['due --url redis://localhost:6379'],
@@ -115,7 +118,7 @@ const COMMANDS: Readonly<Record<string, Definition>> = {
     options: [
       ...STORE,
       ['--user <name>', 'whose rights are checked; the user of this connection if absent'],
-      ['--stream <key>', 'a stream that the apps write to, under the prefix, whose rights are checked too'],
+      ['--stream <key>', 'a stream that the apps write to, by its whole key, whose rights are checked too'],
       JSON_LINES,
     ],
     examples: ['doctor --prefix staging:', 'doctor --user app --stream job:j1:in'],

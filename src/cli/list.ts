@@ -21,11 +21,7 @@ const COLUMNS: readonly Column<Conversation>[] = [
   { head: 'STARTED', cell: (found) => startedAgo(found), spare: 3, align: 'right' },
   { head: 'QUESTION', cell: ({ state }) => shown(state?.pendingQuestionId ?? ''), isId: true },
   { head: 'UNREAD', cell: ({ unread }) => (unread === 0 ? '' : String(unread)), align: 'right' },
-  {
-    head: 'SILENT',
-    cell: ({ silentMs }) => (silentMs === undefined ? '' : styled('red', span(silentMs))),
-    align: 'right',
-  },
+  { head: 'STATUS', cell: (found) => statusOf(found) },
   {
     head: 'LEFT',
     cell: ({ leftMs }) => (leftMs === undefined ? styled('red', 'for ever') : span(leftMs)),
@@ -106,7 +102,7 @@ function tableFor({ wide }: Values, rows: readonly Conversation[]): string[] {
 async function* matching(store: Store, { platform, silent, waiting }: Values): AsyncGenerator<Conversation[]> {
   for await (const batch of lookAtAll(store, platform)) {
     yield batch.filter(
-      ({ silentMs, state }) => (!silent || silentMs !== undefined) && (!waiting || Boolean(state?.pendingQuestionId)),
+      ({ due, state }) => (!silent || due?.reason === 'silent') && (!waiting || Boolean(state?.pendingQuestionId)),
     );
   }
 }
@@ -125,7 +121,7 @@ const ORDERS: Readonly<Record<string, Order>> = {
   // What cannot be read comes last.
   started: (a, b) => (startedMs(a) || Number.MAX_VALUE) - (startedMs(b) || Number.MAX_VALUE),
   unread: (a, b) => b.unread - a.unread,
-  silent: (a, b) => (b.silentMs ?? -1) - (a.silentMs ?? -1),
+  due: (a, b) => (b.due?.dueMs ?? -1) - (a.due?.dueMs ?? -1),
   left: (a, b) => (a.leftMs ?? Number.MAX_VALUE) - (b.leftMs ?? Number.MAX_VALUE),
 };
 
@@ -145,11 +141,19 @@ function startedAgo(found: Conversation): string {
   return Number.isNaN(started) ? '' : span(Date.now() - started);
 }
 
-function asJson({ channel, state, unread, ...times }: Conversation): string {
+/** What is out of the ordinary about a job. */
+function statusOf({ due, state }: Conversation): string {
+  if (due) return styled('red', `${due.reason === 'silent' ? 'silent' : 'no answer'} ${span(due.dueMs)}`);
+  return state?.starting ? 'starting' : '';
+}
+
+function asJson({ channel, state, unread, due, ...times }: Conversation): string {
   const { platform, channelId } = channel;
-  const { silentMs = null, leftMs = null } = times;
+  const { leftMs = null } = times;
   if (!state) return shownJson({ platform, channelId, unreadable: true, unread, leftMs });
-  const { jobId, project, ticketId, startedAt, pendingQuestionId = null } = state;
-  const from = { platform, channelId, jobId, project, ticketId, startedAt, pendingQuestionId };
-  return shownJson({ ...from, unread, silentMs, leftMs });
+  const { jobId, project, ticketId, startedAt, pendingQuestionId = null, answerBy = null } = state;
+  const { starting = null, silentAfterMs = null } = state;
+  const from = { platform, channelId, jobId, project, ticketId, startedAt, starting, silentAfterMs };
+  const { reason = null, dueMs = null } = due ?? {};
+  return shownJson({ ...from, pendingQuestionId, answerBy, unread, reason, dueMs, leftMs });
 }

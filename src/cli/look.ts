@@ -1,13 +1,18 @@
 import { CONVERSATION } from '../conversation.gen.ts';
 import { isConversationError } from '../errors.ts';
-import { conversationKeys } from '../iterators.ts';
+import { conversationKeys, reasonOf } from '../iterators.ts';
 import { parse } from '../json.ts';
 import { channelOf, furtherKeys, watchedIn, watchedJob, watchKey, watchMember } from '../keys/conversation-keys.ts';
 import { prefixesOf } from '../keys/prefix.ts';
-import type { ChannelReference, JobReference, StoredConversationState } from '../state.ts';
+import type { ChannelReference, DueJob, JobReference, StoredConversationState } from '../state.ts';
 import type { Store } from './connect.ts';
 
 // What runs now, looked at without a change to anything.
+
+/** Why somebody has to look at a job, and for how many milliseconds already. */
+interface Due extends Pick<DueJob<unknown>, 'reason'> {
+  dueMs: number;
+}
 
 /** A conversation as it stands. */
 export interface Conversation {
@@ -20,8 +25,8 @@ export interface Conversation {
   state: StoredConversationState | undefined;
   /** Entries in its inbox. */
   unread: number;
-  /** For how long its job has counted as silent, in milliseconds; undefined where it does not. */
-  silentMs: number | undefined;
+  /** Why somebody has to look at its job; undefined where nobody has to. */
+  due: Due | undefined;
   /** When it ends, in milliseconds from now; undefined where it has no deadline. */
   leftMs: number | undefined;
 }
@@ -95,36 +100,36 @@ export async function lookAt(store: Store, key: string, now: number): Promise<Co
   // It ended since it was read.
   if (Number(left) === -2) return undefined;
   // The time from which on conv_due names the job.
-  const isSilent = typeof from === 'string' && Number(from) <= now;
+  const isDue = state !== undefined && typeof from === 'string' && Number(from) <= now;
   return {
     key,
     prefix,
     channel: state ? { platform: state.platform, channelId: state.channelId } : channel,
     state,
     unread: Number(unread),
-    silentMs: isSilent ? now - Number(from) : undefined,
+    due: isDue ? { reason: reasonOf(state, Number(from)).reason, dueMs: now - Number(from) } : undefined,
     leftMs: Number(left) < 0 ? undefined : Number(left),
   };
 }
 
-/** A job that counts as silent. */
-export interface SilentJob extends ChannelReference, JobReference {
-  /** For how long, in milliseconds. */
-  silentMs: number;
+/** A job that somebody has to look at. */
+export interface DueEntry extends ChannelReference, JobReference, Due {
   /** Whether it still holds its channel; null where what is stored there cannot be read. */
   holds: boolean | null;
 }
 
-/** Every job that counts as silent, in no order. Unlike conv_due it puts nothing off. */
-export async function* silentJobs(store: Store): AsyncGenerator<SilentJob[]> {
+/** Every job that is due, in no order. Unlike conv_due it puts nothing off. */
+export async function* dueEntries(store: Store): AsyncGenerator<DueEntry[]> {
   const now = await serverTime(store);
   for await (const entries of watched(store, now)) {
-    const jobs = entries.map(async ({ prefix, member, from }): Promise<SilentJob[]> => {
+    const jobs = entries.map(async ({ prefix, member, from }): Promise<DueEntry[]> => {
       const { jobId, conversation } = watchedIn(member);
       const job = watchedJob(store.space, '', prefix, { jobId, conversation });
       if (!job) return [];
-      const state = await stateAt(store, conversation);
-      return [{ ...job, silentMs: now - from, holds: typeof state === 'string' ? null : state?.jobId === jobId }];
+      const found = await stateAt(store, conversation);
+      const state = typeof found === 'object' && found.jobId === jobId ? found : null;
+      const { reason } = reasonOf(state, from);
+      return [{ ...job, reason, dueMs: now - from, holds: typeof found === 'string' ? null : state !== null }];
     });
     yield (await Promise.all(jobs)).flat();
   }

@@ -6,7 +6,7 @@ import type { ConversationReference, StoredConversationState } from '../state.ts
 import { ConversationStore } from '../store.ts';
 import { type Store, withStore } from './connect.ts';
 import { Failure, USAGE_ERROR } from './failure.ts';
-import { shown, shownJson, styled } from './print.ts';
+import { counted, shown, shownJson, styled } from './print.ts';
 import { BEFORE_REMOVAL, removal } from './redis-cli.ts';
 import { described, referenceIn } from './reference.ts';
 import type { Values } from './values.ts';
@@ -31,23 +31,36 @@ export async function release(values: Values): Promise<void> {
     const store = new ConversationStore<Released>(client, { ...space, load: 'never' });
     const found = await store.get(ref).catch((error: unknown) => unreadable(server, ref, error));
     if (!found) return refuse(store, values, ref);
-    if (!values.yes && !(await isConfirmed(found))) throw new Failure('Nothing was changed.');
-    const released = { by, reason, at: new Date().toISOString() };
     const { platform, channelId } = found;
     const whole = { platform, channelId, jobId };
+    const unread = Number(await server.connection.read('xlen', store.inboxKey(whole)));
+    if (unread > 0 && !values.discardInbox) throw waiting(unread);
+    if (!values.yes && !(await isConfirmed(found, unread))) throw new Failure('Nothing was changed.');
+    const released = { by, reason, at: new Date().toISOString() };
+    // A job that was not heard of yet reads no stream, and its state is not changed for a delivery.
     const { outcome } =
-      stream === undefined
+      stream === undefined || found.starting
         ? await store.update(whole, { released })
         : await store.update(whole, { released }, { stream, fields: { type: 'Released', jobId, by, reason } });
     if (outcome === 'gone') return refuse(store, values, whole);
-    const removed = await store.remove(whole);
+    const removed = await store.remove(whole, { discardInbox: values.discardInbox });
     if (removed.outcome === 'held') {
       throw new Failure(`Not removed: job ${shown(removed.state.jobId)} has taken the channel over just now.`);
     }
+    // What has come since it was counted.
+    if (removed.outcome === 'waiting') throw waiting(1);
     const what = `${shown(platform)} ${shown(channelId)} from job ${shown(jobId)}`;
-    if (values.json) console.log(shownJson({ outcome: removed.outcome, ...whole, ...released }));
-    else console.log(`released ${what}: ${shown(reason)} (${shown(by)})`);
+    const discarded = unread === 0 ? '' : `; ${counted(unread, 'unread message')} discarded`;
+    if (values.json) console.log(shownJson({ outcome: removed.outcome, ...whole, ...released, discarded: unread }));
+    else console.log(`released ${what}: ${shown(reason)} (${shown(by)})${discarded}`);
   });
+}
+
+function waiting(unread: number): Failure {
+  return new Failure(
+    `waiting: ${counted(unread, 'message')} unread, which nobody would read. The channel was not released. The apps hand ` +
+      'it over to a successor (store.handOver); --discard-inbox releases it and removes the messages.',
+  );
 }
 
 /** What cannot be read names no job to take the channel from. */
@@ -71,9 +84,9 @@ async function refuse(store: ConversationStore<Released>, values: Values, ref: C
   );
 }
 
-async function isConfirmed(state: StoredConversationState): Promise<boolean> {
+async function isConfirmed(state: StoredConversationState, unread: number): Promise<boolean> {
   const { platform, channelId, jobId, startedAt } = state;
-  const question = `Release ${shown(platform)} ${shown(channelId)} from job ${shown(jobId)}, started ${shown(startedAt)}? [y/N] `;
+  const question = `Release ${shown(platform)} ${shown(channelId)} from job ${shown(jobId)}, started ${shown(startedAt)}${unread === 0 ? '' : `, and discard ${counted(unread, 'unread message')}`}? [y/N] `;
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
     const answer = terminal.question(styled('bold', question, process.stderr));

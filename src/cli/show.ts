@@ -73,17 +73,23 @@ async function detailsOf(store: Store, found: Conversation): Promise<Details> {
 }
 
 function told(found: Conversation, { isIndexed, indexLeftMs, inbox, wrong }: Details): string {
-  const { channel, state, unread, silentMs, leftMs } = found;
+  const { channel, state, unread, due, leftMs } = found;
   const name = styled('bold', `${shown(channel.platform)} ${shown(channel.channelId)}`);
   const rows: [name: string, text: string][] = [['key', `${shown(found.key)}, ${ends(leftMs)}`]];
   if (state) {
     const index = shown(jobIndexKey(found.prefix, state.jobId));
     rows.push(['index', `${index}, ${isIndexed ? ends(indexLeftMs ?? undefined) : 'not there'}`]);
-    const { pendingQuestionId: question, lastAnswer } = state;
-    rows.push(['question', question ? `${shown(question)} is pending` : 'none is pending']);
+    const { pendingQuestionId: question, answerBy, lastAnswer, starting, silentAfterMs } = state;
+    const limit = question && answerBy ? ` until ${new Date(answerBy).toISOString()}` : '';
+    rows.push(['question', question ? `${shown(question)} is pending${limit}` : 'no question is pending']);
+    if (starting) rows.push(['starting', 'the job was not heard of yet']);
+    if (silentAfterMs) rows.push(['watched', `silent after ${span(silentAfterMs)}`]);
     if (lastAnswer) rows.push(['last answer', `${shown(lastAnswer.answerId)}, to ${shown(lastAnswer.questionId)}`]);
   }
-  if (silentMs !== undefined) rows.push(['silent', styled('red', `overdue by ${span(silentMs)}`)]);
+  if (due) {
+    const what = due.reason === 'silent' ? 'silent, overdue' : 'the question has waited for too long, overdue';
+    rows.push(['due', styled('red', `${what} by ${span(due.dueMs)}`)]);
+  }
   rows.push(['inbox', unread === 0 ? 'empty' : counted(unread, 'unread message')]);
   return [
     state ? `${name}, job ${shown(state.jobId)}` : name,

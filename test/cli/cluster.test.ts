@@ -83,7 +83,7 @@ test('what is in a slot that is half moved is shown all the same, and doctor nam
     const shown = await run('show', '--job', 'j1');
     assert.match(shown.stdout, /^slack C1, job j1\n/, shown.stderr);
     const due = await run('due');
-    assert.match(due.stdout, /\nslack +C1 +j1 +1m\S* +held\n/, due.stderr);
+    assert.match(due.stdout, /\nslack +C1 +j1 +silent +1m\S* +held\n/, due.stderr);
     failed(
       await run('release', '--job', 'j1', '--reason', 'r', '--yes'),
       `127.0.0.1:${entry.port}: the slot of the conversation is half moved, or no node serves it. Try again in a ` +

@@ -21,7 +21,7 @@ let url: string;
 
 /** What the store's functions and the store itself run. */
 const COMMANDS =
-  'fcall fcall_ro get set del exists pexpireat pexpiretime time xadd xlen xrange zadd zcard zrem zscore ' +
+  'fcall fcall_ro get set del pexpireat pexpiretime time xadd xlen xrange xtrim zadd zcard zrem zscore ' +
   'zrangebyscore zremrangebyscore zremrangebyrank scan';
 const SPACE = { prefix: '', sharded: false };
 const PLACE = ['--platform', 'slack', '--channel', 'C1'];
@@ -263,6 +263,21 @@ const BROKEN: [found: string, isMended: boolean, breaks: () => Promise<unknown>]
     },
   ],
   ['Indexes that lead to no conversation of their job', true, () => redis.set(JOB, 'conversation:slack:C9')],
+  [
+    'Inboxes and lists of deliveries without a deadline',
+    true,
+    () => redis.zadd('conversation-handled:slack:C1', 1, 'x'),
+  ],
+  [
+    'Inboxes that expire sooner than a week after their conversation',
+    true,
+    async () => {
+      const store = new ConversationStore(redis, { silentAfterMs: 3_600_000 });
+      await store.claim(STATE);
+      await store.claim({ ...STATE, jobId: 'j2', claimId: 'c2', deliveryId: 'd2' }, { queue: { text: 'more' } });
+      await redis.pexpire('conversation-inbox:slack:C1', 1_000_000);
+    },
+  ],
   [
     'Inboxes with messages whose channel no job has',
     false,

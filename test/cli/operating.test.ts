@@ -56,9 +56,9 @@ test('list shows a line for each conversation, and says where there is none', as
   const [head = '', first = '', second = '', end] = stdout.split('\n');
   assert.match(
     head,
-    /^PLATFORM {2}CHANNEL {2}JOB {11}PROJECT {2}TICKET {2}STARTED {2}QUESTION {2}UNREAD {2}SILENT +LEFT$/,
+    /^PLATFORM {2}CHANNEL {2}JOB {11}PROJECT {2}TICKET {2}STARTED {2}QUESTION {2}UNREAD {2}STATUS +LEFT$/,
   );
-  assert.match(first, /^slack {5}C1 {7}j1 {12}web {6}12 +2h {2}q1 +1 +1m(\d+s)? +1h59m$/);
+  assert.match(first, /^slack {5}C1 {7}j1 {12}web {6}12 +2h {2}q1 +1 {2}silent 1m(\d+s)? +1h59m$/);
   assert.match(second, /^slack {5}C2 {7}\(unreadable\) +for ever$/);
   assert.is(end, '');
 });
@@ -71,7 +71,8 @@ test('list --json prints an object a line, also for what cannot be read', async 
   assert.ok(leftMs > 7_000_000 && leftMs <= 7_200_000);
   const { jobId, platform, channelId, project, ticketId } = STATE;
   const shown = { platform, channelId, jobId, project, ticketId, startedAt: LONG_AGO, pendingQuestionId: null };
-  assert.equal(others, { ...shown, unread: 0, silentMs: null });
+  const watched = { starting: null, silentAfterMs: 3_600_000, answerBy: null, reason: null, dueMs: null };
+  assert.equal(others, { ...shown, ...watched, unread: 0 });
   assert.equal({ ...second, leftMs: 0 }, { platform, channelId: 'C2', unreadable: true, unread: 0, leftMs: 0 });
 });
 
@@ -102,7 +103,7 @@ test('list chooses by platform, silence and question, and orders by every column
     [['--sort', 'job'], /^3012$/],
     [['--sort', 'started'], /^2103$/],
     [['--sort', 'unread'], /^2...$/],
-    [['--sort', 'silent'], /^2...$/],
+    [['--sort', 'due'], /^2...$/],
     [['--sort', 'left'], /^2103$/],
   ];
   await Promise.all(
@@ -139,14 +140,17 @@ test('show tells the state, both deadlines, the question, the inbox and the last
     stdout,
     new RegExp(
       '^slack C1, job j1\\nkey {12}conversation:slack:C1, ends in 1h59m\\nindex {10}job-index:j1, ends in 1h59m\\n' +
-        'question {7}none is pending\\nlast answer {4}yes, to q1\\ninbox {10}22 unread messages\\n {2}\\d+-\\d+ {2}n=0\\n' +
+        'question {7}no question is pending\\nwatched {8}silent after 1h\\nlast answer {4}yes, to q1\\ninbox {10}22 unread messages\\n {2}\\d+-\\d+ {2}n=0\\n' +
         '[^]* n=19\\n {2}and 2 more\\nstate\\n {2}{\\n {4}"jobId": "j1",\\n[^]*\\n {2}}\\n$',
     ),
   );
   await store.setPendingQuestion(STATE, 'q2');
   await silence(60_000, `j1\n${CHANNEL}`);
   const byAll = await run('show', '--job', 'j1', ...CHANNEL_C1);
-  assert.match(byAll.stdout, /\nquestion {7}q2 is pending\nlast answer .*\nsilent {9}overdue by 1m(\d+s)?\n/);
+  assert.match(
+    byAll.stdout,
+    /\nquestion {7}q2 is pending\nwatched .*\nlast answer .*\ndue {12}silent, overdue by 1m(\d+s)?\n/,
+  );
   const [json] = await lines('show', ...CHANNEL_C1);
   assert.equal([json.state.jobId, json.inbox[0].fields, json.wrong], ['j1', ['n', '0'], []]);
   for (const [args, which] of [
@@ -188,11 +192,15 @@ test('show says what is wrong, and exits with 1 then', async () => {
   );
 });
 
-test('due looks at silent jobs and changes nothing', async () => {
+test('due shows silent jobs and questions whose time is over, and changes nothing', async () => {
   const none = await run('due');
-  assert.equal([none.stdout, none.stderr, none.code], ['', 'No watched job is silent.\n', 0]);
+  assert.equal(
+    [none.stdout, none.stderr, none.code],
+    ['', 'No job is silent, and no question has waited for too long.\n', 0],
+  );
   await store.claim(STATE);
   await store.claim({ ...STATE, channelId: 'C2', jobId: 'j2', claimId: 'c2' });
+  await store.setPendingQuestion({ jobId: 'j2' }, 'q', { answerWithinMs: 1 });
   await redis.set('conversation:slack:C3', '{"secret"');
   await silence(60_000, `j1\n${CHANNEL}`);
   await silence(120_000, 'j9\nconversation:slack:C9');
@@ -204,18 +212,19 @@ test('due looks at silent jobs and changes nothing', async () => {
   const rows = stdout
     .trim()
     .split('\n')
-    .map((line) => line.split(/ {2,}/).toSpliced(3, 1).join(' '));
+    .map((line) => line.split(/ {2,}/).toSpliced(4, 1).join(' '));
   assert.equal(rows, [
-    'PLATFORM CHANNEL JOB CHANNEL IS',
-    'slack C9 j9 not held',
-    'slack C1 j1 held',
-    'slack C3 j3 unreadable',
+    'PLATFORM CHANNEL JOB WHY CHANNEL IS',
+    'slack C9 j9 silent not held',
+    'slack C1 j1 silent held',
+    'slack C3 j3 silent unreadable',
+    'slack C2 j2 no answer held',
   ]);
   const [json] = await lines('due');
-  assert.ok(json.silentMs >= 120_000);
+  assert.ok(json.dueMs >= 120_000);
   assert.equal(
-    { ...json, silentMs: 0 },
-    { jobId: 'j9', platform: 'slack', channelId: 'C9', silentMs: 0, holds: false },
+    { ...json, dueMs: 0 },
+    { jobId: 'j9', platform: 'slack', channelId: 'C9', reason: 'silent', dueMs: 0, holds: false },
   );
   assert.equal(await dump(redis), before);
 });
@@ -232,6 +241,33 @@ test('release tells the job who took the channel and why, and forgets the conver
   assert.is(await redis.exists(CHANNEL, JOB), 0);
   failed(await run(...args), 'There is no conversation that job j1 holds. Nothing was changed.');
   assert.is(await redis.xlen('job:j1:in'), 1);
+});
+
+test('release leaves a channel with unread messages alone, unless they may go', async () => {
+  await store.claim(STATE);
+  await queue('d2', { text: 'more' });
+  const before = await dump(redis);
+  const args = ['release', '--job', 'j1', '--reason', 'hangs', '--by', 'ann', '--yes'];
+  const handOver = 'The apps hand it over to a successor (store.handOver)';
+  failed(
+    await run(...args),
+    `waiting: 1 message unread, which nobody would read. The channel was not released. ${handOver}; --discard-inbox releases it and removes the messages.`,
+  );
+  assert.equal(await dump(redis), before);
+  const ended = await run(...args, '--discard-inbox');
+  succeeded(ended, 'released slack C1 from job j1: hangs (ann); 1 unread message discarded');
+  assert.is(await redis.exists(CHANNEL, JOB, 'conversation-inbox:slack:C1'), 0);
+});
+
+test('list and show say that a job was not heard of yet, and until when a question can wait', async () => {
+  await store.claim(STATE, { startWithinMs: 60_000 });
+  assert.match((await run('list')).stdout, /\nslack .* {2}starting +\d+[sm]\n$/);
+  assert.match((await run('show', '--job', 'j1')).stdout, /\nstarting {7}the job was not heard of yet\n/);
+  await store.setPendingQuestion(STATE, 'q1', { answerWithinMs: 60_000 });
+  const [{ answerBy, starting }] = await lines('list');
+  assert.is(starting, false);
+  const limit = new Date(answerBy).toISOString();
+  assert.ok((await run('show', '--job', 'j1')).stdout.includes(`\nquestion       q1 is pending until ${limit}\n`));
 });
 
 test('release takes nothing from another job, and says which one holds the channel', async () => {

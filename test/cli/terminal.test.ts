@@ -73,7 +73,7 @@ test('list fits the terminal: empty columns go first, ids are cut last, and --wi
   await store.claim({ ...STATE, ...LONG, project: 'a-project-with-a-long-name', ticketId: 'WEB-1234' });
   const cut = 'Where an id is cut, --wide shows it whole.';
   for (const [columns, head, isCut] of [
-    [170, 'PLATFORM CHANNEL JOB PROJECT TICKET STARTED QUESTION UNREAD SILENT LEFT', false],
+    [170, 'PLATFORM CHANNEL JOB PROJECT TICKET STARTED QUESTION UNREAD STATUS LEFT', false],
     [150, 'PLATFORM CHANNEL JOB PROJECT TICKET STARTED LEFT', false],
     [120, 'PLATFORM CHANNEL JOB TICKET STARTED LEFT', false],
     [100, 'PLATFORM CHANNEL JOB LEFT', false],

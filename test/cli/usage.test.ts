@@ -78,10 +78,7 @@ test('a value that cannot be used is explained before a server is asked', async 
     [['load'], 'No server is named. Give --url redis://host:port, or set REDIS_URL.'],
     [['load', '--url', 'redis://:Wr0ng@a', '--url', 'redis://:Wr0ng@b'], '--url is given twice.'],
     [['load', '--wait', 'soon', ...here], '--wait must be a whole number of seconds.'],
-    [
-      ['list', '--sort', 'age', ...here],
-      '--sort must be one of platform, channel, job, started, unread, silent, left.',
-    ],
+    [['list', '--sort', 'age', ...here], '--sort must be one of platform, channel, job, started, unread, due, left.'],
     [
       ['list', '--sentinel', 'a:1'],
       '--sentinel host:port,… and --name NAME, of the server that they know, go together.',

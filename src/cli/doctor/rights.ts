@@ -8,13 +8,13 @@ const CHANNEL = { platform: 'doctor', channelId: 'doctor' };
 /** Every command that the functions and the store run, by the key that it gets in place of KEY. */
 const CALLS = {
   pair: ['GET KEY', 'SET KEY x PXAT 1', 'DEL KEY', 'PEXPIREAT KEY 1', 'PEXPIRETIME KEY'],
-  stream: ['XADD KEY * field value', 'EXISTS KEY', 'PEXPIREAT KEY 1'],
-  inbox: ['XLEN KEY', 'XRANGE KEY - +'],
+  stream: ['XADD KEY * field value', 'XLEN KEY', 'PEXPIRETIME KEY', 'PEXPIREAT KEY 1'],
+  inbox: ['XRANGE KEY - +', 'XTRIM KEY MINID 0', 'DEL KEY'],
   handled: [
     ...['ZADD KEY 1 x', 'ZCARD KEY', 'ZSCORE KEY x', 'PEXPIREAT KEY 1'],
     ...['ZREMRANGEBYSCORE KEY 0 1', 'ZREMRANGEBYRANK KEY 0 1'],
   ],
-  watch: ['ZADD KEY 1 x', 'ZREM KEY x', 'ZSCORE KEY x', 'ZRANGEBYSCORE KEY 0 1'],
+  watch: ['ZADD KEY 1 x', 'ZREM KEY x', 'ZCARD KEY', 'ZRANGEBYSCORE KEY 0 1'],
   cluster: ['CLUSTER SLOTS', 'CLUSTER INFO', 'CLUSTER NODES', 'ASKING', 'READONLY'],
 };
 
@@ -57,7 +57,7 @@ function neededCalls(space: Keyspace, stream: string | undefined): string[][] {
     ...on(conversation, ['FCALL_RO conv_get 1 KEY', ...CALLS.pair]),
     ...on(job, CALLS.pair),
     ...on(inbox, [...CALLS.stream, ...CALLS.inbox]),
-    ...(stream === undefined ? [] : on(prefix + stream, CALLS.stream)),
+    ...(stream === undefined ? [] : on(stream, CALLS.stream)),
     ...on(handled, CALLS.handled),
     ...on(watch, CALLS.watch),
     ...on('', ['TIME', 'SCAN 0']),

@@ -12,6 +12,7 @@ const MOST = 100_000;
 const EXAMPLES = 3;
 /** MIGRATE writes deadlines anew, relative to now. */
 const APART_MS = 100;
+const WEEK_MS = 604_800_000;
 /** A job that has been due for this long was looked at by no sweep. */
 const UNSWEPT_MS = 600_000;
 
@@ -60,6 +61,16 @@ const PROBLEMS = {
     warning,
     'Inboxes with messages whose channel no job has',
     'Nobody reads them before a job claims the channel. To look at them:',
+  ],
+  short: [
+    wrong,
+    'Inboxes that expire sooner than a week after their conversation',
+    `Its messages may be lost. Another program writes the deadline of one of them. ${REWRITE}`,
+  ],
+  lasting: [
+    warning,
+    'Inboxes and lists of deliveries without a deadline',
+    'They stay for ever. Another program wrote them. To give them a week:',
   ],
   jobless: [
     warning,
@@ -162,15 +173,26 @@ function kindsOf(store: Store, now: number): Kind[] {
     return leads === null || isRight ? {} : { stray: redisCli(store, 'DEL', quoted(key)) };
   }
 
+  /** Where it may stay for ever. */
+  const lasting = async (key: string): Promise<Problems> =>
+    (await deadlineOf(key)) === -1 ? { lasting: redisCli(store, 'PEXPIRE', quoted(key), String(WEEK_MS)) } : {};
+
   async function ofInbox(key: string): Promise<Problems> {
     const length = await readTyped(store, 'xlen', key);
     if (length === undefined) return mistyped(key);
-    const isHeld = (await stateAt(store, key.replace(INBOX, CONVERSATION))) !== undefined;
-    return isHeld || length === 0 ? {} : { unread: redisCli(store, 'XRANGE', quoted(key), '- +') };
+    const conversation = key.replace(INBOX, CONVERSATION);
+    const state = await stateAt(store, conversation);
+    const problems = await lasting(key);
+    if (state === undefined && Number(length) > 0) problems.unread = redisCli(store, 'XRANGE', quoted(key), '- +');
+    const [ends, inboxEnds] = await Promise.all([deadlineOf(conversation), deadlineOf(key)]);
+    if (typeof state === 'object' && inboxEnds >= 0 && inboxEnds < ends + WEEK_MS - APART_MS) {
+      problems.short = rewriting(store, conversation, jobIndexKey(prefixIn(conversation), state.jobId));
+    }
+    return problems;
   }
 
   async function ofHandled(key: string): Promise<Problems> {
-    return (await readTyped(store, 'zscore', key, 'x')) === undefined ? mistyped(key) : {};
+    return (await readTyped(store, 'zscore', key, 'x')) === undefined ? mistyped(key) : lasting(key);
   }
 
   async function ofWatched(member: string): Promise<Problems> {
