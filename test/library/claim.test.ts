@@ -1,20 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import {
-  CHANNEL,
-  DEFAULT_TTL,
-  HANDLED,
-  INBOX,
-  JOB,
-  json,
-  MAX_MILLISECONDS,
-  PAIR,
-  SECOND,
-  second,
-  WATCH,
-} from '../support/keys.ts';
-import { withLibrary } from '../support/library.ts';
+import { CHANNEL, HANDLED, INBOX, JOB, PAIR, SECOND, WATCH } from '../support/keys.ts';
+import { DEFAULT_TTL, json, MAX_MILLISECONDS, second, withLibrary } from '../support/library.ts';
 
 const test = suite('conv_claim');
 const it = withLibrary(test);

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CHANNEL, DAY, HANDLED, INBOX, JOB, json, PAIR, SECOND, second } from '../support/keys.ts';
-import { type Library, now, withLibrary } from '../support/library.ts';
+import { CHANNEL, HANDLED, INBOX, JOB, PAIR, SECOND } from '../support/keys.ts';
+import { DAY, json, type Library, now, second, withLibrary } from '../support/library.ts';
 
 const test = suite('deliveries and the inbox');
 const it = withLibrary(test);

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CHANNEL, DEFAULT_TTL, FENCED, INBOX, JOB, json, PAIR, REFERENCES, SECOND, second } from '../support/keys.ts';
-import { withLibrary } from '../support/library.ts';
+import { CHANNEL, INBOX, JOB, PAIR, SECOND } from '../support/keys.ts';
+import { DEFAULT_TTL, FENCED, json, REFERENCES, second, withLibrary } from '../support/library.ts';
 
 const test = suite('get and conv_get_by_job');
 const it = withLibrary(test);

@@ -1,22 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import {
-  CHANNEL,
-  DAY,
-  DEFAULT_TTL,
-  HAND_OVER,
-  HANDLED,
-  INBOX,
-  JOB,
-  json,
-  MAX_MILLISECONDS,
-  PAIR,
-  SECOND,
-  STREAM,
-  second,
-  WATCH,
-} from '../support/keys.ts';
-import { type Library, withLibrary } from '../support/library.ts';
+import { CHANNEL, HAND_OVER, HANDLED, INBOX, JOB, PAIR, SECOND, STREAM, WATCH } from '../support/keys.ts';
+import { DAY, DEFAULT_TTL, json, type Library, MAX_MILLISECONDS, second, withLibrary } from '../support/library.ts';
 
 const test = suite('conv_hand_over');
 const it = withLibrary(test);

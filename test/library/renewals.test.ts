@@ -1,22 +1,17 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { CHANNEL, HAND_OVER, HANDLED, INBOX, JOB, PAIR, SECOND, STREAM, WATCH } from '../support/keys.ts';
 import {
-  CHANNEL,
   DAY,
   DEFAULT_TTL,
-  HAND_OVER,
-  HANDLED,
-  INBOX,
-  JOB,
+  failure,
   json,
+  type Library,
   MAX_MILLISECONDS,
-  PAIR,
-  SECOND,
-  STREAM,
+  now,
   second,
-  WATCH,
-} from '../support/keys.ts';
-import { failure, type Library, now, withLibrary } from '../support/library.ts';
+  withLibrary,
+} from '../support/library.ts';
 
 // What renews what: every call against the deadline, `starting`, the watch and the inbox.
 

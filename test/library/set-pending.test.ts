@@ -1,20 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import {
-  CHANNEL,
-  DAY,
-  DEFAULT_TTL,
-  FENCED,
-  HANDLED,
-  JOB,
-  json,
-  PAIR,
-  REFERENCES,
-  SECOND,
-  second,
-  WATCH,
-} from '../support/keys.ts';
-import { type Library, withLibrary } from '../support/library.ts';
+import { CHANNEL, HANDLED, JOB, PAIR, SECOND, WATCH } from '../support/keys.ts';
+import { DAY, DEFAULT_TTL, FENCED, json, type Library, REFERENCES, second, withLibrary } from '../support/library.ts';
 
 const test = suite('conv_set_pending');
 const it = withLibrary(test);

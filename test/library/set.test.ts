@@ -1,20 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import {
-  CHANNEL,
-  DAY,
-  DEFAULT_TTL,
-  HANDLED,
-  INBOX,
-  JOB,
-  json,
-  MAX_MILLISECONDS,
-  PAIR,
-  SECOND,
-  second,
-  WATCH,
-} from '../support/keys.ts';
-import { now, withLibrary } from '../support/library.ts';
+import { CHANNEL, HANDLED, INBOX, JOB, PAIR, SECOND, WATCH } from '../support/keys.ts';
+import { DAY, DEFAULT_TTL, json, MAX_MILLISECONDS, now, second, withLibrary } from '../support/library.ts';
 
 const test = suite('conv_set');
 const it = withLibrary(test);

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CHANNEL, HANDLED, JOB, json, PAIR } from '../support/keys.ts';
-import { NO_UTF8, withLibrary } from '../support/library.ts';
+import { CHANNEL, HANDLED, JOB, PAIR } from '../support/keys.ts';
+import { json, NO_UTF8, withLibrary } from '../support/library.ts';
 
 // What is given must be the JSON of a ConversationState; anything else is refused and changes nothing.
 

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CHANNEL, FENCED, HANDLED, JOB, json, PAIR, REFERENCES, SECOND, STREAM, second } from '../support/keys.ts';
-import { type Library, withLibrary } from '../support/library.ts';
+import { CHANNEL, HANDLED, JOB, PAIR, SECOND, STREAM } from '../support/keys.ts';
+import { FENCED, json, type Library, REFERENCES, second, withLibrary } from '../support/library.ts';
 
 const test = suite('conv_update');
 const it = withLibrary(test);

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CHANNEL, JOB, json, PAIR, SECOND, second, WATCH } from '../support/keys.ts';
-import { type Library, now, withLibrary } from '../support/library.ts';
+import { CHANNEL, JOB, PAIR, SECOND, WATCH } from '../support/keys.ts';
+import { json, type Library, now, second, withLibrary } from '../support/library.ts';
 
 const test = suite('the watch and conv_due');
 const it = withLibrary(test);
