@@ -25,15 +25,6 @@ for (const [form, keys] of Object.entries(FENCED)) {
     assert.equal(await at.redis.mget(CHANNEL, JOB), [text, CHANNEL]);
   });
 
-  it(`get_by_job ${form}: the first sign of life ends starting in its place, and every other byte stays`, async (at) => {
-    for (const text of [json({ starting: true, tail: [] }), `{ "starting" : true , ${json().slice(1)}\n`]) {
-      await at.call('set', PAIR, text, 30_000);
-      const heard = text.replace('true', 'false');
-      assert.is(await at.living(DEFAULT_TTL, () => at.call('get_by_job', keys)), heard);
-      assert.is(await at.redis.get(CHANNEL), heard);
-    }
-  });
-
   for (const name of ['get', 'get_by_job']) {
     it(`${name} ${form}: nil for a job that was displaced, and the new job's keys stand`, async (at) => {
       await at.call('set', PAIR, json());

@@ -111,10 +111,13 @@ it('the ttlMs of a call is what it gives, empty the default, at most 99999999999
       await redis.flushall();
       await call('set', PAIR, json(STORED), 10_000);
       await living(ttl, () => call('get_by_job', keys, arg));
+      await living(ttl, () => call('hand_over', HAND_OVER, second(), arg), SECOND);
       await living(ttl, () => call('set', PAIR, json(STORED), arg), PAIR);
       await living(ttl, () => call('set_pending', keys, 'q2', arg));
       await living(ttl, () => call('answer', keys, 'q2', 'a2', arg));
       await living(ttl, () => call('set_pending', keys, '', arg));
+      await call('remove', keys);
+      await living(ttl, () => call('claim', PAIR, json(), arg));
     }
   }
 });

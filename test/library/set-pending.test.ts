@@ -152,12 +152,6 @@ for (const silentAfterMs of [undefined, 5_000]) {
   });
 }
 
-it('a first question is a sign of life of a starting job, and its limit counts from then', async (at) => {
-  await at.call('claim', PAIR, json({ starting: true, silentAfterMs: 5_000 }), 30_000);
-  const text = await at.dueIn(20_000, () => at.call('set_pending', PAIR, 'q1', '', 20_000));
-  assert.is(JSON.parse(String(text)).starting, false);
-});
-
 it('a time limit is whole milliseconds, and wants a question', async (at) => {
   await at.call('set', PAIR, json());
   for (const within of ['0', '-1', '1.5', 'x', ' 1', '1000000000000']) {

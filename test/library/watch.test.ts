@@ -8,13 +8,6 @@ const it = withLibrary(test);
 
 const ENTRY = `j1\n${CHANNEL}`;
 
-it('a job whose state says how long it may be silent is on watch from its claim, and without a deadline', async (at) => {
-  await at.dueIn(5_000, () => at.call('claim', PAIR, json({ silentAfterMs: 5_000 })));
-  assert.is(await at.redis.ttl(WATCH), -1);
-  await at.redis.del(WATCH);
-  await at.dueIn(5_000, () => at.call('get_by_job', [JOB]));
-});
-
 it('a job that is starting is due at the deadline of its claim, and once it was heard of after its silence', async (at) => {
   const claim = json({ silentAfterMs: 5_000, starting: true });
   await at.living(30_000, () => at.dueIn(30_000, () => at.call('claim', PAIR, claim, 30_000)));
