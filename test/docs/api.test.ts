@@ -28,9 +28,7 @@ const memberTables = tables.flatMap(({ type, rows }) =>
 const exportRows = rowsUnder('export', 'type');
 const memberLists = exportRows.flatMap(([name, is = '']) => {
   const [, members] = /^ `\{ (.*?) \}`/.exec(is) ?? [];
-  return members === undefined
-    ? []
-    : namesIn(name).map((type) => ({ type, of: 'KeysOf', names: members.split(', ') }));
+  return members === undefined ? [] : namesIn(name).map((type) => ({ type, of: 'KeysOf', names: members.split(', ') }));
 });
 const described = [...memberTables, ...memberLists];
 const exported = [...new Set([...described.map(({ type }) => type), ...exportRows.flatMap(([name]) => namesIn(name))])];
