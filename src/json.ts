@@ -18,7 +18,7 @@ export function serialize(what: string, value: object, added: Added = () => ({})
   }
   if (text === undefined) throw invalidArgument(`${what} cannot be written as JSON`);
   // Half a surrogate pair, the one thing that JSON.stringify escapes so, is no text that a server can keep.
-  return text.replace(/\\(?:ud[89a-f][0-9a-f]{2}|.)/g, (escape) => (escape.startsWith('\\ud') ? '\uFFFD' : escape));
+  return text.replace(/\\(?:ud[89a-f][0-9a-f]{2}|.)/g, (found) => (found.startsWith('\\ud') ? '\uFFFD' : found));
 }
 
 /** What is no object is sent as it is: the server says what is wrong with it. */

@@ -197,8 +197,8 @@ export class ConversationStore<Extra extends Members = Record<never, never>> {
   ): Promise<UpdateResult<Stored<Extra>>> {
     return this.#outcomeOf('update', ref, options, async ({ deliveryId, stream, fields }) => {
       const { keys, rest } = withStream(referenceKeys(this.#space, ref), { stream, fields });
-      const id = deliveryId ?? (rest && randomUUID());
-      const args = { patch: serialize('the patch', patch), deliveryId: id && checkMessageId('deliveryId', id), rest };
+      const id = deliveryId === undefined ? rest && randomUUID() : checkMessageId('deliveryId', deliveryId);
+      const args = { patch: serialize('the patch', patch), deliveryId: id, rest };
       const { outcome, state } = await this.#connection.call(library.convUpdate, keys, args, GONE);
       if (outcome === 'gone') return GONE;
       if (outcome === 'duplicate') return { outcome, state: parseOrNull(state) };

@@ -1,6 +1,6 @@
 // The store, and designs of one's own that people write in its place.
 import type { Redis } from 'ioredis';
-import { ConversationStore } from '../../src/index.ts';
+import { ConversationStore, type InboxEntry } from '../../src/index.ts';
 import {
   type BenchState,
   type Calls,
@@ -21,6 +21,7 @@ export const storeDesign: Design = {
   async open(url) {
     const client = await connect(url);
     const store = new ConversationStore<{ title: string; thread: string }>(client);
+    const watched = new ConversationStore(client, { silentAfterMs: 300_000 });
     return {
       claim: async ({ state }) => (await store.claim(state)).outcome === 'claimed',
       set: async ({ state }) => {
@@ -34,19 +35,15 @@ export const storeDesign: Design = {
         'accepted',
       remove: async ({ state }) => (await store.remove(state)).outcome === 'removed',
       async receive({ state }, message, read) {
-        const { outcome } = await store.claim(state, { queue: { message } });
-        if (outcome !== 'claimed') return;
+        if ((await watched.claim(state, { queue: { message } })).outcome !== 'claimed') return;
         read(message);
-        let lastSeen = '0';
         do {
-          for await (const {
-            id,
-            fields: { message = '' },
-          } of store.inbox(state, { after: lastSeen })) {
-            read(message);
-            lastSeen = id;
-          }
-        } while ((await store.remove(state, { lastSeen })).outcome === 'waiting');
+          const found: InboxEntry[] = [];
+          for await (const entry of watched.inbox(state)) found.push(entry);
+          // What the job says it has read is deleted; it acts on it only where the channel is still its own.
+          const holds = found.length > 0 && (await watched.getByJobId(state.jobId, { lastSeen: found.at(-1)?.id }));
+          if (holds) for (const { fields } of found) read(fields['message'] ?? '');
+        } while ((await watched.remove(state)).outcome === 'waiting');
       },
       close: () => client.disconnect(),
     };

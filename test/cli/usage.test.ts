@@ -1,11 +1,21 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { runCommandLine } from '../../src/cli/command-line.ts';
+import { Failure } from '../../src/cli/failure.ts';
 import { LIBRARY_VERSION } from '../../src/index.ts';
 import { cli, failed, succeeded } from './cli.ts';
 
 const test = suite('how the command line is called');
 const NPX = 'npx --no conversation-state';
 const COMMANDS = ['list', 'show', 'watch', 'release', 'due', 'doctor', 'load', 'check', 'keys'];
+
+/** How a command line ends that is not run any further; in this process, which takes no time. */
+async function mistakeIn(args: string[]): Promise<{ message: string; exitCode: number }> {
+  const error = await runCommandLine(args).catch((failure: unknown) => failure);
+  assert.instance(error, Failure);
+  const { message, exitCode } = error as Failure;
+  return { message, exitCode };
+}
 
 test('help and version answer on stdout, and without a command the same help is on stderr', async () => {
   const help = await cli(['--help']);
@@ -63,19 +73,19 @@ test('a wrong command line is explained without what may be a password, and lead
     [['load', '--url'], '--url needs a value.', 'load'],
     [['load', '--force=Wr0ng'], '--force takes no value.', 'load'],
   ];
-  await Promise.all(
-    cases.map(async ([args, said, command]) => {
-      const help = command ? `${NPX} ${command} --help shows its options.` : `${NPX} --help lists the commands.`;
-      failed(await cli(args), `${said}\n${help}`, { exit: 2 });
-    }),
-  );
+  for (const [args, said, command] of cases) {
+    const help = command ? `${NPX} ${command} --help shows its options.` : `${NPX} --help lists the commands.`;
+    assert.equal(await mistakeIn(args), { message: `${said}\n${help}`, exitCode: 2 });
+  }
+  failed(await cli(['shwo']), `Unknown command "shwo". Did you mean show?\n${NPX} --help lists the commands.`, {
+    exit: 2,
+  });
 });
 
 test('a value that cannot be used is explained before a server is asked', async () => {
   const here = ['--url', 'redis://h'];
   const reference = 'Name the channel with --platform and --channel, or the job with --job, or all three.';
   const cases: [args: string[], said: string][] = [
-    [['load'], 'No server is named. Give --url redis://host:port, or set REDIS_URL.'],
     [['load', '--url', 'redis://:Wr0ng@a', '--url', 'redis://:Wr0ng@b'], '--url is given twice.'],
     [['load', '--wait', 'soon', ...here], '--wait must be a whole number of seconds.'],
     [['list', '--sort', 'age', ...here], '--sort must be one of platform, channel, job, started, unread, due, left.'],
@@ -95,12 +105,11 @@ test('a value that cannot be used is explained before a server is asked', async 
     [['show', '--platform', 'slack', ...here], reference],
     [['release', '--reason', 'x', '--yes', ...here], 'release needs --job ID: the job to take the channel from.'],
     [['release', '--job', 'j', '--reason', ' '], 'release needs --reason TEXT: why, for whoever asks later.'],
-    [
-      ['release', '--job', 'j', '--reason', 'x'],
-      'release asks before it changes anything, and here is no terminal to ask on: give --yes.',
-    ],
   ];
-  await Promise.all(cases.map(async ([args, said]) => failed(await cli(args), said, { exit: 2 })));
+  for (const [args, message] of cases) assert.equal(await mistakeIn(args), { message, exitCode: 2 });
+  failed(await cli(['load']), 'No server is named. Give --url redis://host:port, or set REDIS_URL.', { exit: 2 });
+  const asks = 'release asks before it changes anything, and here is no terminal to ask on: give --yes.';
+  failed(await cli(['release', '--job', 'j', '--reason', 'x']), asks, { exit: 2 });
 });
 
 test.run();

@@ -28,9 +28,7 @@ const memberTables = tables.flatMap(({ type, rows }) =>
 const exportRows = rowsUnder('export', 'type');
 const memberLists = exportRows.flatMap(([name, is = '']) => {
   const [, members] = /^ `\{ (.*?) \}`/.exec(is) ?? [];
-  return members === undefined
-    ? []
-    : namesIn(name).map((type) => ({ type, of: 'Members', names: members.split(', ') }));
+  return members === undefined ? [] : namesIn(name).map((type) => ({ type, of: 'KeysOf', names: members.split(', ') }));
 });
 const described = [...memberTables, ...memberLists];
 const exported = [...new Set([...described.map(({ type }) => type), ...exportRows.flatMap(([name]) => namesIn(name))])];
@@ -56,7 +54,7 @@ test('every row and every heading names something that is there, and nothing is 
   );
   const program = [
     `import type { ${exported.join(', ')}, ConversationStore } from '../../../src/index.ts';`,
-    'type Members<T> = T extends unknown ? keyof T : never;',
+    'type KeysOf<T> = T extends unknown ? keyof T : never;',
     'type Rows<T> = T extends string ? T : T extends { outcome: infer Outcome extends string } ? Outcome : keyof T;',
     comparison('methods', methods, 'keyof ConversationStore'),
     ...described.map(({ type, of, names }) =>

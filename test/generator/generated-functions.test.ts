@@ -6,6 +6,7 @@ import {
   convGet,
   convGetByJob,
   convSet,
+  convSetPending,
   convUpdate,
   convVersion,
   type FunctionClient,
@@ -56,7 +57,7 @@ test('arguments left out at the end are not sent, those before another one are s
   const rest = ['type', 'stop'];
   await convSet(client, keys, { state });
   await convSet(client, keys, { state, ttlMs: 5_000 });
-  await convUpdate(client, keys, { patch: '{}', ttlMs: undefined, deliveryId: 'd2' });
+  await convSetPending(client, keys, { questionId: 'q1', ttlMs: undefined, withinMs: 5_000 });
   await convClaim(client, keys, { state, rest: [] });
   await convClaim(client, keys, { state: json({ claimId: 'c2', deliveryId: 'd3' }), rest });
   await convDue(client, { watch: WATCH }, { leaseMs: 1, limit: undefined });
@@ -65,9 +66,9 @@ test('arguments left out at the end are not sent, those before another one are s
     [
       ['conv_set', 2, CHANNEL, JOB, state],
       ['conv_set', 2, CHANNEL, JOB, state, '5000'],
-      ['conv_update', 2, CHANNEL, JOB, '{}', '', 'd2'],
+      ['conv_set_pending', 2, CHANNEL, JOB, 'q1', '', '5000'],
       ['conv_claim', 2, CHANNEL, JOB, state],
-      ['conv_claim', 2, CHANNEL, JOB, json({ claimId: 'c2', deliveryId: 'd3' }), '', '', ...rest],
+      ['conv_claim', 2, CHANNEL, JOB, json({ claimId: 'c2', deliveryId: 'd3' }), '', ...rest],
       ['conv_due', 1, WATCH, '1'],
     ],
   );

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CHANNEL, FENCED, HANDLED, JOB, json, PAIR, REFERENCES, SECOND, STREAM, second } from '../support/keys.ts';
-import { type Library, withLibrary } from '../support/library.ts';
+import { CHANNEL, HANDLED, JOB, PAIR, SECOND, STREAM } from '../support/keys.ts';
+import { FENCED, json, type Library, REFERENCES, second, withLibrary } from '../support/library.ts';
 
 const test = suite('conv_answer');
 const it = withLibrary(test);
@@ -94,18 +94,9 @@ it('of what an answer can be, the first that holds is told, and only accepted ch
     const reply = await at.still('answer', PAIR, questionId, answerId);
     assert.equal(reply, [outcome, await at.redis.get(CHANNEL)], `${answerId} to ${questionId}: ${why}`);
   }
+  assert.is(await at.outcome('update', PAIR, '{"x":1}', 'a1'), 'duplicate');
   assert.is(await at.outcome('answer', PAIR, 'q2', 'a9'), 'accepted');
   assert.is(await at.outcome('answer', PAIR, 'q1', 'a1'), 'duplicate', 'q1 is no longer the last');
-});
-
-it('an answer id is a delivery: it starts, queues and updates nothing afterwards, also when the job has ended', async (at) => {
-  await ask(at);
-  await at.call('answer', PAIR, 'q1', 'a1');
-  const message = () => at.call('claim', SECOND, second({ deliveryId: 'a1' }), '', 'text', 'yes');
-  assert.equal(await at.unchanged(message), ['duplicate', answered('a1')]);
-  assert.equal(await at.still('update', PAIR, '{"x":1}', 'a1'), ['duplicate', answered('a1')]);
-  await at.call('remove', PAIR);
-  assert.equal(await at.unchanged(message), ['duplicate', null]);
 });
 
 it("an empty answer id is nobody's: it answers any number of questions, and no resend is recognised", async (at) => {

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CHANNEL, JOB, PAIR, SECOND, second } from '../support/keys.ts';
-import { type Library, withLibrary } from '../support/library.ts';
+import { CHANNEL, JOB, PAIR, SECOND } from '../support/keys.ts';
+import { type Library, second, withLibrary } from '../support/library.ts';
 
 const test = suite('bytes that survive');
 const it = withLibrary(test);

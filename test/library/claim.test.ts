@@ -1,20 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import {
-  CHANNEL,
-  DEFAULT_TTL,
-  HANDLED,
-  INBOX,
-  JOB,
-  json,
-  MAX_MILLISECONDS,
-  PAIR,
-  SECOND,
-  second,
-  WATCH,
-} from '../support/keys.ts';
-import { withLibrary } from '../support/library.ts';
+import { CHANNEL, HANDLED, INBOX, JOB, PAIR, SECOND, WATCH } from '../support/keys.ts';
+import { DEFAULT_TTL, json, second, withLibrary } from '../support/library.ts';
 
 const test = suite('conv_claim');
 const it = withLibrary(test);
@@ -23,16 +10,6 @@ it('the first claim of a free channel is claimed, and both keys stand', async ({
   assert.equal(await call('claim', PAIR, json()), ['claimed', json()]);
   assert.equal(await redis.mget(CHANNEL, JOB), [json(), CHANNEL]);
   assert.is(await redis.dbsize(), 2);
-});
-
-it('both keys expire at one millisecond, two hours later by default', async ({ call, redis, living }) => {
-  for (const [ttl, ...args] of [[DEFAULT_TTL], [DEFAULT_TTL, ''], [5_000, 5_000], [MAX_MILLISECONDS, '999999999999']]) {
-    await living(Number(ttl), () => call('claim', PAIR, json(), ...args));
-    await redis.flushall();
-  }
-  assert.equal(await call('claim', PAIR, json(), '1'), ['claimed', json()]);
-  await sleep(10);
-  assert.is(await redis.exists(CHANNEL, JOB), 0);
 });
 
 it("another job's claim is held, whatever its claim id, sees the holder's state and changes nothing", async (at) => {
@@ -85,12 +62,6 @@ for (const [name, keys, state] of [
     assert.equal(await at.still(name, keys, state), ['claimed', state]);
   });
 }
-
-it('a claim that was abandoned lapses, and the next one is claimed', async ({ call }) => {
-  await call('claim', PAIR, json(), 5);
-  await sleep(20);
-  assert.equal(await call('claim', SECOND, second()), ['claimed', second()]);
-});
 
 it('a channel is free when its state is gone, even if the index of the last job is not', async (at) => {
   await at.call('claim', PAIR, json());

@@ -1,6 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CHANNEL, DAY, HANDLED, JOB, json, SOURCE, STATE, STREAM } from '../support/library.ts';
+import { CHANNEL, HANDLED, JOB, STREAM } from '../support/keys.ts';
+import { DAY, json, SOURCE, STATE } from '../support/library.ts';
 import { codeOf, told, withEnds } from './ends.ts';
 
 // What goes wrong where this state is kept with plain GET and SET.
@@ -85,7 +86,10 @@ it('5: what comes after a removal brings no ghost back', async ({ end, dump }) =
   }
   assert.is(await end.getByJobId('j1'), null);
   assert.is(await told(end.answerQuestion(STATE, 'q1', YES)), 'gone');
-  assert.is(await told(end.update(STATE, { pod: 1 }, { ...YES, deliveryId: 'd1' })), 'gone');
+  assert.is(
+    await told(end.update(STATE, { pod: 1 }, { deliveryId: 'd1', stream: STREAM, fields: { type: 'stop' } })),
+    'gone',
+  );
   assert.is(await told(end.handOver(STATE, SECOND, { stream: STREAM, fields: { type: 'stop' } })), 'gone');
   assert.equal(await dump(), {});
 });

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CHANNEL, DAY, HANDLED, INBOX, JOB, json, PAIR, SECOND, second } from '../support/keys.ts';
-import { type Library, now, withLibrary } from '../support/library.ts';
+import { CHANNEL, HANDLED, INBOX, JOB, PAIR, SECOND } from '../support/keys.ts';
+import { DAY, json, type Library, now, second, withLibrary } from '../support/library.ts';
 
 const test = suite('deliveries and the inbox');
 const it = withLibrary(test);
@@ -48,12 +48,6 @@ it('a redelivery after its job was removed is a duplicate, for a day', async (at
   }
   assert.equal(await at.still('claim', PAIR, HOLDER), ['duplicate', null], 'its own call too');
   await at.redis.zadd(HANDLED, (await now(at.redis)) - DAY - 1_000, 'd1');
-  assert.is(((await follow(at, 'c2', 'd1')) as string[])[0], 'claimed');
-});
-
-it('a redelivery after its job was removed for a retry starts it', async (at) => {
-  await at.call('claim', PAIR, HOLDER);
-  await at.call('remove', PAIR, 'retry');
   assert.is(((await follow(at, 'c2', 'd1')) as string[])[0], 'claimed');
 });
 
@@ -150,18 +144,6 @@ it('the last 10,000 deliveries are known, and none older than a day', async (at)
   await at.redis.zadd(HANDLED, time - DAY - 1_000, 'old', time - DAY + 60_000, 'young');
   await at.call('update', PAIR, '{}', 'new');
   assert.equal(await at.redis.zrange(HANDLED, '0', '-1'), ['young', 'new']);
-});
-
-it('one message delivered to 50 dispatchers at once starts one job', async (at) => {
-  const replies = await Promise.all(
-    Array.from({ length: 50 }, (_, n) => {
-      const state = json({ jobId: `k${n}`, claimId: `c${n}`, deliveryId: 'd1', starting: true });
-      return at.outcome('claim', [CHANNEL, `job-index:k${n}`], state, '', 'text', 'hello');
-    }),
-  );
-  assert.is(replies.filter((outcome) => outcome === 'claimed').length, 1);
-  assert.is(replies.filter((outcome) => outcome === 'starting').length, 49);
-  assert.is(await at.redis.dbsize(), 2);
 });
 
 test.run();

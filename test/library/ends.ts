@@ -1,8 +1,9 @@
 import type { Redis } from 'ioredis';
 import type { Test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ConversationError } from '../../src/errors.ts';
-import { SOURCE, type STATE, WATCH } from '../support/library.ts';
+import { ConversationError, ConversationStore } from '../../src/index.ts';
+import { WATCH } from '../support/keys.ts';
+import { SOURCE, type STATE } from '../support/library.ts';
 import { type DumpedKey, dump, type TestRedis, withRedis } from '../support/redis.ts';
 
 // A play is a test that runs from both ends: by raw FCALL and by the store.
@@ -89,8 +90,17 @@ export function raw(redis: Redis, silentAfterMs?: number): End {
   };
 }
 
+/** The same by the store. Only a store that watches its jobs queues, so that what is queued comes from one of its own. */
+function stored(redis: Redis, silentAfterMs?: number): End {
+  const store = new ConversationStore(redis, { silentAfterMs }) as unknown as End;
+  const watching = new ConversationStore(redis, { silentAfterMs: silentAfterMs ?? 60_000 }) as unknown as End;
+  const claim = store.claim.bind(store);
+  store.claim = (state, options = {}) => (options.queue ? watching.claim(state, options) : claim(state, options));
+  return store;
+}
+
 /** The ends, by their name. */
-const ENDS = { FCALL: raw };
+const ENDS = { FCALL: raw, store: stored };
 
 export interface Play {
   redis: Redis;

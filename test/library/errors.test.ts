@@ -1,20 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import {
-  CHANNEL,
-  FENCED,
-  HAND_OVER,
-  INBOX,
-  JOB,
-  json,
-  PAIR,
-  REFERENCES,
-  SECOND,
-  STREAM,
-  second,
-  WATCH,
-} from '../support/keys.ts';
-import { type Library, NO_UTF8, withLibrary } from '../support/library.ts';
+import { CHANNEL, HAND_OVER, INBOX, JOB, PAIR, SECOND, STREAM, WATCH } from '../support/keys.ts';
+import { FENCED, json, type Library, NO_UTF8, REFERENCES, second, withLibrary } from '../support/library.ts';
 
 const test = suite('errors');
 const it = withLibrary(test);

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CHANNEL, DEFAULT_TTL, FENCED, INBOX, JOB, json, PAIR, REFERENCES, SECOND, second } from '../support/keys.ts';
-import { withLibrary } from '../support/library.ts';
+import { CHANNEL, INBOX, JOB, PAIR, SECOND } from '../support/keys.ts';
+import { DEFAULT_TTL, FENCED, json, REFERENCES, second, withLibrary } from '../support/library.ts';
 
 const test = suite('get and conv_get_by_job');
 const it = withLibrary(test);
@@ -23,15 +23,6 @@ for (const [form, keys] of Object.entries(FENCED)) {
     await at.call('set', PAIR, text);
     assert.is(await at.call('get_by_job', keys), text);
     assert.equal(await at.redis.mget(CHANNEL, JOB), [text, CHANNEL]);
-  });
-
-  it(`get_by_job ${form}: the first sign of life ends starting in its place, and every other byte stays`, async (at) => {
-    for (const text of [json({ starting: true, tail: [] }), `{ "starting" : true , ${json().slice(1)}\n`]) {
-      await at.call('set', PAIR, text, 30_000);
-      const heard = text.replace('true', 'false');
-      assert.is(await at.living(DEFAULT_TTL, () => at.call('get_by_job', keys)), heard);
-      assert.is(await at.redis.get(CHANNEL), heard);
-    }
   });
 
   for (const name of ['get', 'get_by_job']) {

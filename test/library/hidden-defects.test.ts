@@ -1,13 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CHANNEL, DAY, HANDLED, INBOX, JOB, SOURCE, STATE, STREAM, WATCH } from '../support/library.ts';
+import { ConversationStore, loadLibrary } from '../../src/index.ts';
+import { CHANNEL, HANDLED, INBOX, JOB, STREAM, WATCH } from '../support/keys.ts';
+import { DAY, SOURCE, STATE } from '../support/library.ts';
+import { withRedis } from '../support/redis.ts';
 import { codeOf, dueOf, type Play, told, withEnds } from './ends.ts';
 
 // What goes wrong behind an outcome that says that all is well.
 
 const test = suite('defects behind a success that are impossible');
 const it = withEnds(test);
+const server = withRedis(test);
 
 const PLACE = { platform: 'slack', channelId: 'C1' };
 const DELIVERED = { ...STATE, deliveryId: 'd1' };
@@ -206,11 +210,49 @@ it('41: a message with an attachment of 20 MB is refused, not queued a thousand 
   }
 });
 
-it('43: a stream is named by its whole key, and one of another prefix is refused', async ({ end, said }) => {
+test('42: a text that is cut off in the middle of an emoji is stored, with U+FFFD for its half', async () => {
+  const store = new ConversationStore(await server.connect());
+  const claimed = await store.claim({ ...STATE, channelId: 'C42', jobId: 'j42', project: 'half a \ud83d' });
+  assert.equal([claimed.outcome, claimed.state?.project], ['claimed', 'half a \ufffd']);
+});
+
+it('43: a stream is named by its whole key, and one of another prefix is refused', async ({
+  end,
+  said,
+  redis,
+  unchanged,
+}) => {
   await end.set({ ...STATE, pendingQuestionId: 'q1' });
   const yes = { answerId: 'a1', fields: { text: 'Yes' } };
   assert.is(await told(end.answerQuestion(STATE, 'q1', { ...yes, stream: 'answers' })), 'accepted');
   assert.equal(await said('answers'), [['text', 'Yes']]);
+  const store = new ConversationStore(redis, { prefix: 'tenant:' });
+  await store.set({ ...STATE, pendingQuestionId: 'q1' });
+  const refusal = await unchanged(() => codeOf(store.answerQuestion(STATE, 'q1', { ...yes, stream: 'answers' })));
+  assert.is(refusal, 'INVALID_ARGUMENT');
+  const keys = ['tenant:conversation:slack:C1', 'tenant:job-index:j1', 'answers'];
+  const raw = () => redis.fcall('conv_answer', 3, ...keys, 'q1', 'a1', '', 'text', 'Yes');
+  assert.is(await unchanged(() => codeOf(raw())), 'CONVKEY');
+  await store.answerQuestion(STATE, 'q1', { ...yes, stream: store.key(STATE, 'answers') });
+  assert.equal(await said(store.key(STATE, 'answers')), [['text', 'Yes']]);
+});
+
+it('44: a server that was demoted refuses in words that say that the call may be sent again', async (at) => {
+  const demoted = await at.server.connect({}, await at.server.server());
+  await demoted.function('LOAD', SOURCE);
+  await demoted.replicaof('127.0.0.1', 1);
+  assert.match(await codeOf(at.open(demoted).claim(STATE)), /^(READONLY|UNAVAILABLE)$/);
+});
+
+test('45: a library of an older major version is not replaced unasked', async () => {
+  const other = await server.connect({}, await server.server());
+  await other.function('LOAD', SOURCE.replace("VERSION = '1.", "VERSION = '0."));
+  const before = await other.function('LIST', 'WITHCODE');
+  assert.is(await codeOf(new ConversationStore(other).claim(STATE)), 'LIBRARY_OUTDATED');
+  assert.is(await codeOf(loadLibrary(other)), 'LIBRARY_OUTDATED');
+  assert.equal(await other.function('LIST', 'WITHCODE'), before);
+  await loadLibrary(other, { force: true });
+  assert.is((await new ConversationStore(other).claim(STATE)).outcome, 'claimed');
 });
 
 it('46: a message waits in the inbox for as long as its job waits for a person', async (at) => {
@@ -262,11 +304,28 @@ it('50: with memory full a job says what it has read, is found silent and answer
   assert.equal(await dueOf(end), ['j1 silent']);
 });
 
+it('51: a claim that is sent again is a write of its own, so that the replicas that are counted have it', async (at) => {
+  const changes = async () => /rdb_changes_since_last_save:(\d+)/.exec(await at.redis.info('persistence'))?.[1];
+  await at.end.claim(STATE);
+  const before = await changes();
+  assert.is(await told(at.unchanged(() => at.end.claim(STATE))), 'claimed');
+  assert.is.not(await changes(), before);
+});
+
 it('52: a state that was just small enough when it was stored can be asked and answered', async ({ end }) => {
   const note = 'n'.repeat(262_144 - JSON.stringify({ ...STATE, note: '' }).length);
   assert.is(await told(end.claim({ ...STATE, note })), 'claimed');
   await end.setPendingQuestion(STATE, 'q1', { answerWithinMs: 60_000 });
   assert.is(await told(end.answerQuestion(STATE, 'q1', { answerId: 'a1' })), 'accepted');
+});
+
+test('54: a logger that throws is no failure of the call', async () => {
+  const fail = () => {
+    throw new Error('the disk of the log is full');
+  };
+  const logger = { debug: fail, info: fail, warn: fail, error: fail };
+  const store = new ConversationStore(await server.connect(), { logger });
+  assert.is((await store.claim({ ...STATE, channelId: 'C54', jobId: 'j54' })).outcome, 'claimed');
 });
 
 it('55: a patch of any size goes through, and a key of 10 MB is refused', async ({ end, unchanged }) => {

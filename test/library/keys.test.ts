@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CHANNEL, HAND_OVER, HANDLED, INBOX, JOB, json, PAIR, STREAM, WATCH } from '../support/keys.ts';
-import { withLibrary } from '../support/library.ts';
+import { CHANNEL, HAND_OVER, HANDLED, INBOX, JOB, PAIR, STREAM, WATCH } from '../support/keys.ts';
+import { json, withLibrary } from '../support/library.ts';
 
 const test = suite('keys');
 const it = withLibrary(test);

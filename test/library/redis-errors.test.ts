@@ -2,8 +2,8 @@ import type { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { RunningRedis } from '../../scripts/redis/start.ts';
-import { CHANNEL, HAND_OVER, HANDLED, INBOX, JOB, json, PAIR, SECOND, STREAM, second, WATCH } from '../support/keys.ts';
-import { failure, type Library, library, SOURCE, withLibrary } from '../support/library.ts';
+import { CHANNEL, HAND_OVER, HANDLED, INBOX, JOB, PAIR, SECOND, STREAM, WATCH } from '../support/keys.ts';
+import { failure, json, type Library, library, SOURCE, second, withLibrary } from '../support/library.ts';
 import { type DumpedKey, dump } from '../support/redis.ts';
 
 const test = suite("Redis's own errors");

@@ -1,19 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import {
-  CHANNEL,
-  FENCED,
-  HANDLED,
-  INBOX,
-  JOB,
-  json,
-  PAIR,
-  REFERENCES,
-  SECOND,
-  second,
-  WATCH,
-} from '../support/keys.ts';
-import { type Library, withLibrary } from '../support/library.ts';
+import { CHANNEL, HANDLED, INBOX, JOB, PAIR, SECOND, WATCH } from '../support/keys.ts';
+import { FENCED, json, type Library, REFERENCES, second, withLibrary } from '../support/library.ts';
 
 const test = suite('conv_remove');
 const it = withLibrary(test);

@@ -1,22 +1,17 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { CHANNEL, HAND_OVER, HANDLED, INBOX, JOB, PAIR, SECOND, STREAM, WATCH } from '../support/keys.ts';
 import {
-  CHANNEL,
   DAY,
   DEFAULT_TTL,
-  HAND_OVER,
-  HANDLED,
-  INBOX,
-  JOB,
+  failure,
   json,
+  type Library,
   MAX_MILLISECONDS,
-  PAIR,
-  SECOND,
-  STREAM,
+  now,
   second,
-  WATCH,
-} from '../support/keys.ts';
-import { failure, type Library, now, withLibrary } from '../support/library.ts';
+  withLibrary,
+} from '../support/library.ts';
 
 // What renews what: every call against the deadline, `starting`, the watch and the inbox.
 
@@ -116,10 +111,13 @@ it('the ttlMs of a call is what it gives, empty the default, at most 99999999999
       await redis.flushall();
       await call('set', PAIR, json(STORED), 10_000);
       await living(ttl, () => call('get_by_job', keys, arg));
+      await living(ttl, () => call('hand_over', HAND_OVER, second(), arg), SECOND);
       await living(ttl, () => call('set', PAIR, json(STORED), arg), PAIR);
       await living(ttl, () => call('set_pending', keys, 'q2', arg));
       await living(ttl, () => call('answer', keys, 'q2', 'a2', arg));
       await living(ttl, () => call('set_pending', keys, '', arg));
+      await call('remove', keys);
+      await living(ttl, () => call('claim', PAIR, json(), arg));
     }
   }
 });

@@ -1,20 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import {
-  CHANNEL,
-  DAY,
-  DEFAULT_TTL,
-  FENCED,
-  HANDLED,
-  JOB,
-  json,
-  PAIR,
-  REFERENCES,
-  SECOND,
-  second,
-  WATCH,
-} from '../support/keys.ts';
-import { type Library, withLibrary } from '../support/library.ts';
+import { CHANNEL, HANDLED, JOB, PAIR, SECOND, WATCH } from '../support/keys.ts';
+import { DAY, DEFAULT_TTL, FENCED, json, type Library, REFERENCES, second, withLibrary } from '../support/library.ts';
 
 const test = suite('conv_set_pending');
 const it = withLibrary(test);
@@ -164,12 +151,6 @@ for (const silentAfterMs of [undefined, 5_000]) {
     }
   });
 }
-
-it('a first question is a sign of life of a starting job, and its limit counts from then', async (at) => {
-  await at.call('claim', PAIR, json({ starting: true, silentAfterMs: 5_000 }), 30_000);
-  const text = await at.dueIn(20_000, () => at.call('set_pending', PAIR, 'q1', '', 20_000));
-  assert.is(JSON.parse(String(text)).starting, false);
-});
 
 it('a time limit is whole milliseconds, and wants a question', async (at) => {
   await at.call('set', PAIR, json());

@@ -1,20 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import {
-  CHANNEL,
-  DAY,
-  DEFAULT_TTL,
-  HANDLED,
-  INBOX,
-  JOB,
-  json,
-  MAX_MILLISECONDS,
-  PAIR,
-  SECOND,
-  second,
-  WATCH,
-} from '../support/keys.ts';
-import { now, withLibrary } from '../support/library.ts';
+import { CHANNEL, HANDLED, INBOX, JOB, PAIR, SECOND, WATCH } from '../support/keys.ts';
+import { DAY, DEFAULT_TTL, json, now, second, withLibrary } from '../support/library.ts';
 
 const test = suite('conv_set');
 const it = withLibrary(test);
@@ -23,12 +10,6 @@ it('the first state of a channel answers nil, and both keys stand', async ({ cal
   assert.is(await call('set', PAIR, json()), null);
   assert.equal(await redis.mget(CHANNEL, JOB), [json(), CHANNEL]);
   assert.is(await redis.dbsize(), 2);
-});
-
-it('both keys expire at one millisecond, two hours later by default, sooner or not than before', async (at) => {
-  for (const [ttl, ...args] of [[MAX_MILLISECONDS, '999999999999'], [DEFAULT_TTL], [5_000, 5_000], [DEFAULT_TTL, '']]) {
-    await at.living(Number(ttl), () => at.call('set', PAIR, json(), ...args));
-  }
 });
 
 it('the last write wins, byte for byte, and answers what stood there', async ({ call, redis }) => {

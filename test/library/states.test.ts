@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CHANNEL, HANDLED, JOB, json, PAIR } from '../support/keys.ts';
-import { NO_UTF8, withLibrary } from '../support/library.ts';
+import { CHANNEL, HANDLED, JOB, PAIR } from '../support/keys.ts';
+import { json, NO_UTF8, withLibrary } from '../support/library.ts';
 
 // What is given must be the JSON of a ConversationState; anything else is refused and changes nothing.
 
@@ -86,7 +86,8 @@ it('every date and time of ISO 8601 and every kind of ticket is taken', async ({
   for (const startedAt of [
     ...['2026-01-31T09:30:00Z', '2026-01-31T09:30Z', '2026-01-31T09:30:00', '2026-01-31T09:30:00.1Z'],
     ...['2026-01-31T09:30:00.1234567+01:00', '2026-01-31T09:30:00.123456789-1130', '2026-01-31T09:30:00+01'],
-    ...['2026-12-01T24:00:00Z', '2016-12-31T23:59:60Z'],
+    ...['2026-12-01T24:00:00Z', '2016-12-31T23:59:60Z', '2026-02-03T10:15:30.1-05:30', '0001-01-01T00:00:00'],
+    ...['2026-02-03T10:15:30.123456Z', '2026-02-03T10:15:30.1234567', '9999-12-31T23:59:59.9999999+14:00'],
   ]) {
     await call('set', PAIR, json({ startedAt }));
   }

@@ -1,31 +1,12 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CHANNEL, JOB, json, PAIR, SECOND, second, WATCH } from '../support/keys.ts';
-import { type Library, now, withLibrary } from '../support/library.ts';
+import { CHANNEL, JOB, PAIR, SECOND, WATCH } from '../support/keys.ts';
+import { json, type Library, now, second, withLibrary } from '../support/library.ts';
 
 const test = suite('the watch and conv_due');
 const it = withLibrary(test);
 
 const ENTRY = `j1\n${CHANNEL}`;
-
-it('a job whose state says how long it may be silent is on watch, from its claim and with every sign of life', async (at) => {
-  await at.dueIn(5_000, () => at.call('claim', PAIR, json({ silentAfterMs: 5_000 })));
-  for (const [name, keys, ...args] of [
-    ['get_by_job', [JOB]],
-    ['get_by_job', PAIR, 60_000],
-    ['set_pending', [CHANNEL], 'q1'],
-    ['set_pending', PAIR, ''],
-    ['set_pending', [JOB], 'q2'],
-    ['answer', [CHANNEL], 'q2', 'a2'],
-  ] as const) {
-    await at.redis.zadd(WATCH, 1, ENTRY);
-    await at.dueIn(5_000, () => at.call(name, keys, ...args));
-    await at.redis.del(WATCH);
-    await at.dueIn(5_000, () => at.call(name, keys, ...args));
-    assert.is(await at.redis.ttl(WATCH), -1);
-    await at.call('set_pending', PAIR, 'q2');
-  }
-});
 
 it('a job that is starting is due at the deadline of its claim, and once it was heard of after its silence', async (at) => {
   const claim = json({ silentAfterMs: 5_000, starting: true });

@@ -107,18 +107,21 @@ for (const [where, admin, prefix] of [
     await store.set(STATE);
     assert.is((await store.getByJobId('j1'))?.jobId, 'j1');
     assert.is((await store.get(STATE))?.jobId, 'j1');
-    const stream = { stream: 'job:j1:in', fields: { type: 'x' } };
+    const stream = { stream: store.key(STATE, 'job:j1:in'), fields: { type: 'x' } };
     assert.is((await store.update(STATE, { project: 'other' }, stream)).outcome, 'updated');
     await store.setPendingQuestion(STATE, 'q1');
     assert.is((await store.answerQuestion(STATE, 'q1', stream)).outcome, 'accepted');
     await store.clearPendingQuestion(STATE);
-    let lastSeen = '0';
+    let lastSeen: string | undefined;
     for await (const { id } of store.inbox(STATE)) lastSeen = id;
+    assert.is((await store.getByJobId('j1', { lastSeen }))?.jobId, 'j1');
     for await (const { jobId } of store.due()) assert.unreachable(jobId);
     const listed: string[] = [];
     for await (const { jobId } of store.list()) listed.push(jobId);
     assert.equal(listed, ['j1']);
-    assert.is((await store.remove(STATE, { lastSeen })).outcome, 'removed');
+    const next = { ...STATE, jobId: 'j2' };
+    assert.is((await store.handOver(STATE, next, stream)).outcome, 'claimed');
+    assert.is((await store.remove(next)).outcome, 'removed');
     await refusedTo(node, [
       ['GET', `${prefix}foreign`],
       ['SET', `${prefix}foreign`, 'x'],
@@ -177,14 +180,14 @@ for (const [where, admin, prefix] of [
   });
 
   test(`on ${where}, a worker reads its stream and its inbox, and that is all`, async () => {
-    const store = new ConversationStore(admin(), { prefix });
+    const store = new ConversationStore(admin(), { prefix, silentAfterMs: 60_000 });
+    const [stream, inbox] = [store.key(STATE, 'job:j1:in'), store.inboxKey(STATE)];
     await store.set(STATE);
-    await store.update(STATE, {}, { stream: 'job:j1:in', fields: { type: 'Stop' } });
+    await store.update(STATE, {}, { stream, fields: { type: 'Stop' } });
     await store.claim({ ...STATE, jobId: 'j2', claimId: 'c2', deliveryId: 'd2' }, { queue: { text: 'more' } });
     const { host = '', port = 0 } = admin().options;
     const worker = new Redis({ host, port, username: 'worker', password: 'worker-password' });
     await once(worker, 'ready');
-    const [stream, inbox] = [store.key(STATE, 'job:j1:in'), store.inboxKey(STATE)];
     assert.is((await worker.xread('STREAMS', stream, '0'))?.length, 1);
     assert.is((await worker.xrange(inbox, '-', '+')).length, 1);
     const forbidden: [string, ...string[]][] = [

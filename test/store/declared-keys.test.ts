@@ -6,6 +6,7 @@ import {
   convDue,
   convGet,
   convGetByJob,
+  convHandOver,
   convRemove,
   convSet,
   convSetPending,
@@ -27,46 +28,51 @@ test('with every key and every argument it does what it does with the fewest', a
   await redis.function('LOAD', 'REPLACE', SOURCE);
   const state = json({ deliveryId: 'd1' });
   const rest = ['type', 'stop'];
-  const times = { ttlMs: 60_000, silentMs: 1_000 };
+  const pair = { conversation, job };
   for (const full of [true, false]) {
     await redis.flushall();
-    const pair = { conversation, job };
     const some = <T extends object>(more: T) => (full ? more : {});
-    const claimed = await convClaim(redis, { ...pair, ...some(further) }, { state, ...some({ ...times, rest }) });
-    assert.equal(claimed, { outcome: 'claimed', state });
+    const time = some({ ttlMs: 60_000 });
+    const keys = { ...pair, ...some(further) };
+    assert.equal(await convClaim(redis, keys, { state, ...time, ...some({ rest }) }), { outcome: 'claimed', state });
     const again = json({ claimId: 'c2', deliveryId: 'd2' });
-    const next = await convClaim(redis, { ...pair, ...some(further) }, { state: again, rest });
-    assert.is(next.outcome, 'queued');
-    assert.is(await convSet(redis, { ...pair, ...some({ watch: WATCH }) }, { state, ...some(times) }), state);
+    assert.is((await convClaim(redis, keys, { state: again, rest, ...time })).outcome, 'queued');
     for (const ref of [{ conversation }, { job }, pair]) assert.is(await convGet(redis, ref), state);
     for (const ref of [{ job }, pair]) {
-      assert.is(await convGetByJob(redis, { ...ref, ...some({ watch: WATCH }) }, some(times)), state);
-      assert.is(await convGetByJob(redis, { ...ref }, some({ silentMs: 1_000 })), state);
-      assert.is(await convGetByJob(redis, { ...ref }), state);
+      assert.is(await convGetByJob(redis, { ...ref, ...some(further) }, time), state);
+      assert.is(
+        await convGetByJob(redis, { ...ref, ...some(further) }, { ...time, ...some({ lastSeen: '1-0' }) }),
+        state,
+      );
     }
     for (const ref of [{ conversation }, { job }, pair]) {
-      const asked = await convSetPending(redis, ref, { questionId: 'q1', ...some({ ttlMs: 60_000 }) });
+      const all = { ...ref, ...some(further) };
+      const asked = await convSetPending(redis, all, { questionId: 'q1', ...time, ...some({ withinMs: 5 }) });
       assert.is(JSON.parse(asked ?? '').pendingQuestionId, 'q1');
-      const update = await convUpdate(redis, { ...ref, ...some({ handled: HANDLED }) }, { patch: '{}' });
-      assert.is(update.outcome, 'updated');
+      assert.is((await convUpdate(redis, all, { patch: '{}' })).outcome, 'updated');
     }
-    const keys = { ...pair, stream: STREAM };
-    const args = { patch: '{}', rest, ...some({ ttlMs: 60_000, deliveryId: 'd3' }) };
-    assert.is((await convUpdate(redis, { ...keys, ...some({ handled: HANDLED }) }, args)).outcome, 'updated');
-    assert.is((await convUpdate(redis, { job }, { patch: '{}', deliveryId: 'd4' })).outcome, 'updated');
-    const answer = { questionId: 'q1', answerId: 'a1', rest, ...some({ ttlMs: 60_000 }) };
-    assert.is((await convAnswer(redis, keys, answer)).outcome, 'accepted');
+    const streamed = { ...keys, stream: STREAM };
+    const update = { patch: '{}', deliveryId: 'd3', rest };
+    assert.is((await convUpdate(redis, streamed, update)).outcome, 'updated');
+    const answer = { questionId: 'q1', answerId: 'a1', rest, ...time };
+    assert.is((await convAnswer(redis, streamed, answer)).outcome, 'accepted');
     assert.is((await convAnswer(redis, { conversation }, { questionId: 'q1', answerId: 'a2' })).outcome, 'answered');
-    assert.is((await convAnswer(redis, { job }, { questionId: 'q9', answerId: 'a2', ttlMs: 1 })).outcome, 'stale');
-    assert.equal(await convDue(redis, { watch: WATCH }, { leaseMs: 1, ...some({ limit: 1 }) }), []);
-    assert.is((await convRemove(redis, { ...pair, ...some(further) }, { lastSeen: '0' })).outcome, 'waiting');
-    const removed = await convRemove(
+    assert.is((await convAnswer(redis, { job }, { questionId: 'q9', answerId: 'a2', ...time })).outcome, 'stale');
+    const successor = json({ jobId: 'j2', claimId: 'c3' });
+    const over = await convHandOver(
       redis,
-      { job, ...some(further) },
-      some({ lastSeen: '999999999999999', retry: '1' as const }),
+      { ...keys, successor: 'job-index:j2', ...some({ stream: STREAM }) },
+      { state: successor, ...time, ...some({ rest }) },
     );
-    assert.is(removed.outcome, 'removed');
-    assert.is((await convRemove(redis, { conversation }, some({ retry: '1' as const }))).outcome, 'gone');
+    assert.equal(over, { outcome: 'claimed', state: successor });
+    assert.is(await convSet(redis, keys, { state, ...time }), successor);
+    assert.equal(await convDue(redis, { watch: WATCH }, { leaseMs: 1, ...some({ limit: 1 }) }), []);
+    assert.is((await convRemove(redis, keys)).outcome, 'waiting');
+    assert.is((await convRemove(redis, keys, { how: 'all' })).outcome, 'removed');
+    assert.is(
+      (await convRemove(redis, { conversation, ...some(further) }, some({ how: 'retry' as const }))).outcome,
+      'gone',
+    );
   }
 });
 

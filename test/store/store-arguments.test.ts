@@ -1,10 +1,17 @@
 import type { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ConversationStore, type ConversationStoreOptions, type NewConversationState } from '../../src/index.ts';
+import {
+  ConversationStore,
+  type ConversationStoreOptions,
+  checkLibrary,
+  loadLibrary,
+  type NewConversationState,
+} from '../../src/index.ts';
+import { OPTIONS } from '../../src/options.ts';
 import { STATE } from '../support/library.ts';
 import { withRedis } from '../support/redis.ts';
-import { refusal, type Wire, wiretap } from './store.ts';
+import { BY_CHANNEL, refusal, type Wire, wiretap } from './store.ts';
 
 // What a caller without types can get wrong: the store says so before it sends anything.
 
@@ -19,25 +26,13 @@ test.before(async () => {
   redis = await server.connect();
   wire = await wiretap(await server.connect());
   // One that is not ready yet: not even its library is looked for.
-  store = new ConversationStore(redis);
+  store = new ConversationStore(redis, { prefix: 'a:', silentAfterMs: 60_000 });
 });
 
 test.after(() => wire.stop());
 
-/** What is no id of an inbox entry; the last is the first number with more digits than the library takes. */
-const NO_ENTRY: unknown[] = [
-  null,
-  7,
-  '',
-  '$',
-  '-',
-  '5-',
-  '(5',
-  '5-0-0',
-  ' 5',
-  `1${'0'.repeat(15)}`,
-  `5-1${'0'.repeat(15)}`,
-];
+/** What is no id of an inbox entry. */
+const NO_ENTRY: unknown[] = [null, '', '$', '-', '5-', '(5', '5-0-0', ' 5'];
 
 type Ref = { jobId: string };
 
@@ -106,8 +101,9 @@ const BY_REFERENCE: Record<string, (ref: Ref) => Promise<unknown>> = {
   answerQuestion: (ref) => store.answerQuestion(ref, 'q1'),
   remove: (ref) => store.remove(ref),
   update: (ref) => store.update(ref, { userId: 'U2' }),
-  'update with a stream': (ref) => store.update(ref, {}, { stream: 's', fields: { f: 'v' } }),
+  'update with a stream': (ref) => store.update(ref, {}, { stream: 'a:s', fields: { f: 'v' } }),
   inbox: (ref) => store.inbox(ref).next(),
+  handOver: (ref) => store.handOver(ref, { ...STATE, jobId: 'j2' }),
 };
 
 for (const [method, call] of Object.entries(BY_REFERENCE)) {
@@ -168,21 +164,7 @@ for (const method of ['claim', 'set'] as const) {
 
 /** Ids of questions, answers and deliveries that are none, but for the empty one. */
 const NO_MESSAGE_ID: unknown[] = [...NO_ID.slice(1, -2).filter((id) => id !== ''), 'x'.repeat(1025), 'é'.repeat(513)];
-const NO_STREAM: unknown[] = [
-  null,
-  7,
-  true,
-  [],
-  {},
-  '',
-  'job\n',
-  'half \ud83d of a pair',
-  'conversation:slack:C1',
-  'a:job-index:j1',
-  'conversation-inbox:x',
-  'conversation-handled:x',
-  'the-conversation-watch',
-];
+const NO_STREAM: unknown[] = [null, 7, true, [], {}, '', 'a:', 'b:job:j1:in', 'job:j1:in'];
 const NO_FIELDS: unknown[] = [
   null,
   'text',
@@ -198,6 +180,49 @@ const NO_FIELDS: unknown[] = [
   { f: Number.POSITIVE_INFINITY },
   Object.fromEntries(Array.from({ length: 1025 }, (_, n) => [`f${n}`, n])),
 ];
+
+const NO_NUMBER: unknown[] = [-1, 0, 1.5, Number.NaN, 1_000_000_000_000, '5', null];
+const NO_BOOLEAN: unknown[] = ['yes', 1, null];
+
+type Call = (options: never) => Promise<unknown>;
+
+/** Every method with options. */
+const WITH_OPTIONS: Record<string, Call> = {
+  claim: (options) => store.claim(STATE, options),
+  handOver: (options) => store.handOver(STATE, { ...STATE, jobId: 'j2' }, options),
+  set: (options) => store.set(STATE, options),
+  getByJobId: (options) => store.getByJobId('j1', options),
+  update: (options) => store.update(STATE, {}, options),
+  setPendingQuestion: (options) => store.setPendingQuestion(STATE, 'q1', options),
+  clearPendingQuestion: (options) => store.clearPendingQuestion(STATE, options),
+  answerQuestion: (options) => store.answerQuestion(STATE, 'q1', options),
+  remove: (options) => store.remove(STATE, options),
+  inbox: (options) => store.inbox(STATE, options).next(),
+  due: (options) => store.due(options).next(),
+  list: (options) => store.list(options).next(),
+  'new ConversationStore': async (options) => new ConversationStore(redis, options),
+  loadLibrary: (options) => loadLibrary(redis, options),
+};
+
+/** The methods by the options in numbers that they take. */
+const only = (...names: string[]) => names.map((name) => WITH_OPTIONS[name] as (options: object) => Promise<unknown>);
+const TIMED = {
+  ttlMs: only(
+    'claim',
+    'handOver',
+    'set',
+    'getByJobId',
+    'setPendingQuestion',
+    'clearPendingQuestion',
+    'answerQuestion',
+    'new ConversationStore',
+  ),
+  startWithinMs: only('claim', 'handOver'),
+  answerWithinMs: only('setPendingQuestion'),
+  silentAfterMs: only('new ConversationStore'),
+  leaseMs: only('due'),
+  limit: only('due'),
+};
 
 /** What can be wrong besides references and states: what the message names, the values, and the calls that take them. */
 const WRONG: [name: string, values: unknown[], calls: ((bad: never) => Promise<unknown>)[]][] = [
@@ -221,31 +246,20 @@ const WRONG: [name: string, values: unknown[], calls: ((bad: never) => Promise<u
     'fields',
     NO_FIELDS,
     [
-      (fields) => store.answerQuestion(STATE, 'q1', { stream: 's', fields }),
-      (fields) => store.update(STATE, {}, { stream: 's', fields }),
+      (fields) => store.answerQuestion(STATE, 'q1', { stream: 'a:s', fields }),
+      (fields) => store.update(STATE, {}, { stream: 'a:s', fields }),
     ],
   ],
   ['queue', NO_FIELDS, [(queue) => store.claim(STATE, { queue })]],
-  ['lastSeen', NO_ENTRY, [(lastSeen) => store.remove(STATE, { lastSeen })]],
   ['after', NO_ENTRY, [(after) => store.inbox(STATE, { after }).next()]],
-  [
-    'the options',
-    [null, 7, 'ttlMs', true],
-    [
-      (options) => store.claim(STATE, options),
-      (options) => store.set(STATE, options),
-      (options) => store.getByJobId('j1', options),
-      (options) => store.update(STATE, {}, options),
-      (options) => store.setPendingQuestion(STATE, 'q1', options),
-      (options) => store.clearPendingQuestion(STATE, options),
-      (options) => store.answerQuestion(STATE, 'q1', options),
-      (options) => store.remove(STATE, options),
-      (options) => store.inbox(STATE, options).next(),
-      (options) => store.due(options).next(),
-      (options) => store.list(options).next(),
-      async (options) => new ConversationStore(redis, options),
-    ],
-  ],
+  ...(['ttlMs', 'startWithinMs', 'answerWithinMs', 'silentAfterMs', 'leaseMs', 'limit'] as const).map(
+    (name): (typeof WRONG)[number] => [name, NO_NUMBER, TIMED[name].map((call) => (bad) => call({ [name]: bad }))],
+  ),
+  ['renew', NO_BOOLEAN, [(renew) => store.getByJobId('j1', { renew })]],
+  ['retry', NO_BOOLEAN, [(retry) => store.remove(STATE, { retry })]],
+  ['discardInbox', NO_BOOLEAN, [(discardInbox) => store.remove(STATE, { discardInbox })]],
+  ['the options', [null, 7, 'ttlMs', true], Object.values(WITH_OPTIONS)],
+  ['the patch', [null, 7, 'text'], [(patch) => store.update(STATE, patch)]],
 ];
 
 for (const [name, values, calls] of WRONG) {
@@ -262,19 +276,70 @@ for (const [name, values, calls] of WRONG) {
   });
 }
 
-test('ids of exactly 1024 bytes, 1024 fields and entry ids of 15 digits are taken', async () => {
+test('an option that there is none of is refused by every method, with those that there are', async () => {
+  const sent = await wire.during(async () => {
+    for (const [method, call] of Object.entries(WITH_OPTIONS)) {
+      const { message } = await refusal(call({ ttl: 5 } as never), 'INVALID_ARGUMENT');
+      assert.match(message, new RegExp(`^${method} has no option "ttl": it takes \\w+(, \\w+)*$`));
+    }
+  });
+  assert.equal(sent, []);
+});
+
+test('options that do not go together are refused with a sentence that says why, and nothing is sent', async () => {
+  const plain = new ConversationStore(redis);
+  const stop = { fields: { type: 'stop' } };
+  const next = { ...STATE, jobId: 'j2' };
+  const cases: [call: () => Promise<unknown>, message: RegExp][] = [
+    [() => plain.claim(STATE, { queue: { n: 1 } }), /^queue wants a store with silentAfterMs: /],
+    [() => store.claim(STATE, { ttlMs: 5, startWithinMs: 5 }), /^startWithinMs takes the place of ttlMs/],
+    [() => store.remove(STATE, { retry: true, discardInbox: true }), /^retry and discardInbox do not go together$/],
+    [() => store.getByJobId('j1', { renew: false, lastSeen: '5-0' }), /^lastSeen is a sign of life/],
+    [() => store.update(STATE, {}, stop as never), /^stream and fields go together$/],
+    [() => store.update(STATE, {}, { stream: 'a:s' } as never), /^stream and fields go together$/],
+    [
+      () => store.update(STATE, {}, { ...stop, stream: 's' }),
+      /^stream must be a whole key that begins with "a:", as store.key/,
+    ],
+    [
+      () => store.update(BY_CHANNEL, {}, { ...stop, stream: 'a:s' } as never),
+      /^a call with a stream must name the job/,
+    ],
+    [
+      () => store.answerQuestion(BY_CHANNEL, 'q', { ...stop, stream: 'a:s' } as never),
+      /^a call with a stream must name/,
+    ],
+    [() => store.handOver(BY_CHANNEL as never, next), /^job must name the outgoing job/],
+    [() => store.handOver({ ...STATE, channelId: 'C2' }, next), /^job and next must be of one channel$/],
+    [() => store.claim(STATE, { replicas: 0 }), /^replicas must be /],
+    [() => store.claim(STATE, { replicas: 1, timeoutMs: 0 }), /^timeoutMs must be /],
+    [async () => store.inboxKey({ jobId: 'j1' } as never), /^an inbox is named by /],
+  ];
+  const sent = await wire.during(async () => {
+    for (const [call, wanted] of cases) assert.match((await refusal(call(), 'INVALID_ARGUMENT')).message, wanted);
+  });
+  assert.equal(sent, []);
+});
+
+test('every option may be undefined', async () => {
+  for (const [method, call] of Object.entries(WITH_OPTIONS)) {
+    await redis.flushall();
+    const names = Object.keys(OPTIONS[method as keyof typeof OPTIONS]);
+    await call(Object.fromEntries(names.map((name) => [name, undefined])) as never);
+  }
+});
+
+test('ids of exactly 1024 bytes and 1024 fields are taken', async () => {
+  await redis.flushall();
   const [id, other] = ['x'.repeat(1024), 'é'.repeat(512)];
   const fields = Object.fromEntries(Array.from({ length: 1024 }, (_, n) => [`f${n}`, n]));
   await store.set(STATE);
   assert.is((await store.setPendingQuestion(STATE, id))?.pendingQuestionId, id);
-  const answer = { answerId: other, stream: 's', fields };
+  const answer = { answerId: other, stream: 'a:s', fields };
   assert.is((await store.answerQuestion(STATE, id, answer)).outcome, 'accepted');
-  assert.is((await store.update(STATE, {}, { deliveryId: other })).outcome, 'updated');
+  assert.is((await store.update(STATE, {}, { deliveryId: id })).outcome, 'updated');
   assert.is((await store.claim({ ...STATE, jobId: 'j2', claimId: other }, { queue: fields })).outcome, 'queued');
   assert.is((await store.inbox(STATE).next()).value?.fields['f1023'], '1023');
-  const last = `${'9'.repeat(15)}-${'9'.repeat(15)}`;
-  assert.is((await store.inbox(STATE, { after: last }).next()).done, true);
-  assert.is((await store.remove(STATE, { lastSeen: last })).outcome, 'removed');
 });
 
 test('list: a platform that is none is refused, and nothing is sent', async () => {
@@ -298,15 +363,13 @@ test('options that are none are refused by the constructor', async () => {
     { prefix: 'conversation-watch' },
     { load: 'always' },
     { load: true },
-    { ttlMs: -1 },
-    { silentAfterMs: 0 },
     { logger: null },
     { logger: () => {} },
     { logger: { info() {}, warn() {}, error() {} } },
   ]) {
     const construct = async () => new ConversationStore(redis, options as ConversationStoreOptions);
     const { message } = await refusal(construct(), 'INVALID_ARGUMENT');
-    assert.match(message, /^(prefix|load|ttlMs|silentAfterMs|logger) must (be|have) /);
+    assert.match(message, /^(prefix|load|logger) must (be|have) /);
   }
 });
 
@@ -322,11 +385,18 @@ test("the client's keyPrefix, and what the prefix makes of it, is refused by the
   }
 });
 
-test('a client that is none is refused by the constructor, a pipeline too', async () => {
-  for (const client of [undefined, null, 'redis://localhost', {}, { fcall() {} }, redis.pipeline(), redis.multi()]) {
-    const construct = async () => new ConversationStore(client as unknown as Redis);
-    const { message } = await refusal(construct(), 'INVALID_ARGUMENT');
-    assert.match(message, /^client must be a Redis or Cluster of ioredis /);
+test('a client that is none is refused, with the one that is wanted', async () => {
+  const nodeRedis = { fCall() {}, options: {} };
+  for (const [client, what] of [
+    ...[undefined, null, 'redis://localhost', {}, { fcall() {} }].map((client) => [client, 'this is not one'] as const),
+    ...[redis.pipeline(), redis.multi()].map((client) => [client, 'this is a pipeline'] as const),
+    [nodeRedis, 'this is a client of the package redis (node-redis)'] as const,
+  ]) {
+    const given = client as unknown as Redis;
+    for (const use of [async () => new ConversationStore(given), () => loadLibrary(given), () => checkLibrary(given)]) {
+      const { message } = await refusal(use(), 'INVALID_ARGUMENT');
+      assert.is(message, `client must be a Redis or Cluster of ioredis 5.11 or later, new Redis(url); ${what}`);
+    }
   }
 });
 
@@ -342,9 +412,8 @@ test('newJobId: a channel that is none is refused', async () => {
 test('ids of exactly 512 bytes are taken', async () => {
   for (const id of ['x'.repeat(512), 'é'.repeat(256)]) {
     const state = { ...STATE, jobId: id, channelId: id };
-    assert.equal(await store.claim(state), { outcome: 'claimed', state });
-    assert.equal(await store.getByJobId(id), state);
-    assert.equal(await store.remove(state), { outcome: 'removed', state });
+    assert.is((await store.claim(state)).outcome, 'claimed');
+    assert.is((await store.getByJobId(id))?.channelId, id);
   }
 });
 

@@ -109,7 +109,7 @@ test('what lies in the partition of another channel is left out, because no call
   const store = new ConversationStore(redis, { sharded: true });
   const here = store.newJobId(STATE);
   await store.set({ ...STATE, jobId: here });
-  const other = '{0000-0}:';
+  const other = '{0000}:';
   const keys = [`${other}conversation:slack:C9`, `${other}job-index:j9`];
   await redis.fcall('conv_set', 2, ...keys, JSON.stringify({ ...STATE, channelId: 'C9', jobId: 'j9' }));
   assert.is(await redis.exists(...keys), 2);

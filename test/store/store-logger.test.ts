@@ -23,22 +23,28 @@ test.before(async () => {
 test.before.each(async () => {
   await redis.flushall();
   logger = listener();
-  store = new ConversationStore(redis, { logger });
+  store = new ConversationStore(redis, { logger, silentAfterMs: 60_000 });
   await store.ready();
   logger.heard.length = 0;
 });
 
-test('info: what is claimed, stored, answered and removed, by platform, channel and job', async () => {
+test('info: what is claimed, queued, stored, updated, answered, handed over and removed, by platform, channel and job', async () => {
   const state = { ...STATE, ...SECRET };
   await store.claim(state);
+  await store.claim({ ...state, jobId: 'j2' }, { queue: SECRET });
   await store.set({ ...state, pendingQuestionId: 'q1' });
+  await store.update({ jobId: 'j1' }, SECRET);
   await store.answerQuestion({ jobId: 'j1' }, 'q1');
-  await store.remove(BY_CHANNEL);
+  await store.handOver(state, { ...state, jobId: 'j3' });
+  await store.remove(BY_CHANNEL, { discardInbox: true });
   assert.equal(logger.heard, [
     'info: conversation claimed: slack C1, job j1',
+    'info: message queued: slack C1, job j1',
     'info: conversation stored: slack C1, job j1',
+    'info: conversation updated: job j1',
     'info: question answered: slack C1, job j1',
-    'info: conversation removed: slack C1, job j1',
+    'info: conversation handed over: slack C1, job j3',
+    'info: conversation removed: slack C1, job j3',
   ]);
 });
 
@@ -73,6 +79,17 @@ test('warn: a pending question for a conversation that is not there', async () =
     'warn: pending question for a conversation that is not there: job j1',
     'warn: pending question for a conversation that is not there: slack C1, job j1',
   ]);
+});
+
+test('a logger that throws is no failure of a call', async () => {
+  const fail = () => {
+    throw new Error('the disk is full');
+  };
+  const store = new ConversationStore(redis, { logger: { debug: fail, info: fail, warn: fail, error: fail } });
+  assert.is((await store.claim(STATE)).outcome, 'claimed');
+  assert.is(await store.setPendingQuestion({ jobId: 'j9' }, 'q1'), null);
+  await redis.set(CHANNEL, 'rubbish');
+  await refusal(store.get(BY_CHANNEL), 'CONVCORRUPT');
 });
 
 test('without a logger the store is silent, on the console too', async () => {
@@ -142,7 +159,7 @@ for (const [name, text] of Object.entries(UNREADABLE)) {
   test(`${name}: set overwrites it and gives null, remove by channel deletes it and gives null`, async () => {
     await redis.mset(CHANNEL, text, JOB, CHANNEL);
     assert.is(await store.set(STATE), null);
-    assert.equal(await store.get(STATE), STATE);
+    assert.is((await store.get(STATE))?.jobId, 'j1');
     await redis.set(CHANNEL, text);
     assert.equal(await store.remove(BY_CHANNEL), { outcome: 'removed', state: null });
     assert.is(await redis.exists(CHANNEL), 0);

@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { ConversationStore } from '../../src/index.ts';
 import { CHANNEL, INBOX, JOB, json, STATE, WATCH } from '../support/library.ts';
 import { dump, withRedis } from '../support/redis.ts';
-import { type Wire, wiretap } from './store.ts';
+import { all, type Wire, wiretap } from './store.ts';
 
 const test = suite('what the store sends');
 const server = withRedis(test);
@@ -21,30 +21,40 @@ test.before.each(async () => {
 });
 test.after(() => wire.stop());
 
+/** The platform in another case: keys have it in lower case. */
 const BY_CHANNEL = { platform: 'Slack', channelId: 'C1' };
+const WATCHED = { silentAfterMs: 60_000 };
 const BY_JOB = { jobId: 'j1' };
 
-async function all(items: AsyncIterable<unknown>): Promise<unknown[]> {
-  const found: unknown[] = [];
-  for await (const item of items) found.push(item);
-  return found;
-}
+/** The store's whole key for a stream is what the client's keyPrefix comes before. */
+const told = (store: ConversationStore, fields: Record<string, string | number>) => ({
+  stream: store.key(BY_JOB, 's'),
+  fields,
+});
 
 /** A conversation's life, and the one command that each call is. */
 const LIFE: [call: (store: ConversationStore) => Promise<unknown>, ...command: string[]][] = [
-  [(store) => store.claim(STATE, { ttlMs: 9 }), 'fcall', 'conv_claim', '2', CHANNEL, JOB, json(), '9'],
-  [(store) => store.set(STATE), 'fcall', 'conv_set', '2', CHANNEL, JOB, json()],
+  [(store) => store.claim(STATE, { ttlMs: 9 }), 'fcall', 'conv_claim', '2', CHANNEL, JOB, json(WATCHED), '9'],
+  [
+    (store) => store.claim(STATE, { startWithinMs: 9 }),
+    ...['fcall', 'conv_claim', '2', CHANNEL, JOB, json({ ...WATCHED, starting: true }), '9'],
+  ],
+  [(store) => store.set(STATE), 'fcall', 'conv_set', '2', CHANNEL, JOB, json(WATCHED)],
   [(store) => store.get(BY_CHANNEL), 'fcall_ro', 'conv_get', '1', CHANNEL],
   [(store) => store.get(BY_JOB), 'fcall_ro', 'conv_get', '1', JOB],
   [(store) => store.get(STATE), 'fcall_ro', 'conv_get', '2', CHANNEL, JOB],
   [(store) => store.getByJobId('j1'), 'fcall', 'conv_get_by_job', '1', JOB],
   [(store) => store.getByJobId('j1', { ttlMs: 60_000 }), 'fcall', 'conv_get_by_job', '1', JOB, '60000'],
+  [(store) => store.getByJobId('j1', { lastSeen: '5-0' }), 'fcall', 'conv_get_by_job', '1', JOB, '', '5-0'],
   [(store) => store.getByJobId('j1', { renew: false }), 'fcall_ro', 'conv_get', '1', JOB],
   [(store) => store.setPendingQuestion(BY_CHANNEL, 'q0'), 'fcall', 'conv_set_pending', '1', CHANNEL, 'q0'],
   [(store) => store.clearPendingQuestion(BY_JOB), 'fcall', 'conv_set_pending', '1', JOB, ''],
-  [(store) => store.setPendingQuestion(STATE, 'q1'), 'fcall', 'conv_set_pending', '2', CHANNEL, JOB, 'q1'],
   [
-    (store) => store.answerQuestion(BY_JOB, 'q1', { answerId: 'a1', stream: 's', fields: { f: 1, g: '' } }),
+    (store) => store.setPendingQuestion(STATE, 'q1', { answerWithinMs: 7 }),
+    ...['fcall', 'conv_set_pending', '2', CHANNEL, JOB, 'q1', '', '7'],
+  ],
+  [
+    (store) => store.answerQuestion(BY_JOB, 'q1', { answerId: 'a1', ...told(store, { f: 1, g: '' }) }),
     ...['fcall', 'conv_answer', '2', JOB, 's', 'q1', 'a1', '', 'f', '1', 'g', ''],
   ],
   [
@@ -53,20 +63,35 @@ const LIFE: [call: (store: ConversationStore) => Promise<unknown>, ...command: s
   ],
   [
     (store) => store.claim({ ...STATE, jobId: 'j2', deliveryId: 'd2' }, { queue: { f: 1, g: '' } }),
-    ...['fcall', 'conv_claim', '2', CHANNEL, 'job-index:j2', json({ jobId: 'j2', deliveryId: 'd2' })],
-    ...['', '', 'f', '1', 'g', ''],
+    ...['fcall', 'conv_claim', '2', CHANNEL, 'job-index:j2', json({ jobId: 'j2', deliveryId: 'd2', ...WATCHED })],
+    ...['', 'f', '1', 'g', ''],
   ],
   [(store) => all(store.inbox(BY_CHANNEL)), 'xrange', INBOX, '(0', '+', 'COUNT', '100'],
   [(store) => all(store.inbox(BY_CHANNEL, { after: '1-2' })), 'xrange', INBOX, '(1-2', '+', 'COUNT', '100'],
   [(store) => store.update(BY_CHANNEL, { userId: 'U2' }), 'fcall', 'conv_update', '1', CHANNEL, '{"userId":"U2"}'],
   [
-    (store) => store.update(BY_JOB, {}, { stream: 's', fields: { f: 1 }, ttlMs: 60_000, deliveryId: 'd3' }),
-    ...['fcall', 'conv_update', '2', JOB, 's', '{}', '60000', 'd3', 'f', '1'],
+    (store) => store.update(BY_JOB, {}, { ...told(store, { f: 1 }), deliveryId: 'd3' }),
+    ...['fcall', 'conv_update', '2', JOB, 's', '{}', 'd3', 'f', '1'],
   ],
   [(store) => all(store.due({ limit: 5 })), 'fcall', 'conv_due', '1', WATCH, '60000', '5'],
-  [(store) => store.remove(STATE, { lastSeen: '0' }), 'fcall', 'conv_remove', '2', CHANNEL, JOB, '0'],
-  [(store) => store.remove(BY_JOB, { retry: true }), 'fcall', 'conv_remove', '1', JOB, '', '1'],
-  [(store) => store.remove(STATE), 'fcall', 'conv_remove', '2', CHANNEL, JOB],
+  [
+    (store) => store.handOver(BY_JOB, { ...STATE, jobId: 'j3' }, { ttlMs: 9, ...told(store, { f: 1 }) }),
+    ...[
+      'fcall',
+      'conv_hand_over',
+      '4',
+      CHANNEL,
+      JOB,
+      'job-index:j3',
+      's',
+      json({ jobId: 'j3', ...WATCHED }),
+      '9',
+      'f',
+      '1',
+    ],
+  ],
+  [(store) => store.remove(BY_JOB, { retry: true }), 'fcall', 'conv_remove', '1', JOB, 'retry'],
+  [(store) => store.remove(STATE, { discardInbox: true }), 'fcall', 'conv_remove', '2', CHANNEL, JOB, 'all'],
   [(store) => store.remove(BY_CHANNEL), 'fcall', 'conv_remove', '1', CHANNEL],
 ];
 
@@ -77,7 +102,7 @@ function under(prefix: string, [command = '', name = '', count = '', ...rest]: s
 }
 
 test('every call is exactly one command, whatever the reference', async () => {
-  const store = new ConversationStore(redis);
+  const store = new ConversationStore(redis, WATCHED);
   await store.ready();
   for (const [call, ...command] of LIFE) assert.equal(await wire.during(() => call(store)), [command], call.toString());
 });
@@ -97,34 +122,14 @@ test('so it is with a prefix of the store, and with a keyPrefix of the client', 
   const client = await server.connect({ keyPrefix: 'app:' });
   await client.ping();
   for (const [store, prefix] of [
-    [new ConversationStore(redis, { prefix: '{t}:' }), '{t}:'],
-    [new ConversationStore(client), 'app:'],
-    [new ConversationStore(client, { prefix: '{t}:' }), 'app:{t}:'],
+    [new ConversationStore(redis, { ...WATCHED, prefix: '{t}:' }), '{t}:'],
+    [new ConversationStore(client, WATCHED), 'app:'],
+    [new ConversationStore(client, { ...WATCHED, prefix: '{t}:' }), 'app:{t}:'],
   ] as const) {
     await store.ready();
     for (const [call, ...command] of LIFE) {
       assert.equal(await wire.during(() => call(store)), [under(prefix, command)], call.toString());
     }
-  }
-});
-
-test('with silentAfterMs it is an argument of what is watched, and of nothing else', async () => {
-  const store = new ConversationStore(redis, { silentAfterMs: 9 });
-  await store.ready();
-  const silent: Record<string, string[]> = { conv_claim: ['', '9'], conv_set: ['', '9'], conv_get_by_job: ['', '9'] };
-  const sent = await wire.during(async () => {
-    await store.claim(STATE);
-    await store.set(STATE);
-    await store.getByJobId('j1');
-    await store.get(STATE);
-    await store.setPendingQuestion(STATE, 'q1');
-    await store.update(STATE, {});
-    await store.remove(STATE);
-  });
-  assert.is(sent.length, 7);
-  for (const [, name = '', ...args] of sent) {
-    assert.equal(args.slice(-2), silent[name] ?? args.slice(-2), name);
-    assert.is(args.includes('9'), name in silent, name);
   }
 });
 

@@ -1,6 +1,16 @@
 import type { Redis } from 'ioredis';
 import { ConversationError, type ConversationErrorCode } from '../../src/index.ts';
 
+export const BY_CHANNEL = { platform: 'slack', channelId: 'C1' };
+export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** Everything that is iterated. */
+export async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const item of items) found.push(item);
+  return found;
+}
+
 /** A logger that keeps what it hears, as `level: message`. */
 export function listener() {
   const heard: string[] = [];

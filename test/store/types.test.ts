@@ -7,6 +7,7 @@ import type {
   LastAnswer,
   NewConversationState,
   StoredConversationState,
+  UpdateResult,
 } from '../../src/index.ts';
 import { STATE } from '../support/library.ts';
 
@@ -38,26 +39,29 @@ test('what comes back is the state, or null where there may be none', () => {
 });
 
 test('outcomes are told apart, and each has its state', () => {
-  type Claim = Resolved<Own['claim']>;
-  same<Claim['outcome'], 'claimed' | 'held' | 'queued' | 'full' | 'duplicate'>();
-  same<Extract<Claim, { outcome: 'claimed' | 'held' | 'queued' | 'full' }>['state'], OwnState>();
-  same<Extract<Claim, { outcome: 'duplicate' }>['state'], OwnState | null>();
-  type Update = Resolved<Own['update']>;
-  same<Update['outcome'], 'updated' | 'duplicate' | 'gone'>();
-  same<Extract<Update, { outcome: 'updated' | 'duplicate' }>['state'], OwnState>();
-  type Answer = Resolved<Own['answerQuestion']>;
-  same<Answer['outcome'], 'accepted' | 'answered' | 'stale' | 'gone'>();
-  same<Extract<Answer, { outcome: 'accepted' }>['state'], OwnState>();
-  same<Extract<Answer, { outcome: 'answered' }>['state'], OwnState>();
-  same<Extract<Answer, { outcome: 'stale' }>['state'], OwnState>();
-  same<Extract<Answer, { outcome: 'gone' }>['state'], null>();
-  type Removal = Resolved<Own['remove']>;
-  same<Removal['outcome'], 'removed' | 'waiting' | 'lapsed' | 'held' | 'gone'>();
-  same<Extract<Removal, { outcome: 'waiting' }>['state'], OwnState>();
-  same<Extract<Removal, { outcome: 'lapsed' }>['state'], OwnState | null>();
-  same<Extract<Removal, { outcome: 'removed' }>['state'], OwnState | null>();
-  same<Extract<Removal, { outcome: 'held' }>['state'], OwnState>();
-  same<Extract<Removal, { outcome: 'gone' }>['state'], null>();
+  type Outcomes = {
+    claim: Resolved<Own['claim']>;
+    handOver: Resolved<Own['handOver']>;
+    update: UpdateResult<OwnState>;
+    answerQuestion: AnswerResult<OwnState>;
+    remove: Resolved<Own['remove']>;
+  };
+  type StateOf<Method extends keyof Outcomes, Outcome> = Extract<Outcomes[Method], { outcome: Outcome }>['state'];
+  same<Resolved<Own['update']>, Outcomes['update']>();
+  same<Resolved<Own['answerQuestion']>, Outcomes['answerQuestion']>();
+  same<Outcomes['claim']['outcome'], 'claimed' | 'held' | 'queued' | 'full' | 'starting' | 'duplicate'>();
+  same<Outcomes['handOver']['outcome'], 'claimed' | 'held' | 'starting' | 'duplicate' | 'gone'>();
+  same<Outcomes['update']['outcome'], 'updated' | 'starting' | 'duplicate' | 'gone'>();
+  same<Outcomes['answerQuestion']['outcome'], 'accepted' | 'answered' | 'stale' | 'duplicate' | 'gone'>();
+  same<Outcomes['remove']['outcome'], 'removed' | 'waiting' | 'lapsed' | 'held' | 'gone'>();
+  same<StateOf<'claim', 'claimed' | 'held' | 'queued' | 'full' | 'starting'>, OwnState>();
+  same<StateOf<'handOver', 'claimed' | 'held' | 'starting'>, OwnState>();
+  same<StateOf<'update', 'updated' | 'starting'>, OwnState>();
+  same<StateOf<'answerQuestion', 'accepted' | 'answered' | 'stale'>, OwnState>();
+  same<StateOf<'remove', 'held'>, OwnState>();
+  same<StateOf<keyof Outcomes, 'duplicate'>, OwnState | null>();
+  same<StateOf<'remove', 'removed' | 'waiting' | 'lapsed'>, OwnState | null>();
+  same<StateOf<keyof Outcomes, 'gone'>, null>();
 });
 
 test('an outcome narrows its state', () => {
@@ -66,6 +70,7 @@ test('an outcome narrows its state', () => {
       same<typeof result.state, null>();
       return '';
     }
+    if (result.outcome === 'duplicate') return result.state?.jobId ?? '';
     same<typeof result.state, State>();
     return result.state.jobId;
   };
@@ -139,6 +144,22 @@ test('what JSON cannot hold comes back as what JSON makes of it', () => {
   assert.not.ok('run' in back);
 });
 
+test('an application redefines no member of the library', () => {
+  // @ts-expect-error a job id is the library's
+  same<ConversationStore<{ jobId: number }>, never>;
+  // @ts-expect-error so is what it may leave out
+  same<ConversationStore<{ note: string; claimId: string }>, never>;
+});
+
+test('options and optional members may be undefined', () => {
+  const deliveryId = undefined as string | undefined;
+  const ask = (store: Plain) => {
+    store.claim({ ...STATE, deliveryId }, { ttlMs: undefined, queue: undefined });
+    store.update(STATE, {}, { deliveryId, stream: undefined, fields: undefined });
+  };
+  assert.type(ask, 'function');
+});
+
 test('a reference is a channel, a job, all three or a state', () => {
   const take = (ref: Parameters<Plain['get']>[0]) => ref;
   take({ platform: 'slack', channelId: 'C1' });
@@ -182,7 +203,7 @@ test('error codes are a union of literals', () => {
     | 'LIBRARY_OUTDATED'
     | 'LIBRARY_TOO_NEW'
     | 'LIBRARY_FOREIGN'
-    | 'CLUSTER_UNAVAILABLE'
+    | 'UNAVAILABLE'
     | 'INVALID_ARGUMENT'
   >();
 });

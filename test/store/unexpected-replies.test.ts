@@ -7,6 +7,7 @@ import {
   convDue,
   convGet,
   convGetByJob,
+  convHandOver,
   convRemove,
   convSet,
   convSetPending,
@@ -24,6 +25,7 @@ const server = withRedis(test);
 const keys = { conversation: CHANNEL, job: JOB };
 const CALLS: Record<string, (client: Redis) => Promise<unknown>> = {
   conv_claim: (client) => convClaim(client, keys, { state: json() }),
+  conv_hand_over: (client) => convHandOver(client, { ...keys, successor: 'job-index:j2' }, { state: json() }),
   conv_set: (client) => convSet(client, keys, { state: json() }),
   conv_get: (client) => convGet(client, keys),
   conv_get_by_job: (client) => convGetByJob(client, { job: JOB }),
@@ -49,7 +51,7 @@ for (const protocol of [2, 3] as const) {
       await client.function('LOAD', 'REPLACE', `#!lua name=conversation\n${functions.join('\n')}`);
       for (const [name, call] of Object.entries(CALLS)) {
         // A status is text for whoever reads it, as a state is.
-        if (other.includes('ok =') && !/claim|answer|remove|update|due/.test(name)) continue;
+        if (other.includes('ok =') && !/claim|hand_over|answer|remove|update|due/.test(name)) continue;
         const message = await failure(call(client));
         assert.match(message, new RegExp(`^${name} answered something else than .*; is conversation .* loaded`));
         assert.not.match(message, /sesame/);
@@ -61,20 +63,22 @@ for (const protocol of [2, 3] as const) {
 test('an outcome without the state that belongs to it is one error everywhere', async () => {
   const client = await server.connect();
   const OUTCOMES = {
-    claim: ['claimed', 'held', 'queued', 'full'],
-    update: ['updated', 'duplicate'],
-    answerQuestion: ['accepted', 'answered', 'stale'],
-    remove: ['waiting', 'held'],
+    claim: ['claimed', 'held', 'queued', 'full', 'starting'],
+    hand_over: ['claimed', 'held', 'starting'],
+    update: ['updated', 'starting'],
+    answer: ['accepted', 'answered', 'stale'],
+    remove: ['held'],
   };
   const store = new ConversationStore(client);
   const call = {
     claim: () => store.claim(STATE),
     update: () => store.update(STATE, {}),
-    answerQuestion: () => store.answerQuestion(STATE, 'q1'),
+    hand_over: () => store.handOver(STATE, { ...STATE, jobId: 'j2' }),
+    answer: () => store.answerQuestion(STATE, 'q1'),
     remove: () => store.remove(STATE),
   };
   for (const outcome of Object.values(OUTCOMES).flat()) {
-    const functions = ['claim', 'update', 'answer', 'remove'].map(
+    const functions = Object.keys(OUTCOMES).map(
       (name) => `redis.register_function('conv_${name}', function() return { '${outcome}', false } end)`,
     );
     const version =

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 import type { Test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CHANNEL, PAIR, WATCH } from './keys.ts';
+import { CHANNEL, JOB, PAIR, WATCH } from './keys.ts';
 import { type DumpedKey, dump, type TestRedis, withRedis } from './redis.ts';
 
 export * from './keys.ts';
@@ -14,6 +14,39 @@ export let SOURCE = readFileSync(new URL('../../lua/conversation.lua', import.me
 export function putUnderTest(source: string): void {
   SOURCE = source;
 }
+
+/** The TTL of a call that names none. */
+export const DEFAULT_TTL = 7_200_000;
+export const MAX_MILLISECONDS = 999_999_999_999;
+export const DAY = 86_400_000;
+
+export const STATE = {
+  jobId: 'j1',
+  channelId: 'C1',
+  userId: 'U1',
+  platform: 'slack',
+  project: 'web',
+  ticketId: 12,
+  startedAt: '2026-01-31T09:30:00.000Z',
+  pendingQuestionId: null,
+  claimId: 'c1',
+};
+
+/** The JSON of a state that differs from {@link STATE} in some members. */
+export function json(changes: Record<string, unknown> = {}): string {
+  return JSON.stringify({ ...STATE, ...changes });
+}
+
+/** The state that the second job brings. */
+export function second(changes: Record<string, unknown> = {}): string {
+  return json({ jobId: 'j2', claimId: 'c2', ...changes });
+}
+
+/** Every form of reference to the conversation of {@link STATE}, by its name. */
+export const REFERENCES = { 'by channel': [CHANNEL], 'by job': [JOB], 'by both keys': PAIR };
+
+/** The forms that name a job, and so reach the conversation only while that job holds it. */
+export const FENCED = { 'by job': [JOB], 'by both keys': PAIR };
 
 /** Text that is no UTF-8, each in its own way. */
 export const NO_UTF8 = [

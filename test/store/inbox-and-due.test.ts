@@ -1,0 +1,207 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { ConversationStore, type DueJob } from '../../src/index.ts';
+import { watchMember } from '../../src/keys/conversation-keys.ts';
+import { partitionOf } from '../../src/keys/prefix.ts';
+import { CHANNEL, INBOX, STATE, WATCH } from '../support/library.ts';
+import { withRedis } from '../support/redis.ts';
+import { all, BY_CHANNEL, listener } from './store.ts';
+
+const test = suite('what waits in an inbox, and jobs that somebody has to look at');
+const server = withRedis(test);
+
+const JOB = { ...STATE, silentAfterMs: 1 };
+const SECOND = { ...JOB, jobId: 'j2', channelId: 'C2' };
+
+let redis: Redis;
+let store: ConversationStore;
+const logger = listener();
+
+test.before(async () => {
+  redis = await server.connect();
+  store = new ConversationStore(redis, { silentAfterMs: 1, logger });
+});
+test.before.each(async () => {
+  await redis.flushall();
+  logger.heard.length = 0;
+});
+
+/** Long enough for whatever is due a millisecond after it is written. */
+const aMoment = () => sleep(10);
+const withoutTime = <State>(jobs: DueJob<State>[]) => jobs.map(({ dueAt: _, ...job }) => job);
+
+test('an inbox is read by every reference, from where the reader stopped, page by page', async () => {
+  await store.claim(JOB);
+  const pipeline = redis.pipeline();
+  for (let n = 1; n <= 250; n++) pipeline.xadd(INBOX, `${n}-1`, 'n', String(n));
+  await pipeline.exec();
+  for (const ref of [BY_CHANNEL, { jobId: 'j1' }, JOB]) {
+    const entries = await all(store.inbox(ref));
+    assert.is(entries.length, 250);
+    assert.equal(entries[249], { id: '250-1', fields: { n: '250' } });
+  }
+  const later = await all(store.inbox(BY_CHANNEL, { after: '248-1' }));
+  assert.equal(
+    later.map(({ id }) => id),
+    ['249-1', '250-1'],
+  );
+  assert.equal(await all(store.inbox({ ...BY_CHANNEL, channelId: 'C9' })), []);
+});
+
+test('an inbox is read by the job that holds the channel, and by no job that has lost it', async () => {
+  await store.claim(JOB);
+  await redis.xadd(INBOX, '*', 'text', 'more');
+  await store.set({ ...JOB, jobId: 'j9' });
+  for (const ref of [{ jobId: 'j1' }, JOB]) assert.equal(await all(store.inbox(ref)), []);
+  for (const ref of [BY_CHANNEL, { jobId: 'j9' }, { ...BY_CHANNEL, jobId: 'j9' }]) {
+    assert.is((await all(store.inbox(ref))).length, 1);
+  }
+});
+
+test('a job that was not heard of is silent, to one caller at a time, until it is heard of', async () => {
+  const before = Date.now();
+  await store.claim({ ...STATE, platform: 'Slack' });
+  await aMoment();
+  const [job, ...others] = await all(store.due());
+  assert.equal(withoutTime(job ? [job] : []), [
+    { ...BY_CHANNEL, jobId: 'j1', reason: 'silent', state: { ...JOB, platform: 'Slack' } },
+  ]);
+  assert.ok(job && job.dueAt > before && job.dueAt <= Date.now(), 'due since a moment after the claim');
+  assert.equal([...others, ...(await all(store.due()))], [], 'and to nobody else within the lease');
+  await store.getByJobId('j1');
+  await store.set(SECOND);
+  await aMoment();
+  assert.is((await all(store.due({ leaseMs: 1, limit: 1 }))).length, 1);
+  await aMoment();
+  assert.equal((await all(store.due({ leaseMs: 1 }))).map(({ jobId }) => jobId).sort(), ['j1', 'j2']);
+});
+
+test('a question whose time is over is due, and its job is not silent before', async () => {
+  await store.claim(JOB);
+  await store.setPendingQuestion(JOB, 'q1', { answerWithinMs: 3_600_000 });
+  await aMoment();
+  assert.equal(await all(store.due()), []);
+  const asked = await store.setPendingQuestion(JOB, 'q1', { answerWithinMs: 1 });
+  await aMoment();
+  assert.equal(await all(store.due({ leaseMs: 1 })), [
+    { ...BY_CHANNEL, jobId: 'j1', reason: 'question', dueAt: asked?.answerBy, state: asked },
+  ]);
+  await store.answerQuestion(JOB, 'q1', { answerId: 'timeout:j1:q1' });
+  await aMoment();
+  assert.equal(
+    (await all(store.due())).map(({ reason }) => reason),
+    ['silent'],
+  );
+});
+
+test('a job that lapsed has no state, and its removal says so once', async () => {
+  await store.claim(JOB, { ttlMs: 1 });
+  await aMoment();
+  const jobs = await all(store.due());
+  assert.equal(withoutTime(jobs), [{ ...BY_CHANNEL, jobId: 'j1', reason: 'silent', state: null }]);
+  const [job = JOB] = jobs;
+  assert.equal(await store.remove(job), { outcome: 'lapsed', state: null });
+  assert.equal(await store.remove(job), { outcome: 'gone', state: null });
+  await store.claim(JOB, { ttlMs: 1 });
+  await aMoment();
+  const next = { ...SECOND, channelId: 'C1' };
+  await store.claim(next);
+  assert.equal(await store.remove(JOB), { outcome: 'lapsed', state: next });
+});
+
+test('without silentAfterMs nothing is watched', async () => {
+  const store = new ConversationStore(redis);
+  await store.claim(STATE);
+  await store.getByJobId('j1');
+  assert.is(await redis.exists(WATCH), 0);
+});
+
+for (const [sharded, keyPrefix] of [
+  [false, 'app*:'],
+  [true, 'app*:'],
+  [true, ''],
+] as const) {
+  test(`due jobs are found, sharded: ${sharded}, with the client's keyPrefix "${keyPrefix}"`, async () => {
+    const client = await server.connect({ keyPrefix });
+    for (const prefix of ['', 'a:']) {
+      const store = new ConversationStore(client, { prefix, sharded, silentAfterMs: 1 });
+      const states = Array.from({ length: 20 }, (_, n) => {
+        const channel = { platform: 'slack', channelId: `C${n}` };
+        return { ...STATE, ...channel, jobId: store.newJobId(channel) };
+      });
+      await Promise.all(states.map((state) => store.claim(state)));
+      await aMoment();
+      const found = await all(store.due());
+      assert.equal(found.map(({ jobId }) => jobId).sort(), states.map(({ jobId }) => jobId).sort());
+    }
+  });
+}
+
+test('an entry that names no job of the store is skipped with a warning, and the others are returned', async () => {
+  await store.claim(JOB);
+  const odd = [
+    watchMember('', CHANNEL),
+    watchMember('j1', 'rubbish'),
+    watchMember('j1', 'conversation:Bad Platform:C1'),
+    watchMember('j1', 'conversation:Slack:C1'),
+    watchMember('j1', `other:${CHANNEL}`),
+    watchMember('j1\t', CHANNEL),
+    watchMember('j1', `${CHANNEL}\n`),
+    watchMember('x'.repeat(513), CHANNEL),
+  ];
+  for (const [score, member] of odd.entries()) await redis.zadd(WATCH, score, member);
+  await aMoment();
+  logger.heard.length = 0;
+  assert.equal(
+    (await all(store.due())).map(({ state }) => state),
+    [JOB],
+  );
+  assert.equal(
+    logger.heard,
+    odd.map((member) => `warn: unreadable entry of conversation-watch: ${JSON.stringify(member)}`),
+  );
+});
+
+test('so it is on a sharded store with a job id that carries no partition, or that of another one', async () => {
+  const store = new ConversationStore(redis, { silentAfterMs: 1, sharded: true, logger });
+  const jobId = store.newJobId(BY_CHANNEL);
+  await store.claim({ ...STATE, jobId });
+  const prefix = `{${partitionOf('slack', 'C1')}}:`;
+  const elsewhere = store.newJobId({ platform: 'slack', channelId: 'C2' });
+  const odd = [
+    ['j1', CHANNEL],
+    [elsewhere, CHANNEL],
+    [elsewhere, 'conversation:slack:C2'],
+  ] as const;
+  for (const [job, key] of odd) await redis.zadd(`${prefix}${WATCH}`, 1, watchMember(job, `${prefix}${key}`));
+  await aMoment();
+  logger.heard.length = 0;
+  assert.equal(
+    (await all(store.due())).map((job) => job.jobId),
+    [jobId],
+  );
+  assert.is(logger.heard.length, odd.length);
+  for (const line of logger.heard) assert.match(line, /^warn: unreadable entry of conversation-watch: /);
+});
+
+test('a job whose state cannot be read has a null state, with a warning, and the sweep goes on', async () => {
+  for (const spoil of [() => redis.set(CHANNEL, 'rubbish'), () => redis.hset(CHANNEL, 'f', 'v')]) {
+    await redis.flushall();
+    await store.claim(JOB);
+    await aMoment();
+    await store.claim(SECOND);
+    await redis.del(CHANNEL);
+    await spoil();
+    await aMoment();
+    logger.heard.length = 0;
+    assert.equal(withoutTime(await all(store.due())), [
+      { ...BY_CHANNEL, jobId: 'j1', reason: 'silent', state: null },
+      { platform: 'slack', channelId: 'C2', jobId: 'j2', reason: 'silent', state: SECOND },
+    ]);
+    assert.equal(logger.heard, ['warn: unreadable conversation: slack C1, job j1']);
+  }
+});
+
+test.run();
