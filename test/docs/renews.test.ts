@@ -59,7 +59,7 @@ async function seen(): Promise<Record<string, unknown>> {
   const client = await redis.connect();
   return {
     deadline: await client.pexpiretime(CHANNEL),
-    watch: await client.zrange(WATCH, 0, -1, 'WITHSCORES'),
+    watch: await client.call('ZRANGE', WATCH, '0', '-1', 'WITHSCORES'),
     '`starting`': (await client.get(CHANNEL))?.includes('"starting":true'),
     inbox: await client.xlen(INBOX),
     stream: await client.pexpiretime(STREAM),
