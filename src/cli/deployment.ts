@@ -112,6 +112,10 @@ function found({ present, found, current, foreign }: LibraryReport): string {
 export function libraryAdvice({ found, foreign }: LibraryReport): string {
   if (foreign === LIBRARY_NAME) return `Find out whose it is; ${NPX} load --force replaces it.`;
   if (foreign !== null) return `Find out whose it is; if nobody needs it, FUNCTION DELETE ${foreign} makes room.`;
+  const major = found?.split('.')[0];
+  if (found !== null && compatibility(found) === 'outdated' && major !== LIBRARY_VERSION.split('.')[0]) {
+    return `Apps of ${found} would stop without it. When none of them runs any more: ${NPX} load --force`;
+  }
   if (found === null || compareVersions(found, LIBRARY_VERSION) <= 0) return `To load it: ${NPX} load`;
   return compatibility(found) === 'serving'
     ? `Apps of ${LIBRARY_VERSION} work on it.`

@@ -18,24 +18,25 @@ export function decide(
   { found, current, foreign }: Pick<LibraryReport, 'found' | 'current' | 'foreign'>,
   { load, force }: LoadRules,
   server: string,
+  wanted: string = LIBRARY_VERSION,
 ): 'keep' | 'load' {
   if (foreign !== null && !(force && foreign === LIBRARY_NAME)) throw isForeign(foreign, server);
   if (current) return 'keep';
   if (force) return 'load';
-  const fit = compatibility(found);
+  const fit = compatibility(found, wanted);
   if (fit === 'too new') {
     throw new ConversationError(
       'LIBRARY_TOO_NEW',
-      `${server} has ${LIBRARY_NAME} ${found}, which is newer than this ${LIBRARY_VERSION}; nothing was changed`,
+      `${server} has ${LIBRARY_NAME} ${found}, which is newer than this ${wanted}; nothing was changed`,
     );
   }
   // One of this very version, but of another source, lacks what this client was made for.
-  if (fit === 'serving') return found === LIBRARY_VERSION && load === 'auto' ? 'load' : 'keep';
+  if (fit === 'serving') return found === wanted && load === 'auto' ? 'load' : 'keep';
   if (load === 'never') throw isAbsent(found, server);
-  if (fit === 'outdated' && majorOf(found) !== majorOf(LIBRARY_VERSION)) {
+  if (fit === 'outdated' && majorOf(found) !== majorOf(wanted)) {
     throw new ConversationError(
       'LIBRARY_OUTDATED',
-      `${server} has ${LIBRARY_NAME} ${found}, whose apps would stop if ${LIBRARY_VERSION} took its place; nothing was ` +
+      `${server} has ${LIBRARY_NAME} ${found}, whose apps would stop if ${wanted} took its place; nothing was ` +
         'changed. When none of them runs any more, load with force',
     );
   }
@@ -76,10 +77,13 @@ export function compareVersions(a: string, b: string): number {
 }
 
 /** How a library of version `found` fits this client: a server serves a client of its major version that is not newer. */
-export function compatibility(found: string | null): 'missing' | 'outdated' | 'too new' | 'serving' {
+export function compatibility(
+  found: string | null,
+  wanted: string = LIBRARY_VERSION,
+): 'missing' | 'outdated' | 'too new' | 'serving' {
   if (found === null) return 'missing';
-  if (compareVersions(found, LIBRARY_VERSION) < 0) return 'outdated';
-  return majorOf(found) === majorOf(LIBRARY_VERSION) ? 'serving' : 'too new';
+  if (compareVersions(found, wanted) < 0) return 'outdated';
+  return majorOf(found) === majorOf(wanted) ? 'serving' : 'too new';
 }
 
 function majorOf(version: string | null): string | undefined {

@@ -141,18 +141,18 @@ function mayBeForeign(error: unknown): boolean {
  * @throws ConversationError what `decide` throws
  */
 async function loadOn(server: Redis, rules: LoadRules, name = 'the server', answer?: Answer): Promise<LibraryReport> {
-  const report = await checkOn(server).catch((error: unknown): LibraryReport => {
-    if (!answer || answer.failure !== undefined || !isDenied(error)) throw answer?.failure ?? error;
-    const found = answer.version;
-    return { present: found !== null, found, current: false, loaded: false, foreign: null };
-  });
+  const look = () =>
+    checkOn(server).catch((error: unknown): LibraryReport => {
+      if (!answer || answer.failure !== undefined || !isDenied(error)) throw answer?.failure ?? error;
+      const found = answer.version;
+      return { present: found !== null, found, current: false, loaded: false, foreign: null };
+    });
+  const report = await look();
   const what = decide(report, rules, name);
   if (answer?.failure !== undefined) throw answer.failure;
   if (what === 'keep') return report;
   // Looked at again right before it is replaced: a deploy step may have loaded a newer one since.
-  if (report.found !== null && (await askVersion(server)).version !== report.found) {
-    return loadOn(server, rules, name, answer);
-  }
+  if (report.present && (await look()).found !== report.found) return loadOn(server, rules, name, answer);
   try {
     // Where there was none, one that has come since is not replaced unseen.
     await (report.present

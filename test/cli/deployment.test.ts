@@ -38,7 +38,6 @@ test('load brings a server to this version and says what was there', async () =>
   const cases: [source: string | null, said: string][] = [
     [null, `${THIS} loaded, there was none`],
     [LIBRARY_SOURCE, `${THIS} is there already`],
-    [libraryOf('0.9.0'), `${THIS} loaded, replacing 0.9.0`],
     [LIBRARY_RETOUCHED, `${THIS} loaded, replacing a ${LIBRARY_VERSION} of another source`],
     [libraryOf('unknown'), `${THIS} loaded, replacing one without a version`],
   ];
@@ -53,6 +52,11 @@ test('load brings a server to this version and says what was there', async () =>
 test('load changes nothing where it is not sure, and --force does where that is possible', async () => {
   const back = `which is newer than this ${LIBRARY_VERSION}; nothing was changed. To go back to ${LIBRARY_VERSION} all the same: --force`;
   const cases: [source: string, said: string, forced: string | null][] = [
+    [
+      libraryOf('0.9.0'),
+      `conversation 0.9.0, whose apps would stop if ${LIBRARY_VERSION} took its place; nothing was changed. When none of them runs any more, load with force.`,
+      'replacing 0.9.0',
+    ],
     [libraryOf('2.0.0'), `conversation 2.0.0, ${back}`, 'replacing 2.0.0'],
     [libraryOf('10.0.0'), `conversation 10.0.0, ${back}`, 'replacing 10.0.0'],
     [
@@ -95,7 +99,11 @@ test('check says what is there, whether it serves this version, and what to do; 
       `Apps of ${LIBRARY_VERSION} work on it.`,
     ],
     [null, 'there is no library conversation', toLoad],
-    [libraryOf('0.9.0'), `conversation 0.9.0 is there, older than this ${LIBRARY_VERSION}`, toLoad],
+    [
+      libraryOf('0.9.0'),
+      `conversation 0.9.0 is there, older than this ${LIBRARY_VERSION}`,
+      `Apps of 0.9.0 would stop without it. When none of them runs any more: ${NPX} load --force`,
+    ],
     [libraryOf('unknown'), 'a library conversation without a version is there', toLoad],
     [
       libraryOf('2.0.0'),

@@ -18,14 +18,15 @@ it('the functions and flags that the server lists are those that were generated'
   assert.equal(found.sort(byName), [...FUNCTIONS].map(({ name, flags }) => ({ name, flags: [...flags] })).sort(byName));
 });
 
-it('the ten functions are there, and three have a flag', () => {
+it('the eleven functions are there, and five have a flag', () => {
   const flags = Object.fromEntries(FUNCTIONS.map(({ name, flags }) => [name, flags.join()]));
   assert.equal(flags, {
     conv_answer: '',
     conv_claim: '',
-    conv_due: '',
+    conv_due: 'allow-oom',
     conv_get: 'no-writes',
-    conv_get_by_job: '',
+    conv_get_by_job: 'allow-oom',
+    conv_hand_over: '',
     conv_remove: 'allow-oom',
     conv_set: '',
     conv_set_pending: '',

@@ -3,15 +3,15 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { freePort } from '../../scripts/redis/free-port.ts';
+import { withNodes } from '../cluster/one-node.ts';
 import { withRedis } from '../support/redis.ts';
 import { PAGES, type Page, ROOT } from './pages.ts';
 
 const test = suite('the TypeScript of the pages');
 const redis = withRedis(test);
+const nodes = withNodes(test);
 const run = promisify(execFile);
 const programs = PAGES.filter(({ blocks }) => blocks.some(({ language }) => language === 'ts'));
 let folder: string;
@@ -70,14 +70,10 @@ async function serverFor({ text }: Page): Promise<string> {
     await client.flushall();
     return redis.url();
   }
-  const bus = String(await freePort());
-  const own = ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1', '--cluster-port', bus];
-  const { url } = await redis.server(...own);
-  const node = new Redis(url);
-  await node.cluster('ADDSLOTSRANGE', 0, 16_383);
-  while (!String(await node.cluster('INFO')).includes('cluster_state:ok')) await sleep(20);
-  node.disconnect();
-  return url;
+  const { server, client } = await nodes.startNode();
+  await client.cluster('ADDSLOTSRANGE', 0, 16_383);
+  while (!String(await client.cluster('INFO')).includes('cluster_state:ok')) await sleep(20);
+  return server.url;
 }
 
 test.run();

@@ -15,8 +15,10 @@ async function prepare({ call, redis }: Library): Promise<void> {
   await redis.xadd(STREAM, '1-1', 'f', 'v');
 }
 
+type Call = [name: string, keys: readonly string[], ...args: string[]];
+
 /** Every call that takes a TTL, without it. */
-const WITH_TTL: [name: string, keys: readonly string[], ...args: string[]][] = [
+const WITH_TTL: Call[] = [
   ['claim', PAIR, json()],
   ['set', PAIR, json()],
   ['hand_over', HAND_OVER, second()],
@@ -120,56 +122,52 @@ const CORRUPT: Record<string, string> = {
   'a state without a channel': json({ channelId: undefined }),
 };
 
+/** Every call that a state which cannot be read stops, and of these the ones that need not only its job. */
+const CHANGING: Call[] = Object.values(REFERENCES).flatMap((keys): Call[] => [
+  ['set_pending', keys, 'q2'],
+  ['answer', keys, 'q1', 'a1'],
+  ['update', keys, '{"pod":1}'],
+]);
+const READING: Call[] = [
+  ...CHANGING,
+  ['claim', PAIR, json()],
+  ['claim', SECOND, second()],
+  ['hand_over', HAND_OVER, second()],
+  ['hand_over', [CHANNEL, 'job-index:j2', JOB], json()],
+  ['hand_over', [...HAND_OVER, STREAM], second(), '', 'f', 'v'],
+  ...Object.values(REFERENCES).flatMap((keys): Call[] => [
+    ['get', keys],
+    ['set_pending', keys, ''],
+  ]),
+  ...Object.values(FENCED).flatMap((keys): Call[] => [
+    ['get_by_job', keys],
+    ['get_by_job', keys, '', '1-1'],
+    ['remove', keys],
+    ['remove', keys, 'all'],
+    ['answer', [...keys, STREAM], 'q1', 'a1', '', 'f', 'v'],
+    ['update', [...keys, STREAM], '{}', 'd1', 'f', 'v'],
+  ]),
+];
+
 for (const [name, text] of Object.entries(CORRUPT)) {
-  it(`CONVCORRUPT: ${name} in place of a state`, async (at) => {
-    await at.redis.set(CHANNEL, text, 'PX', 60_000);
-    await at.redis.set(JOB, CHANNEL, 'PX', 60_000);
-    await at.redis.xadd(INBOX, '1-1', 'text', 'waits');
-    const calls = [
-      () => at.call('claim', PAIR, json()),
-      () => at.call('claim', SECOND, second()),
-      () => at.call('hand_over', HAND_OVER, second()),
-      () => at.call('hand_over', [CHANNEL, 'job-index:j2', JOB], json()),
-      () => at.call('hand_over', [...HAND_OVER, STREAM], second(), '', 'f', 'v'),
-    ];
-    for (const keys of Object.values(REFERENCES)) {
-      calls.push(
-        () => at.call('get', keys),
-        () => at.read('get', keys),
-        () => at.call('set_pending', keys, 'q1'),
-        () => at.call('set_pending', keys, ''),
-        () => at.call('answer', keys, 'q1', 'a1'),
-        () => at.call('update', keys, '{"pod":1}'),
-      );
-    }
-    for (const keys of Object.values(FENCED)) {
-      calls.push(
-        () => at.call('get_by_job', keys),
-        () => at.call('get_by_job', keys, '', '1-1'),
-        () => at.call('remove', keys),
-        () => at.call('remove', keys, 'all'),
-        () => at.call('answer', [...keys, STREAM], 'q1', 'a1', '', 'f', 'v'),
-        () => at.call('update', [...keys, STREAM], '{}', 'd1', 'f', 'v'),
-      );
-    }
-    for (const call of calls) {
-      const message = await at.refused(call);
+  it(`CONVCORRUPT: ${name} in place of a state`, async ({ redis, refusal }) => {
+    await redis.set(CHANNEL, text, 'PX', 60_000);
+    await redis.set(JOB, CHANNEL, 'PX', 60_000);
+    await redis.xadd(INBOX, '1-1', 'text', 'waits');
+    for (const call of READING) {
+      const message = await refusal(...call);
       assert.match(message, /^CONVCORRUPT what is stored for this conversation /);
       assert.not.match(message, SECRET);
     }
   });
 }
 
-it('CONVCORRUPT: what no strict parser reads is not changed, though it names its job', async (at) => {
+it('CONVCORRUPT: what no strict parser reads is not changed, though it names its job', async ({ redis, refusal }) => {
   for (const note of ['"\n"', '1.', '-.5', '"a\0"']) {
     const text = json({ pendingQuestionId: 'q1', note: SECRET }).replace('"sesame"', note);
-    await at.redis.set(CHANNEL, text, 'PX', 60_000);
-    await at.redis.set(JOB, CHANNEL, 'PX', 60_000);
-    for (const keys of Object.values(REFERENCES)) {
-      assert.match(await at.refusal('set_pending', keys, 'q2'), /^CONVCORRUPT /);
-      assert.match(await at.refusal('answer', keys, 'q1', 'a1'), /^CONVCORRUPT /);
-      assert.match(await at.refusal('update', keys, '{"pod":1}'), /^CONVCORRUPT /);
-    }
+    await redis.set(CHANNEL, text, 'PX', 60_000);
+    await redis.set(JOB, CHANNEL, 'PX', 60_000);
+    for (const call of CHANGING) assert.match(await refusal(...call), /^CONVCORRUPT /);
   }
 });
 
@@ -200,7 +198,7 @@ it('CONVSTATE: a patch after which the state would not be valid, or would be too
     ['{"project":7}', /^CONVSTATE project must be /],
     ['{"ticketId":1.5}', /^CONVSTATE ticketId must be /],
     ['{"startedAt":"soon"}', /^CONVSTATE startedAt must be /],
-    [`{"deep":${'['.repeat(1_000)}${']'.repeat(1_000)}}`, /^CONVSTATE the (patch must be JSON|state would be nested)/],
+    [`{"deep":${'['.repeat(1_000)}${']'.repeat(1_000)}}`, /^CONVSTATE the patch must be JSON/],
     [`{"deep":${'['.repeat(999)}${']'.repeat(999)}}`, null],
     [`{"note":"${'x'.repeat(262_144)}"}`, /^CONVSTATE the state would have /],
     [`{"other":"${'x'.repeat(262_000)}"}`, /^CONVSTATE the state would have /],
@@ -211,46 +209,41 @@ it('CONVSTATE: a patch after which the state would not be valid, or would be too
   }
 });
 
-it('CONVCORRUPT: an index that holds no conversation key of its prefix', async (at) => {
-  await at.call('set', ['a:conversation:slack:C1', 'a:job-index:j1'], json({ note: SECRET }), 60_000);
-  await at.call('set', ['conversation:slack:C1', 'job-index:j2'], json({ jobId: 'j2' }), 60_000);
-  for (const [prefix, value] of [
-    ['', ''],
-    ['', 'rubbish'],
-    ['', JOB],
-    ['', 'a:conversation:slack:C1'],
-    ['', 'job-index:conversation:slack:C1'],
-    ['b:', 'conversation:slack:C1'],
-    ['b:', 'a:conversation:slack:C1'],
-    ['b:', 'a:conversation:slack:C9'],
-    ['b:', 'bb:conversation:slack:C1'],
-  ] as const) {
-    await at.redis.set(`${prefix}${JOB}`, value, 'PX', 60_000);
-    for (const [name, ...args] of [
-      ['get'],
-      ['get_by_job'],
-      ['set_pending', 'q1'],
-      ['answer', 'q1', 'a1'],
-      ['update', '{}'],
-      ['remove'],
-    ] as const) {
-      const message = await at.refusal(name, [`${prefix}${JOB}`], ...args);
-      assert.match(message, /^CONVCORRUPT the job index /, `${name} ${prefix} ${value}`);
+it('CONVCORRUPT: an index that holds no conversation key of its prefix', async ({ call, redis, refusal }) => {
+  await call('set', ['a:conversation:slack:C1', 'a:job-index:j1'], json({ note: SECRET }), 60_000);
+  await call('set', ['conversation:slack:C1', 'job-index:j2'], json({ jobId: 'j2' }), 60_000);
+  for (const [prefix, values] of Object.entries({
+    '': ['', 'rubbish', JOB, 'a:conversation:slack:C1', 'job-index:conversation:slack:C1'],
+    'b:': ['conversation:slack:C1', 'a:conversation:slack:C1', 'a:conversation:slack:C9', 'bb:conversation:slack:C1'],
+  })) {
+    for (const value of values) {
+      await redis.set(`${prefix}${JOB}`, value, 'PX', 60_000);
+      for (const [name, keys, ...args] of [
+        ['get', [JOB]],
+        ['get_by_job', [JOB]],
+        ['set_pending', [JOB], 'q1'],
+        ['answer', [JOB], 'q1', 'a1'],
+        ['update', [JOB], '{}'],
+        ['remove', [JOB]],
+        ['claim', PAIR, json()],
+        ['hand_over', [CHANNEL, 'job-index:j0', JOB], json()],
+      ] as const) {
+        const message = await refusal(
+          name,
+          keys.map((key) => prefix + key),
+          ...args,
+        );
+        assert.match(message, /^CONVCORRUPT the job index /, `${name} ${prefix} ${value}`);
+      }
     }
-    const claim = () => at.call('claim', [`${prefix}${CHANNEL}`, `${prefix}${JOB}`], json());
-    assert.match(await at.refused(claim), /^CONVCORRUPT the job index /, value);
-    const keys = [CHANNEL, 'job-index:j0', JOB].map((key) => prefix + key);
-    assert.match(await at.refusal('hand_over', keys, json()), /^CONVCORRUPT the job index /, value);
   }
 });
 
-it('an argument is checked before what is stored is looked at', async (at) => {
-  await at.redis.set(CHANNEL, 'rubbish');
-  assert.match(await at.refusal('set_pending', [CHANNEL], '\n'), /^CONVARG /);
-  assert.match(await at.refusal('get_by_job', PAIR, '0'), /^CONVARG /);
-  assert.match(await at.refusal('answer', PAIR, 'q1', 'a1', '0'), /^CONVARG /);
-  assert.match(await at.refusal('claim', PAIR, json(), '0'), /^CONVARG /);
-  assert.match(await at.refusal('claim', PAIR, '{}'), /^CONVSTATE /);
+it('an argument is checked before what is stored is looked at', async ({ redis, refusal }) => {
+  await redis.set(CHANNEL, 'rubbish');
+  assert.match(await refusal('set_pending', [CHANNEL], '\n'), /^CONVARG /);
+  for (const [name, keys, ...args] of WITH_TTL) assert.match(await refusal(name, keys, ...args, '0'), /^CONVARG /);
+  assert.match(await refusal('claim', PAIR, '{}'), /^CONVSTATE /);
 });
 
 test.run();

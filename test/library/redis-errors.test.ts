@@ -208,56 +208,55 @@ test.before(async () => {
 });
 
 /** What a call does for a user with all rights: the keys before and after it, and its reply. */
-interface Whole {
-  before: Record<string, unknown>;
-  reply: unknown;
-  after: Record<string, unknown>;
-}
-
-const wholes = new Map<string, Whole>();
-
-async function whole(at: string, prepare: (redis: Redis) => Promise<unknown>, call: Call): Promise<Whole> {
-  const known = wholes.get(at);
-  if (known) return known;
-  const [called, keys, ...args] = call;
-  await admin.flushall();
-  await prepare(admin);
-  const before = rough(await dump(admin));
-  const reply = await library(admin).call(called, keys, ...args);
-  const found = { before, reply, after: rough(await dump(admin)) };
-  wholes.set(at, found);
-  return found;
-}
+const wholes = new Map<string, Record<'before' | 'reply' | 'after', unknown>>();
 
 for (const [rights, rules] of Object.entries(DENIED)) {
   test(`a user ${rights}: every call succeeds whole or changes nothing`, async () => {
     await admin.acl('SETUSER', 'limited', 'reset', 'on', 'nopass', ...rules);
-    const user = await it.server.connect({ username: 'limited', password: 'x' }, own);
+    const user = library(await it.server.connect({ username: 'limited', password: 'x' }, own));
     let refused = 0;
     for (const [situation, prepare] of Object.entries(SITUATIONS)) {
       for (const [name, call] of Object.entries(CALLS)) {
         const at = `${name} on ${situation}`;
-        const full = await whole(at, prepare, call);
-        const [called, keys, ...args] = call;
-        await admin.flushall();
-        await prepare(admin);
-        const reply = await library(user)
-          .call(called, keys, ...args)
-          .catch((error: Error) => error);
+        const before = async () => {
+          await admin.flushall();
+          await prepare(admin);
+          return rough(await dump(admin));
+        };
+        if (!wholes.has(at)) {
+          const whole = { before: await before(), reply: steady('', await library(admin).call(...call)) };
+          wholes.set(at, { ...whole, after: rough(await dump(admin)) });
+        }
+        const whole = wholes.get(at);
+        await before();
+        const reply = await user.call(...call).catch((error: Error) => error);
+        const after = rough(await dump(admin));
         if (reply instanceof Error) {
           refused++;
           assert.match(reply.message, DENIAL, `${at}: ${reply.message}`);
           assert.not.match(reply.message, '"jobId"', at);
-          assert.equal(rough(await dump(admin)), full.before, at);
+          assert.equal(after, whole?.before, at);
         } else {
-          assert.equal(steady('', reply), steady('', full.reply), at);
-          assert.equal(rough(await dump(admin)), full.after, at);
+          assert.equal(steady('', reply), whole?.reply, at);
+          assert.equal(after, whole?.after, at);
         }
       }
     }
-    assert.ok(refused > 0, 'no call was refused');
+    // Only a channel with 10,000 deliveries needs it.
+    if (!rights.endsWith('ZREMRANGEBYRANK')) assert.ok(refused > 0, 'no call was refused');
   });
 }
+
+test('a user without ZREMRANGEBYRANK: a call that would handle one delivery too many changes nothing', async () => {
+  await admin.flushall();
+  await store(admin);
+  await admin.zadd(HANDLED, ...Array.from({ length: 10_000 }, (_, n) => [Date.now(), `m${n}`]).flat());
+  await admin.acl('SETUSER', 'limited', 'reset', 'on', 'nopass', '~*', '+@all', '-zremrangebyrank');
+  const user = library(await it.server.connect({ username: 'limited', password: 'x' }, own));
+  const before = await dump(admin);
+  assert.match(await failure(user.call('update', PAIR, '{"pod":1}', 'd3')), DENIAL);
+  assert.equal(await dump(admin), before);
+});
 
 test('out of memory, what reads, frees, finds or says that it lives goes on, and everything else is refused whole', async () => {
   const at: Library = library(admin);

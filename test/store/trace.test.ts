@@ -60,7 +60,7 @@ test('every call is heard with its method, platform, outcome or error code, and 
     'inbox slack 1',
     'due 0',
     'handOver slack claimed',
-    'remove slack waiting',
+    'remove slack held',
     'claim slack CONVCORRUPT',
   ]);
   for (const text of ['sesame', 'C1', 'j1', 'U1']) {
