@@ -82,7 +82,16 @@ for (const [where, admin, prefix] of [
     const store = new ConversationStore(admin(), { prefix });
     await store.set(STATE);
     const looking = [['list'], ['show', '--job', 'j1'], ['due'], ['doctor'], ['doctor', '--user', 'app'], ['check']];
-    const releasing = ['release', '--job', 'j1', '--reason', 'hangs', '--stream', 'job:j1:in', '--yes'];
+    const releasing = [
+      'release',
+      '--job',
+      'j1',
+      '--reason',
+      'hangs',
+      '--stream',
+      store.key(STATE, 'job:j1:in'),
+      '--yes',
+    ];
     assert.equal(await outcomes(admin(), 'oncall', [...looking, releasing]), [
       ...['list yes', 'show yes', 'due yes', 'doctor yes', 'doctor yes', 'check yes', 'release no'],
     ]);
