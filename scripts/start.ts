@@ -1,36 +1,22 @@
+// npm start: shows what goes wrong with GET and SET, and plays one conversation with the library.
 import { once } from 'node:events';
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
-import path from 'node:path';
-import type { Readable } from 'node:stream';
 import { parseArgs } from 'node:util';
-import { printServer, printSummary } from './start/frame.ts';
-import { play } from './start/play.ts';
-import { openServer, type Server } from './start/server.ts';
-import { printHeadings } from './start/timeline.ts';
+import { ConversationStore } from '../src/index.ts';
+import { commandLines } from './demo/by-hand.ts';
+import { openServer, type Server } from './demo/demo-server.ts';
+import { printRaces, printRow, printTitle, style } from './demo/print.ts';
+import { runRaces } from './demo/race.ts';
+import { playStory } from './demo/story.ts';
 
-const STORY = path.join(import.meta.dirname, 'start', 'events.jsonl');
+const USAGE = `usage: npm start -- [--keep]
 
-/** Every way in which a terminal, a shell or an init system ends a program, with its exit code. */
-const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
-
-const USAGE = `usage: npm start -- [file] [--keep]
-
-Plays events of chat platforms and jobs, JSON Lines, through a dispatcher and prints what becomes of each.
-file    what to play, - for standard input; a story that shows everything by default (scripts/start/events.jsonl)
---keep  leave the server running at the end, to look around with redis-cli
+Races GET and SET against the library, then plays one conversation and prints what becomes of each message.
+--keep  leave the server running at the end, with commands to look around
 
 REDIS_URL names a server to use; without it one is started.`;
 
-/** A message for whoever typed the command, instead of a stack trace. */
-class Mistake extends Error {
-  readonly exitCode: number;
-
-  constructor(message: string, exitCode: number) {
-    super(message);
-    this.exitCode = exitCode;
-  }
-}
+/** Every way in which a terminal, a shell or an init system ends a program, with its exit code. */
+const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
 
 // Whoever reads only the first lines has seen enough.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -38,100 +24,82 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
-try {
-  await start();
-} catch (error) {
-  if (!(error instanceof Mistake)) throw error;
-  console.error(error.message);
-  process.exitCode = error.exitCode;
+const interrupted = new AbortController();
+for (const [signal, code] of Object.entries(SIGNALS)) {
+  process.on(signal, () => {
+    process.exitCode = code;
+    interrupted.abort();
+  });
+}
+// npm ends its shell and itself at a SIGTERM, and does not tell what runs in the shell.
+const parent = process.ppid;
+setInterval(() => {
+  if (process.ppid !== parent) interrupted.abort();
+}, 500).unref();
+
+const options = readOptions();
+if (options?.help) console.log(USAGE);
+else if (options) await start(options.keep);
+
+function readOptions(): { keep: boolean; help: boolean } | undefined {
+  const flag = { type: 'boolean', default: false } as const;
+  try {
+    return parseArgs({ options: { keep: flag, help: { ...flag, short: 'h' } } }).values;
+  } catch (error) {
+    console.error(`${(error as Error).message.replace(/\.?( To specify.*)?$/s, '.')}\n\n${USAGE}`);
+    process.exitCode = 2;
+    return undefined;
+  }
 }
 
-async function start(): Promise<void> {
-  const { file, keep, help } = commandLine();
-  if (help) return console.log(USAGE);
-  const input = await open(file);
+async function start(keep: boolean): Promise<void> {
   const server = await openServer().catch(({ message }: Error) => {
-    throw new Mistake(message, 1);
+    console.error(message);
+    process.exitCode = 1;
   });
-  const interrupted = new AbortController();
-  let exitCode = 0;
-  // npm ends its shell and itself at a SIGTERM, and does not tell what runs in the shell.
-  const parent = process.ppid;
-  const orphaned = setInterval(() => {
-    if (process.ppid === parent) return;
-    exitCode = SIGNALS.SIGTERM;
-    interrupted.abort();
-  }, 500);
-  orphaned.unref();
-  for (const [signal, code] of Object.entries(SIGNALS)) {
-    // Not once: npm passes on a Ctrl-C that this process has heard itself.
-    process.on(signal, () => {
-      exitCode = code;
-      interrupted.abort();
-    });
-  }
+  if (!server) return;
   try {
-    printServer(server);
-    if (file === '-' && process.stdin.isTTY) {
-      console.log('Type or paste events, one JSON object a line; Ctrl-D ends.\n');
-    }
-    printHeadings();
-    const tally = await play(input, server, interrupted.signal).catch(explain(server));
-    if (interrupted.signal.aborted) throw new Mistake('\nInterrupted.', exitCode);
-    const used = [...tally].some(([outcome]) => outcome !== 'skipped');
-    if (tally.size > 0 && !used) throw new Mistake(`No line of ${file === '-' ? 'the input' : file} is an event.`, 1);
-    await printSummary(server, tally, { keep }).catch(explain(server));
-    if (keep && !server.redis.shared) await interruption(interrupted.signal);
+    await play(server);
+    if (interrupted.signal.aborted) console.log('\nInterrupted.');
+    else await end(server, keep);
+  } catch (error) {
+    // What the server refuses is for a person to read; anything else is a defect and keeps its stack trace.
+    if (server.client.status === 'ready' && !/^UNAVAILABLE|ReplyError/.test((error as Error).name)) throw error;
+    console.error(`${server.redis.origin} does not answer any more: ${(error as Error).message}`);
+    process.exitCode = 1;
   } finally {
     await server.close({ keepKeys: keep && !interrupted.signal.aborted });
   }
 }
 
-function commandLine(): { file: string; keep: boolean; help: boolean } {
-  try {
-    const { values, positionals } = parseArgs({
-      options: { keep: { type: 'boolean', default: false }, help: { type: 'boolean', short: 'h', default: false } },
-      allowPositionals: true,
-    });
-    const [file, ...others] = positionals;
-    if (others.length > 0) throw new TypeError(`Wanted one file, ${positionals.length} were given.`);
-    // npm runs scripts in the folder of the package, wherever it was called.
-    const { INIT_CWD: folder = '' } = process.env;
-    if (file === '-') return { file, ...values };
-    return { file: file === undefined ? STORY : path.resolve(folder, file), ...values };
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    // parseArgs goes on about files whose names begin with a dash.
-    throw new Mistake(`${error.message.replace(/\. To specify.*/s, '.')}\n\n${USAGE}`, 2);
+async function play({ redis, client, prefix }: Server): Promise<void> {
+  console.log(`${redis.origin}${redis.shared ? `, every key begins with ${prefix}` : `, ${redis.url}`}`);
+  printTitle('The same calls at the same time');
+  printRaces(await runRaces(client, prefix));
+  printTitle('One afternoon in a channel, with the dispatcher of docs/dispatcher.md');
+  const startedAt = performance.now();
+  for await (const row of playStory(client, prefix)) {
+    printRow(row, performance.now() - startedAt);
+    if (interrupted.signal.aborted) return;
   }
 }
 
-async function open(file: string): Promise<Readable> {
-  if (file === '-') return process.stdin;
-  const found = await stat(file).catch((error: NodeJS.ErrnoException) => {
-    throw new Mistake(
-      `${file} can't be read: ${error.code === 'ENOENT' ? 'there is no such file' : error.message}.`,
-      1,
+async function end({ redis, client, prefix }: Server, keep: boolean): Promise<void> {
+  if (!keep) {
+    console.log(
+      `\nnpm start -- --keep leaves ${redis.shared ? 'the keys' : 'the server'} there, with commands to look around.`,
     );
-  });
-  if (found.isDirectory()) throw new Mistake(`${file} can't be read: it is a folder.`, 1);
-  return createReadStream(file);
-}
-
-/** What the server or the disk refuse is for a person to read; anything else is a defect and keeps its stack trace. */
-function explain({ client, redis }: Server): (error: Error) => never {
-  return (error) => {
-    if ('syscall' in error) throw new Mistake(`The events can't be read: ${error.message}.`, 1);
-    if (error.name === 'ReplyError') throw new Mistake(`${redis.origin} refused: ${error.message}`, 1);
-    if (client.status === 'ready') throw error;
-    throw new Mistake(`${redis.origin} does not answer any more: ${error.message}`, 1);
-  };
-}
-
-async function interruption(signal: AbortSignal): Promise<void> {
-  // A signal alone would let Node end.
+    return;
+  }
+  printTitle('Look around');
+  for await (const state of new ConversationStore(client, { prefix }).list()) {
+    for (const { shows, line } of commandLines(redis.url, prefix, state))
+      console.log(`${style('dim', `# ${shows}`)}\n${line}`);
+  }
+  if (redis.shared) return console.log(`\nThe keys under ${prefix} stay until they expire, within days.`);
+  console.log(`\nThe server runs until you press Ctrl-C. For other programs it is REDIS_URL=${redis.url}`);
   const alive = setInterval(() => {}, 60_000);
-  if (!signal.aborted) await once(signal, 'abort');
+  if (!interrupted.signal.aborted) await once(interrupted.signal, 'abort');
   clearInterval(alive);
   console.log('\nStopped.');
 }

@@ -31,15 +31,17 @@ export async function withWholeKeys<Keys extends ReferenceKeys, Result>(
 ): Promise<Result> {
   if (given.conversation !== undefined && given.job !== undefined) return run(withFurtherKeys(given));
   let before: string | undefined;
+  // Of a job that lapsed and is off the watch now, nobody else will hear.
   let lapsed: Result | undefined;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const found = await otherKey(cluster, functions, given);
-    // Of a job that lapsed and is off the watch now, nobody else will hear.
     if (found === null && gone !== undefined) return lapsed ?? gone;
     const result = await run(withFurtherKeys({ ...given, ...found }));
     const other = given.conversation === undefined ? found?.conversation : found?.job;
     // What the same two keys lead to twice is no change of hands, but how things are.
-    if (other === undefined || other === before || !hasMissed(result, given)) return result;
+    if (other === undefined || other === before || !hasMissed(result, given)) {
+      return lapsed && outcomeOf(result) === 'gone' ? lapsed : result;
+    }
     before = other;
     if (outcomeOf(result) === 'lapsed') lapsed = result;
   }

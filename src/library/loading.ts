@@ -102,7 +102,8 @@ export async function prepareLibrary(client: Redis | Cluster, how: Preparation):
   const failures = results.filter((result) => 'error' in result);
   // A master that is down has calls of its own that fail; those of the others shall not.
   const failure =
-    failures.find(({ error }) => isConversationError(error)) ?? (failures.length === results.length && failures[0]);
+    failures.find(({ error }) => isConversationError(error) && error.code !== 'UNAVAILABLE') ??
+    (failures.length === results.length && failures[0]);
   if (failure) throw failure.error;
   return results.filter((result) => 'loaded' in result && result.loaded).length;
 }

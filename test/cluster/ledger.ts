@@ -67,7 +67,11 @@ export class Ledger {
     const ref = { ...entry.channel, jobId: entry.jobId };
     const pending = await patiently(() => this.#store.setPendingQuestion(ref, 'q'));
     if (pending) entry.step = 2;
-    const answer = { answerId: 'a', stream: entry.channel.channelId, fields: { answer: 'yes' } };
+    const answer = {
+      answerId: 'a',
+      stream: this.#store.key(entry.channel, entry.channel.channelId),
+      fields: { answer: 'yes' },
+    };
     const { outcome } = await patiently(() => this.#store.answerQuestion(ref, 'q', answer));
     if (outcome === 'accepted') entry.step = 3;
   }

@@ -54,14 +54,14 @@ export class Load {
     const autopipelining = connect(nodes, { enableAutoPipelining: true });
     const scaled = connect(nodes, { scaleReads: 'slave' });
     this.#clusters = [plain, autopipelining, scaled];
-    const sharded = new ConversationStore(plain, { sharded: true });
+    const sharded = new ConversationStore(plain, { sharded: true, silentAfterMs: 600_000 });
     const tenant = new ConversationStore(plain, { prefix: TENANT, silentAfterMs: 600_000 });
     this.stores = [
       sharded,
       tenant,
       new ConversationStore(autopipelining, { sharded: true, prefix: 'auto:', silentAfterMs: 600_000 }),
       // In the tenant's slot, which moves.
-      new ConversationStore(autopipelining, { prefix: `${TENANT}auto:` }),
+      new ConversationStore(autopipelining, { prefix: `${TENANT}auto:`, silentAfterMs: 600_000 }),
     ];
     this.#listers = [
       ...this.stores.map((store): [ConversationStore, ConversationStore] => [store, store]),

@@ -18,7 +18,7 @@ let jobs: string[];
 test.before(async () => {
   nodes = await cluster.startCluster();
   clients.push(connect(nodes), connect(nodes, { scaleReads: 'slave' }));
-  store = new ConversationStore(clients[0] as Cluster, { sharded: true });
+  store = new ConversationStore(clients[0] as Cluster, { sharded: true, silentAfterMs: 600_000 });
   reader = new ConversationStore(clients[1] as Cluster, { sharded: true });
   jobs = CHANNELS.map((channel) => store.newJobId(channel));
   const claims = CHANNELS.map((channel, n) => claim({ ...STATE, ...channel, jobId: jobs[n] ?? '' }));

@@ -22,7 +22,7 @@ export async function playScene(load: Stage, store: ConversationStore, channel: 
     startedAt: '2026-01-31T09:30:00Z',
   });
   const { call, expect } = load;
-  const stream = `stream:${channel.channelId}`;
+  const stream = store.key(channel, `stream:${channel.channelId}`);
 
   // Nobody holds it: of simultaneous claims one is claimed, and all see the winner.
   const claims = await Promise.all([a, b, c].map((jobId) => call(() => store.claim(state(jobId)))));
@@ -75,7 +75,7 @@ export async function playScene(load: Stage, store: ConversationStore, channel: 
     );
     expect(again.outcome === 'accepted', 'the same answer again is accepted', again);
     expect(again.state?.lastAnswer?.answerId === answerId, 'the accepted answer is kept', again);
-    const published = await load.published(store.key(ref, stream), question);
+    const published = await load.published(stream, question);
     expect(published.join() === accepted.join(), 'an answer is published once', { accepted, published });
   }
 
@@ -85,7 +85,7 @@ export async function playScene(load: Stage, store: ConversationStore, channel: 
   expect(queued.outcome === 'queued' && queued.state.jobId === first, 'what comes meanwhile is queued', queued);
   const repeated = await call(() => store.claim(more, { queue: { text: 'more' } }));
   expect(repeated.outcome === 'duplicate', 'a redelivery of it is a duplicate', repeated);
-  const unread = await call(() => store.remove(state(first), { lastSeen: '0' }));
+  const unread = await call(() => store.remove(state(first)));
   expect(unread.outcome === 'waiting', 'a job does not end unread', unread);
   const texts = await call(async () => {
     const found: (string | undefined)[] = [];
@@ -98,8 +98,8 @@ export async function playScene(load: Stage, store: ConversationStore, channel: 
     const note = { stream, fields: { question: deliveryId, name: 'note' }, deliveryId };
     const noted = await call(() => store.update(ref, { project: deliveryId }, note));
     const isOnce = noted.outcome === 'updated' || (load.resends && noted.outcome === 'duplicate');
-    expect(isOnce && noted.state.project === deliveryId, 'a member is put into the state', noted);
-    const heard = await load.published(store.key(ref, stream), deliveryId);
+    expect(isOnce && noted.state?.project === deliveryId, 'a member is put into the state', noted);
+    const heard = await load.published(stream, deliveryId);
     expect(heard.join() === 'note', 'its stream hears it once', heard);
   }
   const renamed = await call(() => store.update(channel, { project: 'web' }));
@@ -134,7 +134,7 @@ export async function playScene(load: Stage, store: ConversationStore, channel: 
   // It ends, by one reference or another, once.
   const ends = [channel, { jobId: third }, state(third)];
   const removed = await call(() =>
-    store.remove(ends[Number(channel.channelId.slice(1)) % 3] ?? channel, { lastSeen: '999999999999999' }),
+    store.remove(ends[Number(channel.channelId.slice(1)) % 3] ?? channel, { discardInbox: true }),
   );
   const gone = load.resends && removed.outcome === 'gone';
   expect(gone || (removed.outcome === 'removed' && removed.state?.jobId === third), 'it is removed', removed);

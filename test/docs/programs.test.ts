@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -7,13 +7,15 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { withNodes } from '../cluster/one-node.ts';
 import { withRedis } from '../support/redis.ts';
-import { PAGES, type Page, ROOT } from './pages.ts';
+import { PAGES, type Page, pageOf, ROOT } from './pages.ts';
 
 const test = suite('the TypeScript of the pages');
 const redis = withRedis(test);
 const nodes = withNodes(test);
 const run = promisify(execFile);
-const programs = PAGES.filter(({ blocks }) => blocks.some(({ language }) => language === 'ts'));
+/** This page quotes a file that the demo plays with. */
+const QUOTING = pageOf('docs/dispatcher.md');
+const programs = PAGES.filter((page) => page !== QUOTING && page.blocks.some(({ language }) => language === 'ts'));
 let folder: string;
 
 test.before(async () => {
@@ -43,6 +45,13 @@ test('each page is a program that compiles', async () => {
   const { stdout } = await run(process.execPath, [tsc, '-p', project]).catch((error) => error);
   assert.is(stdout, '');
   assert.ok(programs.length >= 5);
+});
+
+test('docs/dispatcher.md quotes examples/dispatcher/dispatcher.ts', async () => {
+  const code = (await readFile(join(ROOT, 'examples/dispatcher/dispatcher.ts'), 'utf8')).replace(/^ {2}/gm, '');
+  const quotes = QUOTING.blocks.filter(({ language }) => language === 'ts').flatMap(({ text }) => text.split('\n\n'));
+  for (const quote of quotes) assert.ok(code.includes(quote.trim()), quote);
+  assert.ok(quotes.length >= 10);
 });
 
 for (const page of programs) {

@@ -19,14 +19,13 @@ export function commandLines(url: string, prefix: string, state: StoredConversat
   });
   const lines = [
     ...(new URL(url).password === '' ? [] : [LOGIN]),
-    command('every key', '--scan', ...(prefix === '' ? [] : ['--pattern', `${prefix}*`])),
-    command('the state of a channel', 'GET', conversation),
+    { shows: 'every conversation, as whoever is on call sees it', line: commandLine(url, prefix, 'list') },
+    { shows: 'this one', line: commandLine(url, prefix, 'show', '--job', state.jobId) },
+    command('its state, asked for by its job as a program would', 'FCALL_RO', 'conv_get', '1', job),
     command('the milliseconds it has still to live', 'PTTL', conversation),
-    command('the channel of its job', 'GET', job),
-    command('the same state, asked for by its job as a program would', 'FCALL_RO', 'conv_get', '1', job),
   ];
   const { pendingQuestionId, lastAnswer } = state;
-  if (lastAnswer) lines.push(command('the answers its job has heard', 'XRANGE', stream, '-', '+'));
+  if (lastAnswer) lines.push(command('what its job was told', 'XRANGE', stream, '-', '+'));
   if (pendingQuestionId) {
     const answer = ['type', 'Answer', 'jobId', state.jobId, 'questionId', pendingQuestionId, 'content', 'yes'];
     lines.push(
@@ -44,6 +43,13 @@ const LOGIN: CommandLine = {
   shows: 'the password of REDIS_URL, for the lines below',
   line: "export REDISCLI_AUTH=$(node -p 'decodeURIComponent(new URL(process.env.REDIS_URL).password)')",
 };
+
+/** A line for the command line of the project, which takes a password from REDIS_URL. */
+function commandLine(url: string, prefix: string, ...words: string[]): string {
+  const { password } = new URL(url);
+  const where = [...(password === '' ? ['--url', url] : []), ...(prefix === '' ? [] : ['--prefix', prefix])];
+  return ['npm', 'run', 'cli', '--', ...words, ...where].map(quoted).join(' ');
+}
 
 function connection({ protocol, hostname, port, username, pathname }: URL): string[] {
   const host = hostname.replace(/^\[|\]$/g, '');

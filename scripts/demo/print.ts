@@ -1,0 +1,38 @@
+import { styleText } from 'node:util';
+import type { Race } from './race.ts';
+import type { Row } from './story.ts';
+
+type Style = Parameters<typeof styleText>[0];
+
+const GOOD = ['claimed', 'accepted', 'updated', 'removed', 'state'];
+const TIME = 7;
+const EVENT = 37;
+const OUTCOME = 11;
+
+/** Coloured on a terminal, plain in a pipe; NO_COLOR and FORCE_COLOR have the last word. */
+export function style(format: Style, text: string): string {
+  return styleText(format, text, { stream: process.stdout });
+}
+
+export function printTitle(text: string): void {
+  console.log(`\n${style('bold', text)}\n`);
+}
+
+export function printRaces(races: Race[]): void {
+  const headings: Race = { what: '', plain: 'GET and SET', library: 'conversation-state' };
+  const width = (name: keyof Race) => Math.max(...[headings, ...races].map((race) => race[name].length)) + 2;
+  for (const race of [headings, ...races]) {
+    const styles: [Style, Style] = race === headings ? ['dim', 'dim'] : ['red', 'green'];
+    const plain = style(styles[0], race.plain.padEnd(width('plain')));
+    console.log(`${race.what.padEnd(width('what'))}${plain}${style(styles[1], race.library)}`);
+  }
+}
+
+/** Prints one row. Where a terminal has no room, what it means stands on a line of its own. */
+export function printRow({ event, outcome, meaning }: Row, sinceMs: number): void {
+  const time = `${(sinceMs / 1000).toFixed(1)} s`.padStart(TIME - 2).padEnd(TIME);
+  const format: Style = GOOD.includes(outcome) ? 'green' : 'yellow';
+  const start = `${style('dim', time)}${event.padEnd(EVENT)}${style(format, outcome.padEnd(OUTCOME))}`;
+  const isWide = (process.stdout.columns ?? Number.POSITIVE_INFINITY) >= TIME + EVENT + OUTCOME + 48;
+  console.log(isWide ? start + meaning : `${start.trimEnd()}\n${' '.repeat(TIME + 2)}${style('dim', meaning)}`);
+}

@@ -1,0 +1,109 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { promisify } from 'node:util';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { typescript } from '../../scripts/test/typescript.ts';
+import { dump, withRedis } from '../support/redis.ts';
+
+const SCRIPT = join(import.meta.dirname, '..', '..', 'scripts', 'start.ts');
+const OUTCOMES =
+  'claimed starting claimed state duplicate queued held updated state accepted accepted answered state duplicate stale ' +
+  'lapsed accepted updated duplicate waiting claimed null held state claimed state removed gone full state';
+
+const test = suite('npm start');
+const redis = withRedis(test);
+
+function begin(args: string[], env: Record<string, string> = {}): ChildProcess {
+  const { FORCE_COLOR, NO_COLOR, REDIS_URL, ...rest } = process.env;
+  return spawn(process.execPath, [...typescript(), SCRIPT, ...args], { env: { ...rest, ...env } });
+}
+
+async function run(args: string[], env: Record<string, string> = {}) {
+  const child = begin(args, { REDIS_URL: await redis.url(), ...env });
+  assert.ok(child.stdout && child.stderr);
+  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+  return { code, stdout, stderr };
+}
+
+/** Waits until a demo has printed these words, and reads on, as a terminal does. */
+function printed(child: ChildProcess, words: RegExp): Promise<string> {
+  let all = '';
+  return new Promise((resolve, reject) => {
+    child.stdout?.on('data', (chunk) => {
+      all += chunk;
+      if (words.test(all)) resolve(all);
+    });
+    child.once('exit', () => reject(new Error(`it ended without ${words}:\n${all}`)));
+  });
+}
+
+test('GET and SET lose each race, the library none, and the story shows every outcome', async () => {
+  const client = await redis.connect();
+  await client.set('mine', '1');
+  const before = await dump(client);
+  const { code, stdout, stderr } = await run([]);
+  assert.is(stderr, '');
+  assert.is(code, 0);
+  assert.match(stdout, /at once +50 jobs started +1 job started\n/);
+  assert.match(stdout, /question +2 answers taken +1 answer taken\n/);
+  assert.match(stdout, /late +the new job is forgotten +held: the new job stands\n/);
+  const rows = stdout.split('\n').flatMap((line) => /^ *[\d.]+ s +.+? {2,}(\w+) {2,}\w/.exec(line)?.[1] ?? []);
+  assert.equal(rows, OUTCOMES.split(' '));
+  assert.equal(await dump(client), before, 'a server of REDIS_URL keeps the keys it had, and no others');
+});
+
+test('its lines fit 120 columns, and are plain in a pipe', async () => {
+  const { stdout } = await run([]);
+  const wide = stdout.split('\n').filter((line) => line.length > 120);
+  assert.equal(wide, []);
+  assert.not.ok(stdout.includes('\u001b'));
+});
+
+test('a wrong option is one sentence and the usage', async () => {
+  const { code, stderr } = await run(['--keeep']);
+  assert.is(code, 2);
+  assert.match(stderr, /^Unknown option '--keeep'\.\n\nusage: npm start/);
+});
+
+test('a server that cannot be reached is one sentence', async () => {
+  const { code, stderr } = await run([], { REDIS_URL: 'redis://:secret@127.0.0.1:1' });
+  assert.is(code, 1);
+  assert.match(stderr, /^.*127\.0\.0\.1:1.*\n$/);
+  assert.not.match(stderr, /secret/);
+});
+
+test('--keep leaves a server where the printed commands answer, until Ctrl-C', async () => {
+  const child = begin(['--keep']);
+  const stdout = await printed(child, /Ctrl-C/);
+  const lines = stdout.split('\n').filter((line) => /^(redis-cli|npm run cli) /.test(line));
+  assert.ok(lines.length >= 5);
+  for (const line of lines.filter((line) => line.startsWith('npm'))) {
+    const { stdout: shown } = await promisify(execFile)('sh', ['-c', line]);
+    assert.match(shown, /publish-1/);
+  }
+  child.kill('SIGINT');
+  const [code] = await once(child, 'exit');
+  assert.is(code, 130);
+});
+
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+] as const) {
+  test(`${signal} in the middle ends it with ${code}, and its keys go`, async () => {
+    const client = await redis.connect();
+    await client.flushall();
+    const child = begin([], { REDIS_URL: await redis.url() });
+    await printed(child, /starting/);
+    child.kill(signal);
+    const [ended] = await once(child, 'exit');
+    assert.is(ended, code);
+    assert.is(await client.dbsize(), 0);
+  });
+}
+
+test.run();
