@@ -1,14 +1,19 @@
-import type { ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { runInThisContext } from 'node:vm';
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { findRedisBinary } from '../../scripts/redis/binary.ts';
 import { slotOf } from '../../scripts/redis/slot.ts';
+import { isConversationError } from '../../src/errors.ts';
 import { ConversationStore } from '../../src/index.ts';
 import * as cluster from '../cluster/nodes.ts';
 import { pageOf } from '../docs/pages.ts';
-import { kill, pause, restart, resume, type Server, startSentinels, startServer, stopAll } from './servers.ts';
+import { kill, pause, restart, resume, type Server, startSentinels, startServer, stopAll, until } from './servers.ts';
 
 const test = suite('connections to servers that fail');
 test.after(stopAll);
@@ -19,14 +24,15 @@ const PATIENCE_MS = 30_000;
 
 const { blocks } = pageOf('docs/connections.md');
 
-/** The settings of the block of docs/connections.md that opens such a client, which are the ones that are measured. */
-function settingsOf(client: string): Record<string, number> {
+/** The settings in the block of docs/connections.md that opens such a client, which are the ones that are measured. */
+function settingsOf(client: 'Redis' | 'Cluster'): Record<string, unknown> {
   const text = blocks.find((block) => block.text.includes(`new ${client}(`))?.text ?? '';
-  const named = [...text.matchAll(/(\w+): ([\d_]+)(?=[, ])/g)];
-  return Object.fromEntries(named.map(([, name, value]) => [name, Number(value?.replaceAll('_', ''))]));
+  const object = new RegExp(`new ${client}\\(.*?, (\\{\\n.*?\\n\\})\\)`, 's').exec(text)?.[1];
+  return runInThisContext(`(${object})`);
 }
 
-const RECOMMENDED: RedisOptions = settingsOf('Redis');
+const RECOMMENDED = settingsOf('Redis') as RedisOptions;
+const OF_CLUSTER = { ...settingsOf('Cluster'), lazyConnect: false } as ClusterOptions;
 const SETTINGS: Record<string, RedisOptions> = { defaults: {}, recommended: RECOMMENDED };
 
 const rows: string[][] = [['', ...Object.keys(SETTINGS)]];
@@ -37,6 +43,13 @@ test.after(() => {
 
 function open(options: RedisOptions): Redis {
   const client = new Redis(options as RedisOptions & { replyMapping?: 'legacy' });
+  client.on('error', () => {});
+  return client;
+}
+
+function openCluster(nodes: cluster.Node[], options: ClusterOptions): Cluster {
+  const place = { host: '127.0.0.1', port: nodes[0]?.port ?? 0 };
+  const client = new Cluster([place], options as ConstructorParameters<typeof Cluster>[1]);
   client.on('error', () => {});
   return client;
 }
@@ -59,52 +72,173 @@ async function ends(call: Promise<unknown>): Promise<{ ms: number; how: string }
   return { ms: Date.now() - began, how };
 }
 
-const shown = ({ ms, how }: { ms: number; how: string }) =>
-  how === 'nothing' ? `nothing within ${PATIENCE_MS / 1_000} s` : `${(ms / 1_000).toFixed(1)} s: ${how.slice(0, 60)}`;
+const store = (client: Redis | Cluster) => new ConversationStore(client, { sharded: client instanceof Cluster });
 
-async function ofEach(what: string, measure: (options: RedisOptions) => Promise<{ ms: number; how: string }>) {
-  const found = await Promise.all(Object.values(SETTINGS).map(measure));
-  rows.push([what, ...found.map(shown)]);
-  return found[1] as { ms: number; how: string };
+function job(channelId: string) {
+  const channel = { platform: 'slack', channelId };
+  return { ...state('', channelId), jobId: new ConversationStore(open({ lazyConnect: true })).newJobId(channel) };
+}
+
+/**
+ * Has a client meet a failure: a claim ends within ten seconds as UNAVAILABLE, its message says why, and so does the next
+ * one; when the failure is over, the same client is served.
+ */
+async function meets(
+  what: string,
+  client: Redis | Cluster,
+  { fail, heal, says }: { fail(): Promise<unknown>; heal(): Promise<unknown>; says: RegExp },
+): Promise<void> {
+  const own = store(client);
+  await own.ready();
+  await fail();
+  const ended: string[] = [];
+  for (let n = 0; n < 2; n++) {
+    const began = Date.now();
+    const error = await Promise.race([own.claim(job(`C${n}`)).catch((error: unknown) => error), sleep(PATIENCE_MS)]);
+    assert.ok(isConversationError(error, 'UNAVAILABLE'), `${what}: ${JSON.stringify(error) ?? 'nothing'} ${error}`);
+    assert.match((error as Error).message, says, what);
+    assert.ok(Date.now() - began < 10_000, `${what}: ${Date.now() - began} ms`);
+    const word = says.exec((error as Error).message)?.[0];
+    ended.push(`${word} after ${((Date.now() - began) / 1_000).toFixed(1)} s`);
+  }
+  await heal();
+  const healed = Date.now();
+  while (!(await own.claim(job('C9')).catch(() => undefined))) {
+    assert.ok(Date.now() - healed < PATIENCE_MS, `${what}: not served again`);
+    await sleep(100);
+  }
+  rows.push([what, '', `${ended.join(', ')}; served ${Date.now() - healed} ms after it was over`]);
+  client.disconnect();
 }
 
 test('the settings of docs/connections.md are read', () => {
-  assert.ok(Object.keys(RECOMMENDED).length >= 4);
+  assert.is(RECOMMENDED.commandTimeout, 5_000);
+  assert.is(OF_CLUSTER.enableOfflineQueue, false);
 });
 
-test('a server that is gone is an error, and found again when it is back', async () => {
-  const servers = await Promise.all([startServer(), startServer()]);
-  const fast = await ofEach('server gone', async (options) => {
-    const server = servers[options === RECOMMENDED ? 1 : 0] as Server;
-    const client = open({ port: server.port, ...options });
-    const store = new ConversationStore(client);
-    await store.ready();
-    await kill(server);
-    const found = await ends(store.get({ jobId: 'j1' }));
-    await restart(server);
-    assert.is((await ends(store.claim(state('j1', 'C1')))).how, 'a reply');
-    client.disconnect();
-    return found;
-  });
-  assert.ok(fast.how !== 'nothing' && fast.ms < 15_000, `${fast.ms} ms`);
-});
+interface Failure {
+  says: RegExp;
+  settings?: Record<string, string | number>;
+  fail(server: Server): Promise<unknown>;
+  heal(server: Server): Promise<unknown>;
+}
 
-test('a server that stands still is an error, and served again when it goes on', async () => {
-  const servers = await Promise.all([startServer(), startServer()]);
-  const fast = await ofEach('server stands still', async (options) => {
-    const server = servers[options === RECOMMENDED ? 1 : 0] as Server;
-    const client = open({ port: server.port, ...options });
-    const store = new ConversationStore(client);
-    await store.ready();
-    pause(server);
-    const found = await ends(store.claim({ ...state('j1', 'C1'), claimId: 'c1' }));
-    resume(server);
-    // It may have taken effect, which nobody knew. The same call again says so.
-    assert.is((await store.claim({ ...state('j1', 'C1'), claimId: 'c1' })).outcome, 'claimed');
+const config =
+  (name: string, value: string) =>
+  ({ admin }: Server) =>
+    admin.config('SET', name, value);
+
+const FAILURES: Record<string, Failure> = {
+  'a master that became a replica': {
+    says: /READONLY/,
+    fail: ({ admin }) => admin.replicaof('127.0.0.1', 1),
+    heal: ({ admin }) => admin.replicaof('NO', 'ONE'),
+  },
+  'a server that cannot save to its disk': {
+    says: /MISCONF/,
+    settings: { save: '3600 1' },
+    async fail({ admin, folder }) {
+      rmSync(folder, { recursive: true });
+      await admin.set('changed', 1);
+      await admin.bgsave();
+      await until('saving has failed', async () =>
+        /^rdb_last_bgsave_status:err/m.test(await admin.info('persistence')),
+      );
+    },
+    heal: config('stop-writes-on-bgsave-error', 'no'),
+  },
+  'a master without the replicas that it wants': {
+    says: /NOREPLICAS/,
+    fail: config('min-replicas-to-write', '1'),
+    heal: config('min-replicas-to-write', '0'),
+  },
+  'a server without memory': { says: /OOM/, fail: config('maxmemory', '1'), heal: config('maxmemory', '0') },
+  'a server that runs a script': {
+    says: /BUSY/,
+    settings: { 'busy-reply-threshold': 1 },
+    async fail({ admin, port }) {
+      const endless = open({ port });
+      endless.eval('while true do end', 0).catch(() => endless.disconnect());
+      await until('it is busy', async () => /^BUSY/.test(await admin.ping().catch(({ message }) => message)));
+    },
+    heal: ({ admin }) => admin.call('SCRIPT', 'KILL'),
+  },
+  'a port that refuses': { says: /max retries/, fail: kill, heal: restart },
+  'a server that stands still': {
+    says: /timed out/,
+    fail: async (server) => pause(server),
+    heal: async (server) => resume(server),
+  },
+  'a server that loads its data': {
+    says: /timed out|LOADING/,
+    async fail(server) {
+      const { admin, args } = server;
+      await admin.eval("for n = 1, 3000 do redis.call('SET', 'k' .. n, ('v'):rep(1000)) end", 0);
+      await admin.save();
+      await kill(server);
+      server.process = spawn((await findRedisBinary()).path, [...args, ...SLOW_LOAD], {
+        stdio: 'ignore',
+      });
+      await until('it loads', async () => /^loading:1/m.test(await loadingOf(server)));
+    },
+    heal: (server) => until('it has loaded', async () => /^loading:0/m.test(await loadingOf(server))),
+  },
+};
+
+/** What a server that loads says of itself; a client that is not ready does not ask. */
+async function loadingOf({ port }: Server): Promise<string> {
+  const client = open({ port, enableReadyCheck: false, retryStrategy: () => null });
+  try {
+    return await client.info('persistence').catch(String);
+  } finally {
     client.disconnect();
-    return found;
+  }
+}
+
+for (const enableAutoPipelining of [false, true]) {
+  const how = enableAutoPipelining ? ', with autopipelining' : '';
+  for (const [what, { settings = {}, fail, heal, says }] of Object.entries(FAILURES)) {
+    test(`${what} is UNAVAILABLE within 10 s, and served again when that is over${how}`, async () => {
+      const server = await startServer({ settings });
+      const client = open({ port: server.port, ...RECOMMENDED, enableAutoPipelining });
+      await meets(what + how, client, { fail: () => fail(server), heal: () => heal(server), says });
+    });
+  }
+
+  test(`a whole cluster that is down or stands still is UNAVAILABLE within 10 s, and served again${how}`, async () => {
+    const nodes = await cluster.startCluster();
+    const signal = async (name: NodeJS.Signals) => {
+      for (const node of nodes) node.process.kill(name);
+    };
+    const failures = {
+      down: {
+        says: /isn't ready|is closed|Too many|None of startup/,
+        fail: () => Promise.all(nodes.map(cluster.kill)),
+        heal: () => Promise.all(nodes.map(cluster.restart)),
+      },
+      still: { says: /timed out|isn't ready/, fail: () => signal('SIGSTOP'), heal: () => signal('SIGCONT') },
+    };
+    try {
+      for (const [what, failure] of Object.entries(failures)) {
+        const client = openCluster(nodes, { ...OF_CLUSTER, enableAutoPipelining });
+        await once(client, 'ready');
+        await meets(`a cluster that is ${what}${how}`, client, failure);
+        await cluster.settled(nodes);
+      }
+    } finally {
+      cluster.stopAll();
+    }
   });
-  assert.ok(fast.how !== 'nothing' && fast.ms < 15_000, `${fast.ms} ms`);
+}
+
+test('Sentinels that are all away, and a master that is, are UNAVAILABLE within 10 s, and found again', async () => {
+  const { master, replica, sentinels, address } = await startSentinels();
+  const all = [...sentinels, master, replica];
+  await meets('no Sentinel and no master', open({ ...address, ...RECOMMENDED }), {
+    says: /timed out|max retries/,
+    fail: () => Promise.all(all.map(kill)),
+    heal: () => Promise.all(all.map(restart)),
+  });
 });
 
 test('a blocking read delays every call of its client, so it takes a client of its own', async () => {
@@ -219,15 +353,12 @@ test('a master dies under load, Sentinel has its replica take over, and no answe
 test('a master of a cluster dies under load, its replica takes over, and no answer is wrong', async () => {
   const nodes = await cluster.startCluster();
   try {
-    const { maxRedirections, retryDelayOnFailover, retryDelayOnClusterDown, ...redisOptions } = settingsOf('Cluster');
-    const ofCluster = { maxRedirections, retryDelayOnFailover, retryDelayOnClusterDown, redisOptions };
-    for (const [name, options] of Object.entries({ defaults: {}, recommended: ofCluster as ClusterOptions })) {
+    for (const [name, options] of Object.entries({ defaults: {}, recommended: OF_CLUSTER })) {
       const [, victim] = (await cluster.masters(nodes)) as [cluster.Master, cluster.Master];
       const clients = Array.from({ length: WRITERS }, () => {
-        const client = new Cluster([{ host: '127.0.0.1', port: nodes[0]?.port ?? 0 }], options);
-        client.on('error', () => {});
-        return client;
+        return openCluster(nodes, options);
       });
+      await Promise.all(clients.map((client) => once(client, 'ready')));
       const place = new ConversationStore(clients[0] as Cluster, { sharded: true });
       const channel = () => {
         for (;;) {
