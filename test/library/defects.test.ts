@@ -117,7 +117,7 @@ it('6: of 50 clicks on one question at once, one is accepted and published once'
     end_.answerQuestion(STATE, 'q1', { answerId: `a${n}`, stream: STREAM, fields: { answerId: `a${n}` } });
   assert.equal(await atOnce(50, click), { accepted: 1, answered: 49 });
   const lastAnswer = (await end.get(STATE))?.['lastAnswer'] as { answerId: string };
-  assert.equal(await said(STREAM), [['answerId', lastAnswer.answerId]]);
+  assert.equal(await said(STREAM), [`answerId ${lastAnswer.answerId}`]);
 });
 
 it('7: the question is cleared and the answer published in one step, or neither', async ({ end, redis }) => {

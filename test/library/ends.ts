@@ -114,8 +114,8 @@ export interface Play {
   unchanged<T>(call: () => Promise<T>): Promise<T>;
   dump(): Promise<Record<string, DumpedKey>>;
   deadlines(...keys: string[]): Promise<number[]>;
-  /** The fields of each entry of a stream. */
-  said(key: string): Promise<string[][]>;
+  /** The entries of a stream, each its fields and values with blanks between. */
+  said(key: string): Promise<string[]>;
   /** Lets so much time pass that every conversation has come to its end. */
   lapse(): Promise<void>;
   /** Lets so much time pass that every job on watch is due. */
@@ -160,7 +160,7 @@ export function withEnds<T>(test: Test<T>): (name: string, body: (play: Play) =>
           },
           dump: () => dump(redis),
           deadlines: (...keys) => Promise.all(keys.map((key) => redis.pexpiretime(key))),
-          said: async (key) => (await redis.xrange(key, '-', '+')).map(([, fields]) => fields),
+          said: async (key) => (await redis.xrange(key, '-', '+')).map(([, fields]) => fields.join(' ')),
           async lapse() {
             const keys = [...(await redis.keys('conversation:*')), ...(await redis.keys('job-index:*'))];
             if (keys.length > 0) await redis.del(keys);

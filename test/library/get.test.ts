@@ -56,7 +56,7 @@ for (const [form, keys] of Object.entries(FENCED)) {
       assert.is(heard, json());
       assert.equal(
         await at.said(INBOX),
-        left.map((id) => ['text', id]),
+        left.map((id) => `text ${id}`),
         `after ${lastSeen}`,
       );
     }

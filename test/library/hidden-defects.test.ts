@@ -56,7 +56,7 @@ it('30: a job that reads no inbox ends while a message waits: one of all hand-ov
   assert.is(await told(at.unchanged(() => at.end.remove(STATE))), 'waiting');
   const handOver = (end: Play['end'], n: number) => end.handOver(STATE, { ...THIRD, jobId: `k${n}`, claimId: `k${n}` });
   assert.equal(await at.atOnce(20, handOver), { claimed: 1, held: 19 });
-  assert.equal(await at.said(INBOX), [['text', 'next']]);
+  assert.equal(await at.said(INBOX), ['text next']);
   const successor = (await at.end.get(PLACE)) ?? STATE;
   await at.end.getByJobId(successor.jobId, { lastSeen: await last(at) });
   assert.is(await told(at.end.remove(successor)), 'removed');
@@ -75,7 +75,7 @@ it('31: what was queued to a dead job is not stranded, with or without its state
     await at.silence();
     assert.equal(await dueOf(at.end), ['j1 silent'], 'whoever died here is followed by another');
     assert.is(await told(at.end.handOver(STATE, THIRD)), 'claimed');
-    assert.equal(await at.said(INBOX), [['text', 'next']]);
+    assert.equal(await at.said(INBOX), ['text next']);
     assert.is(await told(at.end.claim({ ...FOLLOWING, jobId: 'j4', claimId: 'c4' })), 'duplicate');
     assert.is(await at.redis.exists(WATCH), 0);
   }
@@ -88,7 +88,7 @@ it('32: what a job has read and said is not read again by the next one', async (
   await at.end.claim({ ...FOLLOWING, claimId: 'c3', deliveryId: 'd3' }, { queue: { text: 'not read' } });
   for (const _ of ['said', 'said again']) await at.end.getByJobId('j1', { lastSeen: read });
   await at.end.handOver(STATE, THIRD);
-  assert.equal(await at.said(INBOX), [['text', 'not read']]);
+  assert.equal(await at.said(INBOX), ['text not read']);
   assert.is(await at.unchanged(() => at.end.getByJobId('j1', { lastSeen: '99999999999999-0' })), null);
 });
 
@@ -225,7 +225,7 @@ it('43: a stream is named by its whole key, and one of another prefix is refused
   await end.set({ ...STATE, pendingQuestionId: 'q1' });
   const yes = { answerId: 'a1', fields: { text: 'Yes' } };
   assert.is(await told(end.answerQuestion(STATE, 'q1', { ...yes, stream: 'answers' })), 'accepted');
-  assert.equal(await said('answers'), [['text', 'Yes']]);
+  assert.equal(await said('answers'), ['text Yes']);
   const store = new ConversationStore(redis, { prefix: 'tenant:' });
   await store.set({ ...STATE, pendingQuestionId: 'q1' });
   const refusal = await unchanged(() => codeOf(store.answerQuestion(STATE, 'q1', { ...yes, stream: 'answers' })));
@@ -234,7 +234,7 @@ it('43: a stream is named by its whole key, and one of another prefix is refused
   const raw = () => redis.fcall('conv_answer', 3, ...keys, 'q1', 'a1', '', 'text', 'Yes');
   assert.is(await unchanged(() => codeOf(raw())), 'CONVKEY');
   await store.answerQuestion(STATE, 'q1', { ...yes, stream: store.key(STATE, 'answers') });
-  assert.equal(await said(store.key(STATE, 'answers')), [['text', 'Yes']]);
+  assert.equal(await said(store.key(STATE, 'answers')), ['text Yes']);
 });
 
 it('44: a server that was demoted refuses in words that say that the call may be sent again', async (at) => {
@@ -368,7 +368,7 @@ it('58: the message of a button waits until its job is heard of, and may come ag
   assert.is(await told(unchanged(() => end.update(STATE, {}, stop))), 'starting');
   await end.getByJobId('j1');
   assert.is(await told(end.update(STATE, {}, stop)), 'updated');
-  assert.equal(await said(STREAM), [['type', 'stop']]);
+  assert.equal(await said(STREAM), ['type stop']);
 });
 
 test.run();

@@ -189,10 +189,7 @@ for (const [name, publish] of Object.entries(PUBLISHERS)) {
         await publish(at, 60_000);
         assert.is(await at.redis.pexpiretime(STREAM), deadline);
       }
-      assert.equal(await at.said(STREAM), [
-        ['text', 'before'],
-        ['f', 'v'],
-      ]);
+      assert.equal(await at.said(STREAM), ['text before', 'f v']);
     }
   });
 
@@ -203,7 +200,7 @@ for (const [name, publish] of Object.entries(PUBLISHERS)) {
     await publish(at, 60_000);
     const length = await at.redis.xlen(STREAM);
     assert.ok(length >= 10_000 && length <= 10_200, `the stream has ${length} entries`);
-    assert.equal((await at.said(STREAM)).at(-1), ['f', 'v']);
+    assert.is((await at.said(STREAM)).at(-1), 'f v');
   });
 
   it(`${name}: 1024 fields of any bytes, at most 256 KiB in all, reach the stream`, async (at) => {
@@ -211,7 +208,7 @@ for (const [name, publish] of Object.entries(PUBLISHERS)) {
     for (const fields of [most, ['f', 'v'.repeat(262_143)]]) {
       await at.redis.flushall();
       await publish(at, 60_000, fields);
-      assert.equal(await at.said(STREAM), [fields]);
+      assert.equal((await at.redis.xrange(STREAM, '-', '+'))[0]?.[1], fields);
     }
     for (const [fields, message] of [
       [['f', 'v'.repeat(262_144)], /^CONVARG .*262144/],

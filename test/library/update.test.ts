@@ -39,10 +39,7 @@ for (const [form, keys] of Object.entries(FENCED)) {
     assert.equal(await stop(at, 'd1'), ['updated', stopped]);
     assert.equal(await at.unchanged(() => stop(at, 'd1')), ['duplicate', stopped]);
     assert.equal(await stop(at, 'd2'), ['updated', stopped]);
-    assert.equal(await at.said(STREAM), [
-      ['type', 'stop'],
-      ['type', 'stop'],
-    ]);
+    assert.equal(await at.said(STREAM), ['type stop', 'type stop']);
     assert.equal(await at.redis.zrange(HANDLED, '0', '-1'), ['d1', 'd2']);
   });
 

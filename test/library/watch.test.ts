@@ -54,7 +54,7 @@ it('due jobs are named with the moment from which on they were due, the longest 
   assert.is(await at.redis.zcard(WATCH), 3);
 });
 
-it('an overdue question is due once, though its job is silent too, and its moment is its answerBy', async (at) => {
+it('an overdue question is due once, though its job is silent or heard of, and its moment is its answerBy', async (at) => {
   await at.call('claim', PAIR, json({ silentAfterMs: 1 }));
   const asked = String(await at.call('set_pending', PAIR, 'q1', '', 60_000));
   assert.equal(await at.call('due', [WATCH], 60_000), [], 'not before');
@@ -62,6 +62,7 @@ it('an overdue question is due once, though its job is silent too, and its momen
   const overdue = JSON.stringify({ ...JSON.parse(asked), answerBy });
   await at.call('set', PAIR, overdue);
   assert.equal(await at.call('due', [WATCH], 60_000), ['j1', CHANNEL, String(answerBy)]);
+  await at.call('get_by_job', [JOB]);
   assert.equal(await at.still('due', [WATCH], 60_000), []);
 });
 

@@ -123,6 +123,9 @@ interface Failure {
   heal(server: Server): Promise<unknown>;
 }
 
+/** Five milliseconds a key, and an ear for clients in between. */
+const SLOW_LOAD = ['--key-load-delay', '5000', '--loading-process-events-interval-bytes', '1024'];
+
 const config =
   (name: string, value: string) =>
   ({ admin }: Server) =>

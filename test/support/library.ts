@@ -79,8 +79,8 @@ export interface Library {
   refused(call: () => Promise<unknown>): Promise<string>;
   /** Everything on the server. */
   dump(): Promise<Record<string, DumpedKey>>;
-  /** The fields of each entry of a stream. */
-  said(key: string): Promise<string[][]>;
+  /** The entries of a stream, each its fields and values with blanks between. */
+  said(key: string): Promise<string[]>;
   /** Makes a call and checks that these keys then expire at one millisecond, so long after it. */
   living<T>(ttlMs: number, call: () => Promise<T>, keys?: readonly string[]): Promise<T>;
   /** Makes a call and checks that the job is then due so long after it. */
@@ -136,7 +136,7 @@ export function library(redis: Redis): Library {
     read: (name, keys, ...args) => redis.fcall_ro(`conv_${name}`, keys.length, ...keys, ...args),
     outcome: async (...args) => ((await call(...args)) as string[])[0],
     dump: () => dump(redis),
-    said: async (key) => (await redis.xrange(key, '-', '+')).map(([, fields]) => fields),
+    said: async (key) => (await redis.xrange(key, '-', '+')).map(([, fields]) => fields.join(' ')),
     living: (ttlMs, run, keys = PAIR) =>
       moment(ttlMs, run, async () => {
         const [first = 0, ...others] = await Promise.all(keys.map((key) => redis.pexpiretime(key)));
