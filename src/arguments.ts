@@ -11,7 +11,24 @@ import {
   WATCH,
 } from './conversation.gen.ts';
 import { invalidArgument } from './errors.ts';
-import { type Fields, type Logger, OPTIONS } from './options.ts';
+import type {
+  AnswerOptions,
+  ClaimOptions,
+  ConversationStoreOptions,
+  DueOptions,
+  Fields,
+  GetByJobIdOptions,
+  HandOverOptions,
+  InboxOptions,
+  ListOptions,
+  Logger,
+  PublishOptions,
+  QuestionOptions,
+  RemoveOptions,
+  StartOptions,
+  UpdateOptions,
+  WriteOptions,
+} from './options.ts';
 
 // What can be seen to be wrong before anything is sent.
 
@@ -20,6 +37,39 @@ const IS_PLATFORM = new RegExp(`^${PLATFORM}$`);
 const CLEAN = /^[^\p{Cc}\p{Cs}]*$/u;
 /** What tells the kinds of keys apart, and so stands in no prefix. */
 const KINDS = [CONVERSATION, JOB_INDEX, INBOX, HANDLED, WATCH];
+
+type Names<Options> = { [Name in Options extends unknown ? keyof Options : never]: true };
+
+const WRITE: Names<WriteOptions> = { ttlMs: true };
+const START: Names<StartOptions> = { ...WRITE, startWithinMs: true, replicas: true, timeoutMs: true };
+const STREAM: Names<PublishOptions> = { stream: true, fields: true };
+const STORE: Names<ConversationStoreOptions> = {
+  prefix: true,
+  sharded: true,
+  ttlMs: true,
+  silentAfterMs: true,
+  logger: true,
+  load: true,
+};
+
+/** The options that there are, by who takes them. */
+export const OPTIONS = {
+  'new ConversationStore': STORE,
+  claim: { ...START, queue: true } satisfies Names<ClaimOptions>,
+  handOver: { ...START, ...STREAM } satisfies Names<HandOverOptions>,
+  set: WRITE,
+  get: {},
+  getByJobId: { ...WRITE, lastSeen: true, renew: true } satisfies Names<GetByJobIdOptions>,
+  update: { ...STREAM, deliveryId: true } satisfies Names<UpdateOptions & PublishOptions>,
+  setPendingQuestion: { ...WRITE, answerWithinMs: true } satisfies Names<QuestionOptions>,
+  clearPendingQuestion: WRITE,
+  answerQuestion: { ...WRITE, ...STREAM, answerId: true } satisfies Names<AnswerOptions & PublishOptions>,
+  remove: { retry: true, discardInbox: true } satisfies Names<RemoveOptions>,
+  inbox: { after: true } satisfies Names<InboxOptions>,
+  due: { leaseMs: true, limit: true } satisfies Names<DueOptions>,
+  list: { platform: true } satisfies Names<ListOptions>,
+  loadLibrary: { force: true },
+} as const;
 
 /** Whether this names a platform. */
 export function isPlatform(platform: unknown): platform is string {

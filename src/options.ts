@@ -162,36 +162,3 @@ export interface ListOptions {
   /** Returns the conversations of this platform only; in any case. */
   platform?: string | undefined;
 }
-
-type Names<Options> = { [Name in Options extends unknown ? keyof Options : never]: true };
-
-const WRITE: Names<WriteOptions> = { ttlMs: true };
-const START: Names<StartOptions> = { ...WRITE, startWithinMs: true, replicas: true, timeoutMs: true };
-const STREAM: Names<PublishOptions> = { stream: true, fields: true };
-const STORE: Names<ConversationStoreOptions> = {
-  prefix: true,
-  sharded: true,
-  ttlMs: true,
-  silentAfterMs: true,
-  logger: true,
-  load: true,
-};
-
-/** The options that there are, by who takes them. */
-export const OPTIONS = {
-  'new ConversationStore': STORE,
-  claim: { ...START, queue: true } satisfies Names<ClaimOptions>,
-  handOver: { ...START, ...STREAM } satisfies Names<HandOverOptions>,
-  set: WRITE,
-  get: {},
-  getByJobId: { ...WRITE, lastSeen: true, renew: true } satisfies Names<GetByJobIdOptions>,
-  update: { ...STREAM, deliveryId: true } satisfies Names<UpdateOptions & PublishOptions>,
-  setPendingQuestion: { ...WRITE, answerWithinMs: true } satisfies Names<QuestionOptions>,
-  clearPendingQuestion: WRITE,
-  answerQuestion: { ...WRITE, ...STREAM, answerId: true } satisfies Names<AnswerOptions & PublishOptions>,
-  remove: { retry: true, discardInbox: true } satisfies Names<RemoveOptions>,
-  inbox: { after: true } satisfies Names<InboxOptions>,
-  due: { leaseMs: true, limit: true } satisfies Names<DueOptions>,
-  list: { platform: true } satisfies Names<ListOptions>,
-  loadLibrary: { force: true },
-} as const;

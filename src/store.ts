@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
-import { checkBoolean, checkMessageId, checkMilliseconds, checkOptions, flat } from './arguments.ts';
+import { checkBoolean, checkMessageId, checkMilliseconds, checkOptions, flat, type OPTIONS } from './arguments.ts';
 import { type Connection, connect } from './connection.ts';
 import * as library from './conversation.gen.ts';
 import { invalidArgument } from './errors.ts';
@@ -27,7 +27,6 @@ import type {
   HandOverOptions,
   InboxOptions,
   ListOptions,
-  OPTIONS,
   QuestionOptions,
   RemoveOptions,
   ReplicaOptions,
@@ -52,7 +51,7 @@ import type {
   StoredConversationState as Stored,
   UpdateResult,
 } from './state.ts';
-import { traced, tracedOutcome } from './trace.ts';
+import { type Summary, traced } from './trace.ts';
 
 /** What a call returns where there is no conversation, or another job holds it. */
 const GONE = { outcome: 'gone', state: null } as const;
@@ -397,26 +396,18 @@ export class ConversationStore<Extra extends Members = Record<never, never>> {
     ref: ConversationReference,
     options: O,
     run: (options: O) => Promise<T>,
+    summary?: Summary<T>,
   ): Promise<T> {
-    return traced(method, ref, () => this.#run(method, ref, options, run));
+    return traced(method, ref, () => this.#log.reading(ref, () => run(checkOptions(method, options))), summary);
   }
 
-  /** The same for a call with an outcome. */
+  /** The same for a call with an outcome, which the channel publishes. */
   #outcomeOf<O extends object, T extends { outcome: string }>(
     method: keyof typeof OPTIONS,
     ref: ConversationReference,
     options: O,
     run: (options: O) => Promise<T>,
   ): Promise<T> {
-    return tracedOutcome(method, ref, () => this.#run(method, ref, options, run));
-  }
-
-  #run<O extends object, T>(
-    method: keyof typeof OPTIONS,
-    ref: ConversationReference,
-    options: O,
-    run: (options: O) => Promise<T>,
-  ): Promise<T> {
-    return this.#log.reading(ref, () => run(checkOptions(method, options)));
+    return this.#call(method, ref, options, run, ({ outcome }) => ({ outcome }));
   }
 }

@@ -20,7 +20,7 @@ const channel = tracingChannel<string, CallTrace>('conversation-state:call');
 
 type Run<T> = () => Promise<T>;
 /** What a subscriber hears of a result. Of a state it hears nothing, whatever its members are called. */
-type Summary<T> = (result: T) => Pick<CallTrace, 'outcome' | 'count'>;
+export type Summary<T> = (result: T) => Pick<CallTrace, 'outcome' | 'count'>;
 
 /**
  * Runs a call in the tracing channel, with the platform that its reference names. Without a subscriber nothing is done
@@ -33,12 +33,7 @@ export function traced<T>(method: string, ref: object | undefined, run: Run<T>, 
   return published({ method, ...(isPlatform(platform) && { platform }) }, run, summary);
 }
 
-/** The same for a call with an outcome. */
-export function tracedOutcome<T extends { outcome: string }>(method: string, ref: object, run: Run<T>): Promise<T> {
-  return traced(method, ref, run, ({ outcome }) => ({ outcome }));
-}
-
-/** The same for one page of many. */
+/** Runs one page of many in the tracing channel. */
 export function tracedPage<T>(method: string, ref: object | undefined, run: Run<T[]>): Promise<T[]> {
   return traced(method, ref, run, ({ length }) => ({ count: length }));
 }

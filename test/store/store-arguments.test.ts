@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { OPTIONS } from '../../src/arguments.ts';
 import {
   ConversationStore,
   type ConversationStoreOptions,
@@ -8,7 +9,6 @@ import {
   loadLibrary,
   type NewConversationState,
 } from '../../src/index.ts';
-import { OPTIONS } from '../../src/options.ts';
 import { STATE } from '../support/library.ts';
 import { withRedis } from '../support/redis.ts';
 import { BY_CHANNEL, refusal, type Wire, wiretap } from './store.ts';
