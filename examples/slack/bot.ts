@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { App, type BlockAction, type ButtonAction, HTTPReceiver, webApi } from '@slack/bolt';
 import { ConversationStore } from 'conversation-state';
@@ -29,7 +28,7 @@ export async function startBot(spawner: Spawner): Promise<() => Promise<void>> {
   const { SLACK_BOT_TOKEN: token, SLACK_SIGNING_SECRET: signingSecret, SLACK_API_URL: slackApiUrl } = process.env;
   if (!token || !signingSecret) throw new Error('SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET must be set.');
   const redis = connect();
-  const store = new ConversationStore<Notes>(redis, { silentAfterMs: settings.startMs });
+  const store = new ConversationStore<Notes>(redis, { silentAfterMs: settings.silentMs });
   await store.ready();
   // Bounded, so that an entry is shown, or given up, long before another bot takes it over.
   const limits = { timeout: 5_000, retryConfig: { retries: 2, maxTimeout: 2_000 }, rejectRateLimitedCalls: true };
@@ -82,17 +81,15 @@ export async function startBot(spawner: Spawner): Promise<() => Promise<void>> {
     if (!isMention && !(await store.get(ref))) return;
     // Not the event's id: that is another one for `message` and for `app_mention`.
     const deliveryId = `${api_app_id}:${channel}:${ts}`;
-    // The same in every redelivery, so that starting it twice starts it once.
-    const jobId = `job-${createHash('sha256').update(deliveryId).digest('hex').slice(0, 20)}`;
+    const jobId = store.newJobId(ref);
     const state = { ...ref, jobId, userId: user, project: team_id, ticketId: ts, startedAt: new Date(), deliveryId };
-    const claimIt = () => store.claim(state, { ttlMs: settings.claimMs, queue: { userId: user, text, ts } });
-    const isStarting = ({ outcome, state: holder }: Awaited<ReturnType<typeof claimIt>>) =>
-      outcome === 'duplicate' && holder?.deliveryId === deliveryId && !holder.spawned;
+    const claimIt = () => store.claim(state, { startWithinMs: settings.startMs, queue: { userId: user, text, ts } });
     let claim = await claimIt();
-    // Another delivery of it is about to start the job, or has died before it did. Then its claim lapses.
-    for (let n = 0; isStarting(claim) && n < 10; n++) claim = await pause(200).then(claimIt);
-    if (isStarting(claim)) throw new Error(`${jobId} was claimed and is not started yet`);
+    // Another delivery of it starts the job right now, or has died before it did. Then its claim lapses.
+    for (let n = 0; claim.outcome === 'starting' && n < 10; n++) claim = await pause(200).then(claimIt);
     switch (claim.outcome) {
+      case 'starting':
+        throw new Error(`nobody has heard of ${claim.state.jobId} yet`);
       case 'claimed':
         try {
           await spawner.start({ jobId, channelId: ref.channelId, prompt: text });
@@ -100,7 +97,6 @@ export async function startBot(spawner: Spawner): Promise<() => Promise<void>> {
           await store.remove(state, { retry: true });
           throw error;
         }
-        await store.update({ ...ref, jobId }, { spawned: true }, { ttlMs: settings.startMs });
         return later(react(slack, channel, ts, 'eyes'));
       case 'duplicate':
         return;
@@ -132,27 +128,31 @@ export async function startBot(spawner: Spawner): Promise<() => Promise<void>> {
   app.action<BlockAction<ButtonAction>>(/^answer:/, async ({ ack, action, body }) => {
     const { jobId, questionId, answer } = JSON.parse(action.value ?? '{}');
     const { ref, edit, question, by } = placeOf(body, jobId);
-    // Who and what, so that whoever clicks second can be shown who was first, and a second click of the same person on
-    // the same button is the same answer.
-    const answerId = `<@${by}> said *${answer}*`;
-    const told = { stream: `job:${jobId}:in`, fields: { type: 'Answer', questionId, text: answer, by } };
+    // The question, who and what: whoever clicks second can be shown who was first, and a second click of the same person
+    // on the same button is the same answer.
+    const answerId = `${questionId}|<@${by}> said *${answer}*`;
+    const told = {
+      stream: store.key(ref, `job:${jobId}:in`),
+      fields: { type: 'Answer', questionId, text: answer, by },
+    };
     const { outcome, state } = await store.answerQuestion(ref, questionId, { answerId, ...told });
     await ack();
     const is =
-      outcome === 'accepted' || outcome === 'answered' ? state.lastAnswer?.answerId : 'This question no longer waits.';
+      outcome === 'accepted' || outcome === 'answered' ? whoSaid(state.lastAnswer?.answerId) : 'It no longer waits.';
     edit(`${question}\n${is}`);
   });
 
   app.action<BlockAction<ButtonAction>>('stop', async ({ ack, action, body }) => {
     const jobId = action.value ?? '';
     const { ref, edit, by } = placeOf(body, jobId);
-    const told = { stream: `job:${jobId}:in`, fields: { type: 'Stop', by }, deliveryId: `stop:${jobId}` };
+    const stream = store.key(ref, `job:${jobId}:in`);
+    const told = { stream, fields: { type: 'Stop', by }, deliveryId: `stop:${jobId}` };
     const { outcome, state } = await store.update(ref, { stoppedBy: by }, told);
     await ack();
     edit(outcome === 'gone' ? 'This job has ended.' : `<@${state.stoppedBy}> stops the job.`);
   });
 
-  const stopReading = await readEvents({ store, redis, slack, later });
+  const stopReading = await readEvents({ store, redis, slack, spawner, later });
   const sweeping = setInterval(() => later(sweep(store, redis, spawner)), settings.sweepMs);
   await receiver.start({ port: Number(process.env['PORT'] ?? 3000), host: process.env['HOST'] ?? '0.0.0.0' });
 
@@ -163,6 +163,11 @@ export async function startBot(spawner: Spawner): Promise<() => Promise<void>> {
     await Promise.all(unfinished);
     await redis.quit();
   };
+}
+
+/** The words of an answer, behind its question. A question that nobody answered in time was answered by the sweep. */
+function whoSaid(answerId = ''): string {
+  return answerId.startsWith('timeout:') ? 'Nobody answered in time.' : answerId.slice(answerId.indexOf('|') + 1);
 }
 
 if (isProgram(import.meta.url)) {

@@ -1,25 +1,28 @@
 import { randomUUID } from 'node:crypto';
 import type { webApi } from '@slack/bolt';
-import type { ConversationStore } from 'conversation-state';
+import type { ChannelReference, ConversationStore, JobReference, StoredConversationState } from 'conversation-state';
 import type { Redis } from 'ioredis';
 import { connect, EVENTS, fieldsOf, type Notes, settings } from './settings.ts';
+import type { Spawner } from './spawn.ts';
 
 const platform = 'slack';
 const GROUP = 'bots';
 const DAY = 24 * 3_600_000;
 
 type Entry = [id: string, fields: string[]];
+type Ended = ChannelReference & JobReference;
 
 interface Surroundings {
   store: ConversationStore<Notes>;
   redis: Redis;
   slack: webApi.WebClient;
+  spawner: Spawner;
   /** Does what nobody need wait for. */
   later(task: Promise<unknown>): void;
 }
 
 /** Shows in the threads what the jobs say. Returns what stops that, once the entry in hand is shown. */
-export async function readEvents({ store, redis, slack, later }: Surroundings): Promise<() => Promise<void>> {
+export async function readEvents({ store, redis, slack, spawner, later }: Surroundings): Promise<() => Promise<void>> {
   const reader = connect({ waits: true });
   /** Shows what a job says. `again`: another bot, or this one, may have done some of it before. */
   async function show(
@@ -52,10 +55,10 @@ export async function readEvents({ store, redis, slack, later }: Surroundings): 
       }));
     }
     // Done, Error, Stopped or Died. One caller is told `removed` or `lapsed`, and that one tells the thread.
-    const { lastSeen } = more;
-    const { outcome } = await store.remove(job, lastSeen === undefined ? {} : { lastSeen });
-    if (outcome === 'waiting') return; // Somebody wrote meanwhile: the job reads on, and says Done again.
-    const told = outcome === 'removed' || outcome === 'lapsed';
+    const { outcome } = await store.remove(job);
+    // Somebody wrote in the last moment. A job that is done reads on, and says Done again; any other has a successor.
+    if (outcome === 'waiting' && type === 'Done') return;
+    const told = outcome === 'removed' || outcome === 'lapsed' || (outcome === 'waiting' && (await follow(job, state)));
     // The bot that was told so may have died before it told the thread, or after. The thread knows.
     if (!told && !(again && !(await hasEnd(channel, thread_ts, jobId)))) return;
     if (state?.messageTs) {
@@ -64,6 +67,19 @@ export async function readEvents({ store, redis, slack, later }: Surroundings): 
     }
     const metadata = { event_type: 'job_ended', event_payload: { jobId } };
     await slack.chat.postMessage({ channel, thread_ts, text, metadata });
+  }
+
+  /** Gives the thread and its inbox to a successor, which starts with the first unread message. */
+  async function follow(job: Ended, before: StoredConversationState | null): Promise<boolean> {
+    const { userId = 'unknown', project = 'unknown', ticketId = 'unknown' } = before ?? {};
+    const next = { ...job, jobId: store.newJobId(job), userId, project, ticketId, startedAt: new Date() };
+    const { outcome } = await store.handOver(job, next, { startWithinMs: settings.startMs });
+    if (outcome !== 'claimed') return false;
+    for await (const { id, fields } of store.inbox(next)) {
+      await spawner.start({ ...next, prompt: fields['text'] ?? '', lastSeen: id });
+      break;
+    }
+    return true;
   }
 
   async function hasEnd(channel: string, ts: string, jobId: string): Promise<boolean> {

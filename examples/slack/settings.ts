@@ -3,8 +3,6 @@ import { Redis } from 'ioredis';
 
 /** What the bot and the worker add to the state of a conversation. */
 export type Notes = {
-  /** The job's process was started, so a redelivery of its message has nothing left to do. */
-  spawned?: boolean;
   /** The id (ts) of the message that shows the job's progress, which is edited with each step. */
   messageTs?: string;
   stoppedBy?: string;
@@ -15,10 +13,10 @@ export const EVENTS = 'job-events';
 
 export const settings = {
   redisUrl: process.env['REDIS_URL'] ?? 'redis://127.0.0.1:6379',
-  /** How long a claim holds before its job is started: shorter than Slack's second retry, which comes after a minute. */
-  claimMs: milliseconds('CLAIM_MS', 30_000),
-  /** How long a started job may take to its first word: longer than Slack retries, and than a pod takes to start. */
-  startMs: milliseconds('START_MS', 8 * 60_000),
+  /** How long a job may take to its first sign of life: longer than a pod takes to start, shorter than Slack delivers again. */
+  startMs: milliseconds('START_MS', 4 * 60_000),
+  /** How long a question waits for a person. */
+  answerMs: milliseconds('ANSWER_MS', 3 * 24 * 3_600_000),
   /** How long a job that has spoken may be silent. It gives a sign of life four times as often. */
   silentMs: milliseconds('SILENT_MS', 60_000),
   sweepMs: milliseconds('SWEEP_MS', 60_000),

@@ -9,7 +9,14 @@ export interface Job {
   jobId: string;
   channelId: string;
   prompt: string;
+  /** Where the prompt is a message from the inbox, its entry. */
+  lastSeen?: string;
 }
+
+/** What a job is given in its environment. */
+const environmentOf = ({ jobId, channelId, prompt, lastSeen = '' }: Job) => {
+  return { JOB_ID: jobId, CHANNEL_ID: channelId, PROMPT: prompt, LAST_SEEN: lastSeen };
+};
 
 /** Where jobs run. */
 export interface Spawner {
@@ -38,12 +45,13 @@ export function processes(folder = join(tmpdir(), 'conversation-state-jobs')): S
   }
   return {
     isAlive,
-    async start({ jobId, channelId, prompt }) {
+    async start(job) {
+      const { jobId } = job;
       await mkdir(folder, { recursive: true });
       if (await isAlive(jobId)) return;
       const worker = spawn(process.execPath, ['--import', 'tsx', join(import.meta.dirname, 'worker.ts')], {
         cwd: import.meta.dirname,
-        env: { ...process.env, JOB_ID: jobId, CHANNEL_ID: channelId, PROMPT: prompt },
+        env: { ...process.env, ...environmentOf(job) },
         detached: true,
         stdio: ['ignore', 'inherit', 'inherit'],
       });
@@ -84,12 +92,13 @@ export function kubernetes(manifest = join(import.meta.dirname, 'kubernetes', 'j
 }
 
 /** Makes the manifest of one job of the manifest of all. */
-export function fillIn(manifest: string, { jobId, channelId, prompt }: Job): V1Job {
+export function fillIn(manifest: string, wanted: Job): V1Job {
+  const { jobId } = wanted;
   const job = parse(manifest) as V1Job;
   const pod = job.spec?.template;
   const worker = pod?.spec?.containers.find(({ name }) => name === 'worker');
   if (!pod || !worker) throw new Error('kubernetes/job.yaml must be a Job with a container named worker.');
-  const given = { JOB_ID: jobId, CHANNEL_ID: channelId, PROMPT: prompt };
+  const given = environmentOf(wanted);
   const others = (worker.env ?? []).filter(({ name }) => !(name in given));
   worker.env = [...others, ...Object.entries(given).map(([name, value]) => ({ name, value }))];
   const label = { 'conversation-state/job': jobId };

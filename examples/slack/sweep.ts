@@ -4,15 +4,21 @@ import { connect, isProgram, settings, tell } from './settings.ts';
 import { type Spawner, spawnerOf } from './spawn.ts';
 
 /**
- * Looks into every job that was silent for too long. Any number of sweeps may run at once: each silent job is given to
+ * Answers questions whose time is over with no, and looks into every job that was silent for too long. Any number of sweeps may run at once: each silent job is given to
  * one of them at a time. The end of a dead job goes the way of all ends, through the stream: the bot that reads it
  * removes the conversation and tells the thread if it is told `removed` or `lapsed`. A sweep that removed the job by
  * itself, and died before it told anybody, would leave a thread without an end.
  */
 export async function sweep(store: ConversationStore, redis: Redis, spawner: Spawner): Promise<void> {
-  for await (const { jobId, channelId, state } of store.due({ leaseMs: settings.sweepMs })) {
+  for await (const due of store.due({ leaseMs: settings.sweepMs })) {
+    const { reason, jobId, channelId, state } = due;
+    const questionId = state?.pendingQuestionId;
     try {
-      if (state && (await spawner.isAlive(jobId))) await store.getByJobId(jobId);
+      if (reason === 'question' && questionId) {
+        // An answer like any other: the first one wins, and the job has it in its stream.
+        const told = { stream: store.key(due, `job:${jobId}:in`), fields: { type: 'Answer', questionId, text: 'no' } };
+        await store.answerQuestion(due, questionId, { answerId: `timeout:${jobId}:${questionId}`, ...told });
+      } else if (state && (await spawner.isAlive(jobId))) await store.getByJobId(jobId);
       else await tell(redis, { type: 'Died', jobId, channelId, text: 'The job has died.' });
     } catch (error) {
       // The next sweep looks again.

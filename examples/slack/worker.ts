@@ -4,15 +4,15 @@ import { connect, fieldsOf, type Notes, settings, tell } from './settings.ts';
 
 // One job, as a process of its own. It knows nothing of Slack: what it says goes into a stream that the bots read.
 
-const { JOB_ID: jobId = '', CHANNEL_ID: channelId = '', PROMPT: prompt = '' } = process.env;
+const { JOB_ID: jobId = '', CHANNEL_ID: channelId = '', PROMPT: prompt = '', LAST_SEEN = '' } = process.env;
 const job = { platform: 'slack', channelId, jobId };
 const redis = connect();
 // XREAD waits, and everything else on its connection would wait with it.
 const reader = connect({ waits: true });
 const store = new ConversationStore<Notes>(redis, { silentAfterMs: settings.silentMs });
 
-/** The last entry of the inbox that the job has read. */
-let lastSeen = '0';
+/** The last entry of the inbox that the job has read: of a successor, the one that it was started with. */
+let lastSeen = LAST_SEEN || '0-0';
 const messages: string[] = [];
 let onAnswer: ((text: string) => void) | undefined;
 const stopped = new AbortController();
@@ -21,8 +21,10 @@ const over = new AbortController();
 const say = (type: string, more: Record<string, string> = {}) => tell(redis, { type, jobId, channelId, ...more });
 
 /** Null means that the job no longer holds its channel: it works for nobody. */
-async function signOfLife(): Promise<void> {
-  if (!(await store.getByJobId(jobId))) over.abort();
+async function signOfLife(read?: string): Promise<boolean> {
+  const holds = (await store.getByJobId(jobId, { lastSeen: read })) !== null;
+  if (!holds) over.abort();
+  return holds;
 }
 
 /** Reads what people write meanwhile, and what the bots pass on: answers, and a stop. */
@@ -36,6 +38,8 @@ async function listen(): Promise<void> {
       for (const [id, flat] of entries) {
         const { type, text = '', ts = '', by = '' } = fieldsOf(flat);
         if (stream === inbox) {
+          // Said first, and acted on only by the job that still holds the thread: then no other one reads it.
+          if (!(await signOfLife(id))) return;
           messages.push(text);
           lastSeen = id;
           await say('Read', { ts });
@@ -54,8 +58,8 @@ async function ask(questionId: string, text: string, answers: string[]): Promise
     onAnswer = resolve;
     interrupted.addEventListener('abort', () => reject(interrupted.reason));
   });
-  // People may take days. While the question waits, no sign of life makes the conversation end sooner.
-  if (!(await store.setPendingQuestion(job, questionId, { ttlMs: 3 * 24 * 3_600_000 }))) over.abort();
+  // People may take days. While the question waits, silence does not count; then the sweep answers no.
+  if (!(await store.setPendingQuestion(job, questionId, { answerWithinMs: settings.answerMs }))) over.abort();
   await say('Question', { questionId, text, answers: JSON.stringify(answers) });
   return answered;
 }
@@ -73,14 +77,14 @@ async function work(signal: AbortSignal): Promise<void> {
   }
 }
 
-/** Ends with the last entry that was read. While there is another one, nothing is removed, and the job reads on. */
+/** Says that the job is done. While an entry is unread, nothing is removed, and the job reads on. */
 async function end(): Promise<void> {
   let told: string | undefined;
   while (!over.signal.aborted) {
     const read = messages.length > 0 ? ` I read ${messages.length} more: ${messages.join('; ')}.` : '';
-    // The bot that reads this removes the conversation, with this `lastSeen`, and tells the thread. If the job removed it
-    // by itself and died before it could tell, the thread would have no end.
-    if (told !== lastSeen) await say('Done', { text: `Done: ${prompt}.${read}`, lastSeen });
+    // The bot that reads this removes the conversation and tells the thread. If the job removed it and died before it
+    // could tell, the thread would have no end.
+    if (told !== lastSeen) await say('Done', { text: `Done: ${prompt}.${read}` });
     told = lastSeen;
     await pause(200);
     await signOfLife();
@@ -89,7 +93,7 @@ async function end(): Promise<void> {
 
 const interrupted = AbortSignal.any([stopped.signal, over.signal]);
 process.once('SIGTERM', () => stopped.abort('The job was shut down.'));
-await signOfLife();
+await signOfLife(LAST_SEEN || undefined);
 if (!over.signal.aborted) await say('Started', { text: `Working on it: ${prompt}` });
 const timer = setInterval(() => signOfLife().catch(() => {}), settings.silentMs / 4);
 const listening = listen();
@@ -97,7 +101,7 @@ try {
   await work(interrupted);
   await end();
 } catch (error) {
-  // Without `lastSeen`: what nobody read is left in the inbox for the next job of the thread.
+  // What is unread is for a successor.
   if (stopped.signal.aborted) await say('Stopped', { text: String(stopped.signal.reason) });
   else if (!over.signal.aborted) {
     await say('Error', { text: `The job failed: ${error instanceof Error ? error.message : error}.` });

@@ -12,7 +12,7 @@ const ROOT = join(import.meta.dirname, '..', '..');
 const SECRET = 'a signing secret';
 
 /** What the bots wait for, in milliseconds, so much shorter than usual that a test takes seconds. */
-const TIMES = { CLAIM_MS: 1_500, START_MS: 20_000, SILENT_MS: 1_500, SWEEP_MS: 300, RETRY_MS: 2_500, STEP_MS: 400 };
+const TIMES = { START_MS: 8_000, ANSWER_MS: 60_000, SILENT_MS: 1_500, SWEEP_MS: 300, RETRY_MS: 2_500, STEP_MS: 400 };
 
 /** Installs the packed package into a copy of the example, as its README says. Returns the folder. */
 export async function install(): Promise<string> {
@@ -64,7 +64,7 @@ export class Scene {
     this.#ports = [await freePort(), await freePort()];
     const bots = this.#ports.map((port) => `http://127.0.0.1:${port}`).slice(0, count);
     const onCall = (...call: Parameters<Scene['onCall']>) => this.onCall(...call);
-    this.slack = new StandIn({ bots, signingSecret: SECRET, retryAfter: [0, 1_000, 3_000], onCall });
+    this.slack = new StandIn({ bots, signingSecret: SECRET, retryAfter: [0, 1_000, 8_000], onCall });
     this.#api = await this.slack.listen();
     this.#monitor = await this.redis.monitor();
     this.#monitor.on('monitor', (_time, [command, , , ...fields]: string[]) => {

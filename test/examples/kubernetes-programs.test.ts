@@ -78,6 +78,7 @@ test('the bot makes a valid Job of job.yaml, with the same in name, label and va
     JOB_ID: 'job-1',
     CHANNEL_ID: 'C1:1.1',
     PROMPT: 'fix: "it"',
+    LAST_SEEN: '',
   });
 });
 

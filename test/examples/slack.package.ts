@@ -53,7 +53,9 @@ test('starts one job of a mention that two bots get three times, and ends it onc
   await scene.open(2);
   const { ts, events } = mention('fix the login');
   const attempts = await scene.thrice(events);
-  assert.ok(attempts.every(({ status, ms }) => status === 200 && ms < 3_000));
+  // 503: nobody has heard of the job yet, and Slack shall deliver the message again.
+  assert.ok(attempts.every(({ status, ms }) => (status === 200 || status === 503) && ms < 3_000));
+  assert.ok(attempts.some(({ status }) => status === 200));
   assert.equal(await scene.end(ts), ['Done: fix the login.']);
   assert.is(scene.started.length, 1);
   const progress = scene.slack.thread(ts).filter((message) => message.edits > 0);
@@ -106,7 +108,7 @@ test('acknowledges in time while Slack itself is slow', async () => {
     ...(await scene.thrice(scene.slack.write('more', { thread: ts }).events)),
   ];
   assert.ok(
-    attempts.every(({ status, ms }) => status === 200 && ms < 3_000),
+    attempts.every(({ status, ms }) => (status === 200 || status === 503) && ms < 3_000),
     JSON.stringify(attempts),
   );
   scene.onCall = () => {};
@@ -309,6 +311,7 @@ test('makes a Kubernetes job of the manifest, once', async () => {
       { name: 'JOB_ID', value: 'job-1' },
       { name: 'CHANNEL_ID', value: 'C1:1.2' },
       { name: 'PROMPT', value: 'fix: "it" \n # now' },
+      { name: 'LAST_SEEN', value: '' },
     ],
   ]);
 });
