@@ -149,7 +149,7 @@ export async function startBot(spawner: Spawner): Promise<() => Promise<void>> {
     const told = { stream, fields: { type: 'Stop', by }, deliveryId: `stop:${jobId}` };
     const { outcome, state } = await store.update(ref, { stoppedBy: by }, told);
     await ack();
-    edit(outcome === 'gone' ? 'This job has ended.' : `<@${state.stoppedBy}> stops the job.`);
+    edit(outcome === 'gone' ? 'This job has ended.' : `<@${state?.stoppedBy ?? by}> stops the job.`);
   });
 
   const stopReading = await readEvents({ store, redis, slack, spawner, later });
