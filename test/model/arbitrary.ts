@@ -1,6 +1,10 @@
 import fc from 'fast-check';
-import type { Document, Member } from './document.ts';
-import { type Call, SOON } from './model.ts';
+import { type Document, given, type Member, withMember } from './document.ts';
+import type { Call } from './model.ts';
+import { FOR_EVER } from './perform.ts';
+
+/** A time that is over by the time that anybody asks. */
+export const SOON = 1;
 
 /** What a call of a run is: a call, how long to wait before it, and which connection carries it. */
 export interface Move {
@@ -15,32 +19,14 @@ export interface Play {
 }
 
 const HOSTILE_IDS = [
-  'a:b',
-  'job-index:x',
-  'conversation:slack:x',
-  '*',
-  '[a-z]?',
-  '\\',
-  '"',
-  '\\"',
-  '{tag}',
-  '%d%s%1',
-  "'",
+  ...String.raw`a:b job-index:x conversation:slack:x * [a-z]? \ " \" {tag} %d%s%1 ' null 19:abc@thread.tacv2 org/repo#12`.split(
+    ' ',
+  ),
+  ...String.raw`é 💬 __proto__ pendingQuestionId } ","x":" \u0000 1e3`.split(' '),
   ' ',
-  'null',
-  '19:abc@thread.tacv2',
-  'org/repo#12',
   '\u2028',
-  'é',
-  '💬',
   '\ufeff',
-  '__proto__',
-  'pendingQuestionId',
-  '}',
-  '","x":"',
-  '\\u0000',
   'x'.repeat(512),
-  '1e3',
 ];
 
 const hostile = fc.oneof(
@@ -55,28 +41,13 @@ const white = fc.constantFrom('', '', '', ' ', '\n\t', '\r\n  ');
 /** Values that come back otherwise after decoding and encoding, and values that look like the members that change. */
 const rawValue = fc.oneof(
   fc.constantFrom(
-    '[]',
-    '{}',
-    '1.10',
-    '1E5',
-    '-0',
-    '1234567890123456789',
-    '1e-400',
-    '"\\/"',
-    '"\\ud83d\\ude00"',
-    '"\\u0000"',
-    '"}"',
-    '"{"',
-    '"[,]"',
-    '{"pendingQuestionId":"inner"}',
-    '[{"lastAnswer":null}]',
-    '"\\"pendingQuestionId\\":\\"q\\""',
+    ...String.raw`[] {} 1.10 1E5 -0 1234567890123456789 1e-400 "\/" "\ud83d\ude00" "\u0000" "}" "{" "[,]" true null`.split(
+      ' ',
+    ),
+    ...String.raw`{"pendingQuestionId":"inner"} [{"lastAnswer":null}] "\"pendingQuestionId\":\"q\""`.split(' '),
+    ...'"pendingQuestionId" ["pendingQuestionId","q",":","x"] {"starting":true}'.split(' '),
     '{ "a" : [ 1 , { } ] }',
     '"\u2028"',
-    '"pendingQuestionId"',
-    '["pendingQuestionId","q",":","x"]',
-    'true',
-    'null',
   ),
   fc.json({ maxDepth: 3 }).filter((text) => !/\\ud[89a-f]/i.test(text)),
 );
@@ -99,12 +70,15 @@ interface Names {
   platform: string;
 }
 
-/** The JSON of a valid state, as hostile as JSON may be. */
-export function document(
+/** Long past, and later than any test. */
+const PAST = 1_000;
+const FUTURE = 4_102_444_800_000;
+
+/** The JSON of a valid state, as hostile as JSON may be. One for a new job has no question. */
+function document(
   { jobId, channelId, platform }: Names,
-  question: fc.Arbitrary<string>,
-  ids: fc.Arbitrary<string>,
-  anyJob: fc.Arbitrary<string>,
+  { questionIds, answerIds, jobIds }: Cast,
+  isNewJob: boolean,
 ): fc.Arbitrary<Document> {
   const escapes = fc.constantFrom(0, 0, 0, 0, 1, 2, 3);
   const member = (name: string, value: fc.Arbitrary<string>): fc.Arbitrary<Member> =>
@@ -118,13 +92,19 @@ export function document(
       }));
   const text = (value: string) => escapes.map((count) => spelled(value, count));
   const maybe = (arbitrary: fc.Arbitrary<Member>) => fc.option(arbitrary, { nil: undefined });
+  const orNull = (name: string, value: fc.Arbitrary<string>) =>
+    maybe(member(name, fc.oneof(fc.constant('null'), { weight: 2, arbitrary: value })));
+  const question = fc.constantFrom(...questionIds);
+  const callId = fc.constantFrom(...answerIds, 'k1');
+  // A new job with a question is refused; one time in many is enough to see it.
+  const ofQuestion = (name: string, value: fc.Arbitrary<string>) =>
+    isNewJob
+      ? maybe(member(name, fc.oneof({ weight: 20, arbitrary: fc.constant('null') }, value)))
+      : orNull(name, value);
   const members = fc.tuple(
     member('jobId', text(jobId)),
     member('channelId', text(channelId)),
-    member(
-      'platform',
-      fc.constantFrom(platform, platform.toUpperCase()).map((value) => JSON.stringify(value)),
-    ),
+    member('platform', fc.constantFrom(`"${platform}"`, `"${platform.toUpperCase()}"`)),
     member('userId', hostile.chain(text)),
     member('project', hostile.chain(text)),
     member('ticketId', fc.constantFrom('12', '-1', '0', '1.0', '9007199254740993', '"WEB-12"', '12345678901234567890')),
@@ -132,27 +112,25 @@ export function document(
       'startedAt',
       fc.constantFrom('"2026-01-31T09:30:00.000Z"', '"2026-01-31T09:30:00.1234567+01:00"', '"2026-12-01T24:00"'),
     ),
-    maybe(member('pendingQuestionId', fc.oneof(fc.constant('null'), question.chain(text)))),
-    maybe(
-      member(
-        'lastAnswer',
-        fc.oneof(
-          fc.constant('null'),
-          question.map((questionId) => JSON.stringify({ answerId: 'a1', more: [], questionId })),
-        ),
-      ),
+    ofQuestion('pendingQuestionId', question.chain(text)),
+    ofQuestion('answerBy', fc.constantFrom(`${PAST}`, `${FUTURE}`)),
+    ofQuestion(
+      'lastAnswer',
+      question.map((questionId) => JSON.stringify({ answerId: 'a1', more: [], questionId })),
     ),
-    maybe(member('claimId', ids.chain(text))),
-    maybe(member('deliveryId', ids.chain(text))),
-    maybe(hostile.filter((name) => name !== 'pendingQuestionId').chain((name) => member(name, rawValue))),
+    orNull('claimId', callId.chain(text)),
+    orNull('deliveryId', fc.constantFrom(...answerIds.slice(1), 'k1').chain(text)),
+    orNull('starting', fc.constantFrom('true', 'true', 'false')),
+    orNull('silentAfterMs', fc.constantFrom(`${SOON}`, `${FOR_EVER}`)),
+    maybe(hostile.filter((name) => !CHANGED.includes(name)).chain((name) => member(name, rawValue))),
     maybe(fc.constantFrom('transcript', 'pendingquestionid', 'lastAnswers').chain((name) => member(name, rawValue))),
   );
   // Of two members with one name the last counts, so those that must not count stand before the others.
   const overruled = fc.oneof(
-    fc.constantFrom('pendingQuestionId', 'lastAnswer', 'jobId', 'x').chain((name) => member(name, rawValue)),
+    fc.constantFrom(...CHANGED, 'jobId', 'x').chain((name) => member(name, rawValue)),
     member(
       'jobId',
-      anyJob.map((value) => JSON.stringify(value)),
+      fc.constantFrom(...jobIds).map((value) => JSON.stringify(value)),
     ),
   );
   return fc.tuple(members, fc.array(overruled, { maxLength: 2 }), fc.nat()).map(([members, overruled, turn]) => {
@@ -165,59 +143,12 @@ export function document(
   });
 }
 
+/** What the functions change by name. */
+const CHANGED = ['pendingQuestionId', 'answerBy', 'lastAnswer', 'starting'];
+
 function rotated<T>(items: T[], turn: number): T[] {
   const at = turn % items.length;
   return [...items.slice(at), ...items.slice(0, at)];
-}
-
-/** Calls on two channels by three jobs, in every form of reference, over so many lines. */
-export function plays(lines: number, longest: number): fc.Arbitrary<Play> {
-  const id = fc.oneof(fc.constantFrom('C1', 'j1', 'x'), hostile);
-  const ids = (count: number) => fc.uniqueArray(id, { minLength: count, maxLength: count });
-  return fc
-    .record({ prefix, platform, channelIds: ids(2), jobIds: ids(3), questionIds: ids(2), answerIds: ids(2) })
-    .chain((names) => {
-      const line = fc.nat({ max: lines - 1 });
-      const pauseMs = fc.oneof(
-        { weight: 12, arbitrary: fc.constant(0) },
-        { weight: 1, arbitrary: fc.integer({ min: 1, max: 25 }) },
-      );
-      const moves = fc.oneof(
-        { weight: 30, arbitrary: fc.record({ call: calls(names), pauseMs, line }).map((move) => [move]) },
-        { weight: 1, arbitrary: lapses(names, line) },
-        { weight: 1, arbitrary: waits(names, line) },
-      );
-      return fc
-        .array(moves, { minLength: 1, maxLength: longest, size: 'max' })
-        .map((moves) => ({ prefix: names.prefix, moves: moves.flat() }));
-    });
-}
-
-/** A job that is watched and whose state ends, and a removal in its name; what happens in between may be anything. */
-function lapses(cast: Cast, line: fc.Arbitrary<number>): fc.Arbitrary<Move[]> {
-  const between = fc.array(fc.record({ call: calls(cast), pauseMs: fc.constant(0), line }), { maxLength: 2 });
-  return fc
-    .tuple(given(cast, 'set'), fc.constantFrom(SOON, FOR_EVER), between, removal, line, line)
-    .map(([set, silentMs, between, options, first, last]) => {
-      const { channel, job } = set;
-      return [
-        { call: { ...set, ttlMs: 1, silentMs }, pauseMs: 0, line: first },
-        ...between,
-        { call: { name: 'remove', channel, job, ...options }, pauseMs: 8, line: last },
-      ];
-    });
-}
-
-/** A message for a job that holds the channel, and a removal of this job by who has read nothing yet. */
-function waits(cast: Cast, line: fc.Arbitrary<number>): fc.Arbitrary<Move[]> {
-  return fc.constantFrom(...cast.channelIds).chain((channelId) => {
-    const here = { ...cast, channelIds: [channelId] };
-    return fc.tuple(given(here, 'set'), given(here, 'claim'), line, line).map(([set, claim, first, second]): Move[] => [
-      { call: { ...set, ttlMs: 60_000 }, pauseMs: 0, line: first },
-      { call: claim, pauseMs: 0, line: second },
-      { call: { name: 'remove', channel: set.channel, lastSeen: 'nothing' }, pauseMs: 0, line: first },
-    ]);
-  });
 }
 
 export interface Cast {
@@ -228,122 +159,200 @@ export interface Cast {
   answerIds: string[];
 }
 
-const FOR_EVER = 999_999_999_999;
-const ttlMs = fc.oneof(
-  { weight: 6, arbitrary: fc.constantFrom(60_000, 7_200_000, FOR_EVER) },
-  { weight: 1, arbitrary: fc.integer({ min: 1, max: 40 }) },
-);
-const silentMs = fc.constantFrom({}, { silentMs: SOON }, { silentMs: FOR_EVER });
-const queue = fc.constantFrom({}, { queue: 'more' }, { queue: 'and more' });
-const removal = fc
-  .tuple(
-    fc.constantFrom({}, { lastSeen: 'nothing' as const }, { lastSeen: 'everything' as const }),
-    fc.constantFrom({}, { retry: true }, { retry: false }),
-  )
-  .map(([seen, retry]) => ({ ...seen, ...retry }));
+/** Calls on two channels by three jobs, in every form of reference, over so many lines. */
+export function plays(lines: number, longest: number): fc.Arbitrary<Play> {
+  const line = fc.nat({ max: lines - 1 });
+  const pauseMs = fc.oneof({ weight: 12, arbitrary: fc.constant(0) }, fc.integer({ min: 1, max: 25 }));
+  return fc.tuple(prefix, cast).chain(([prefix, cast]) => {
+    const moves = fc.oneof(
+      { weight: 20, arbitrary: fc.record({ call: calls(cast), pauseMs, line }).map((move) => [move]) },
+      lapses(cast, line),
+      { weight: 2, arbitrary: waits(cast, line) },
+    );
+    return fc
+      .array(moves, { minLength: 1, maxLength: longest, size: 'max' })
+      .map((moves) => ({ prefix, moves: moves.flat() }));
+  });
+}
 
-type Given = Extract<Call, { name: 'claim' | 'set' }>;
+const id = fc.oneof(fc.constantFrom('C1', 'j1', 'x'), hostile);
+const ids = (count: number) => fc.uniqueArray(id, { minLength: count, maxLength: count });
+const cast: fc.Arbitrary<Cast> = fc.record({
+  platform,
+  channelIds: ids(2),
+  jobIds: ids(3),
+  questionIds: ids(2),
+  answerIds: ids(2),
+});
+
+/** A job whose state ends, and what is made of it then; what happens in between may be anything. */
+function lapses(cast: Cast, line: fc.Arbitrary<number>): fc.Arbitrary<Move[]> {
+  const between = fc.array(fc.record({ call: calls(cast), pauseMs: fc.constant(0), line }), { maxLength: 2 });
+  return fc
+    .tuple(beginning(cast, 'set'), between, end(cast), line, line)
+    .map(([set, between, end, first, last]) => [
+      { call: { ...set, ttlMs: 1 }, pauseMs: 0, line: first },
+      ...between,
+      { call: end(set), pauseMs: 8, line: last },
+    ]);
+}
+
+/** A message for a job that holds the channel, or the job's own message again, and what is made of this job while the message waits. */
+function waits(cast: Cast, line: fc.Arbitrary<number>): fc.Arbitrary<Move[]> {
+  return fc.constantFrom(...cast.channelIds).chain((channelId) => {
+    const here = { ...cast, channelIds: [channelId] };
+    return fc
+      .tuple(
+        beginning(here, 'set'),
+        beginning(here, 'claim'),
+        end(here),
+        fc.constantFrom(1, 60_000, 60_000),
+        fc.boolean(),
+        line,
+        line,
+      )
+      .map(([set, claim, end, ttlMs, isSame, first, second]): Move[] => [
+        { call: { ...set, ttlMs }, pauseMs: 0, line: first },
+        {
+          call: isSame ? { ...claim, state: at(claim.state, claim.channel, set.state) } : claim,
+          pauseMs: 0,
+          line: second,
+        },
+        { call: end(set), pauseMs: ttlMs === 1 ? 8 : 0, line: first },
+      ]);
+  });
+}
+
+/** How a job ends: removed by its name or by the channel alone, or followed by another one. */
+function end(cast: Cast): fc.Arbitrary<(set: Beginning) => Call> {
+  return fc
+    .tuple(how, beginning(cast, 'hand_over'), fc.nat({ max: 5 }))
+    .map(([how, next, kind]) => ({ channel, job, state }) => {
+      if (kind > 2) return { ...next, channel, job, state: at(next.state, channel, kind > 3 ? state : []) };
+      return { name: 'remove', channel, ...(kind > 0 && { job }), ...how };
+    });
+}
+
+/** The state in this channel, of the message that another job was started by. */
+function at(state: Document, channel: string, other: Document): Document {
+  const placed = withMember(state, 'channelId', channel.slice(channel.indexOf(':') + 1));
+  const deliveryId = given(other, 'deliveryId');
+  return deliveryId === undefined ? placed : withMember(placed, 'deliveryId', deliveryId);
+}
+
+const ttlMs = fc.oneof(
+  { weight: 15, arbitrary: fc.constantFrom(60_000, 7_200_000, FOR_EVER) },
+  fc.integer({ min: 1, max: 40 }),
+);
+const how = fc.constantFrom({}, {}, { how: 'retry' as const }, { how: 'all' as const });
+
+type Beginning = Extract<Call, { name: 'claim' | 'set' | 'hand_over' }>;
+
+/** One of these, the first more often, so that calls meet. */
+function often(ids: string[]): fc.Arbitrary<string> {
+  const [first = ''] = ids;
+  return fc.oneof({ weight: 2, arbitrary: fc.constant(first) }, fc.constantFrom(...ids));
+}
 
 /** A call that gives a state. */
-function given(
-  { platform, channelIds, jobIds, questionIds, answerIds }: Cast,
-  name: 'claim' | 'set',
-): fc.Arbitrary<Given> {
-  const job = fc.constantFrom(...jobIds);
-  const callId = fc.constantFrom(...answerIds, 'k1');
-  return fc.tuple(fc.constantFrom(...channelIds), job, ttlMs).chain(([channelId, jobId, ttlMs]) =>
-    fc
-      .tuple(document({ jobId, channelId, platform }, fc.constantFrom(...questionIds), callId, job), silentMs, queue)
-      .map(([state, silentMs, queue]) => {
-        const call = { name, state, channel: `${platform}:${channelId}`, job: jobId, ttlMs, ...silentMs };
-        const has = (member: string) => state.some(({ name }) => name === member);
-        return name === 'claim' && has('claimId') && has('deliveryId') ? { ...call, ...queue } : call;
-      }),
+function beginning<Name extends Beginning['name']>(cast: Cast, name: Name): fc.Arbitrary<Beginning & { name: Name }> {
+  const { platform, channelIds, jobIds } = cast;
+  const parts = fc.tuple(
+    often(channelIds),
+    fc.constantFrom(0, 0, 0, 1, 2),
+    fc.constantFrom(0, 1, 1, 1, 2, 2, 2),
+    ttlMs,
   );
+  return parts.chain(([channelId, which, ahead, ttlMs]) => {
+    const [jobId = '', outgoing = ''] = [jobIds[which], jobIds[(which + ahead) % 3]];
+    return fc
+      .tuple(
+        document({ jobId, channelId, platform }, cast, name !== 'set'),
+        fc.boolean(),
+        stream,
+        fc.constantFrom('', 'stop'),
+      )
+      .map(([state, queues, stream, text]) => {
+        const call = { state, channel: `${platform}:${channelId}`, ttlMs };
+        const [claimId, deliveryId] = [given(state, 'claimId'), given(state, 'deliveryId')];
+        if (name === 'hand_over') {
+          const claimed = claimId === undefined ? withMember(state, 'claimId', 'k1') : state;
+          return { ...call, name, state: claimed, job: outgoing, successor: jobId, ...(stream && { stream, text }) };
+        }
+        // Each message has a text of its own: its delivery id.
+        const isQueued = name === 'claim' && queues && claimId !== undefined && deliveryId !== undefined;
+        return { ...call, name, job: jobId, ...(isQueued && { queue: String(deliveryId) }) };
+      });
+  }) as fc.Arbitrary<Beginning & { name: Name }>;
 }
+
+const stream = fc.constantFrom(undefined, 'heard', 'heard too');
 
 /** Any call with these names. */
 export function calls(cast: Cast): fc.Arbitrary<Call> {
   const { platform, channelIds, jobIds, questionIds, answerIds } = cast;
-  const channelId = fc.constantFrom(...channelIds);
-  const channel = channelId.map((value) => `${platform}:${value}`);
-  const job = fc.constantFrom(...jobIds);
+  const channel = often(channelIds).map((value) => `${platform}:${value}`);
+  const job = often(jobIds);
+  const byJob = fc.oneof(fc.record({ job }), fc.record({ channel, job }));
+  const reference: fc.Arbitrary<{ channel?: string; job?: string }> = fc.oneof(fc.record({ channel }), byJob);
   const questionId = fc.constantFrom(...questionIds);
-  const answerId = fc.constantFrom(...answerIds, '');
-  const jobReference = fc.oneof(
-    job.map((value) => ({ job: value })),
-    fc.record({ channel, job }),
-  );
-  const reference = fc.oneof(
-    channel.map((value) => ({ channel: value })),
-    jobReference,
-  );
-  const stream = fc.option(fc.constantFrom('heard', 'heard too'), { nil: undefined });
   const callId = fc.constantFrom(...answerIds, 'k1');
+  // Only a call that names a job publishes.
+  const published = (text: fc.Arbitrary<string>) =>
+    fc
+      .tuple(reference, stream, text)
+      .map(([ref, stream, text]) => ({ ...ref, ...(ref.job && stream && { stream, text }) }));
   const patch = fc.uniqueArray(
     fc.tuple(fc.constantFrom('x', 'transcript', 'a"b', 'é', '0a', 'userId'), fc.constantFrom('v', '}","', 'é')),
     { maxLength: 3, selector: ([name]) => name },
   );
+  const made = <Name extends Call['name'], Part extends object[]>(
+    weight: number,
+    name: Name,
+    ...parts: { [At in keyof Part]: fc.Arbitrary<Part[At]> }
+  ) => ({
+    weight,
+    arbitrary: fc.tuple(...parts).map((parts) => Object.assign({ name }, ...parts) as Call),
+  });
+  const ttl = fc.record({ ttlMs });
+  const lastSeen = fc.record({ id: fc.constant('0'), text: callId });
   return fc.oneof(
-    { weight: 5, arbitrary: given(cast, 'claim') },
-    { weight: 2, arbitrary: given(cast, 'set') },
-    { weight: 1, arbitrary: reference.map((ref) => ({ name: 'get' as const, ...ref })) },
-    {
-      weight: 2,
-      arbitrary: fc
-        .tuple(jobReference, ttlMs, silentMs)
-        .map(([ref, ttlMs, silentMs]) => ({ name: 'get_by_job' as const, ...ref, ttlMs, ...silentMs })),
-    },
-    {
-      weight: 4,
-      arbitrary: fc
-        .tuple(
-          reference,
-          fc.oneof({ weight: 4, arbitrary: questionId }, { weight: 1, arbitrary: fc.constant('') }),
-          ttlMs,
-        )
-        .map(([ref, questionId, ttlMs]) => ({ name: 'set_pending' as const, ...ref, questionId, ttlMs })),
-    },
-    {
-      weight: 5,
-      arbitrary: fc
-        .tuple(reference, questionId, answerId, ttlMs, stream)
-        .map(([ref, questionId, answerId, ttlMs, stream]) => ({
-          name: 'answer' as const,
-          ...ref,
-          questionId,
-          answerId,
-          ttlMs,
-          ...(stream === undefined || !('job' in ref) ? {} : { stream }),
-        })),
-    },
+    { weight: 5, arbitrary: beginning(cast, 'claim') },
+    { weight: 2, arbitrary: beginning(cast, 'set') },
+    { weight: 3, arbitrary: beginning(cast, 'hand_over') },
+    made(1, 'get', reference),
+    made(3, 'get_by_job', byJob, ttl, fc.oneof(fc.constant({}), fc.record({ lastSeen }))),
+    made(
+      4,
+      'set_pending',
+      reference,
+      ttl,
+      fc.oneof(
+        { weight: 4, arbitrary: fc.record({ questionId, withinMs: fc.constantFrom(SOON, 60_000, FOR_EVER) }) },
+        { weight: 4, arbitrary: fc.record({ questionId }) },
+        fc.constant({ questionId: '' }),
+      ),
+    ),
+    made(
+      5,
+      'answer',
+      published(fc.constant('')),
+      ttl,
+      fc.record({ questionId, answerId: fc.oneof(callId, fc.constant('')) }),
+    ),
+    // A message that is published has an id, so that a resend publishes it once.
     {
       weight: 4,
       arbitrary: fc
-        .record({
-          ref: reference,
-          patch,
-          deliveryId: fc.option(callId, { nil: undefined }),
-          stream,
-          text: questionId,
-          ttlMs,
-        })
-        .map(({ ref, patch, deliveryId, stream, text, ttlMs }) => ({
+        .tuple(published(questionId), patch, callId, fc.boolean())
+        .map(([ref, patch, deliveryId, isNamed]) => ({
           name: 'update' as const,
           ...ref,
           patch,
-          text,
-          ttlMs,
-          ...(deliveryId === undefined ? {} : { deliveryId }),
-          ...(stream === undefined || !('job' in ref) ? {} : { stream }),
+          ...((isNamed || ref.stream) && { deliveryId }),
         })),
     },
-    {
-      weight: 3,
-      arbitrary: fc
-        .tuple(reference, removal)
-        .map(([ref, options]) => ({ name: 'remove' as const, ...ref, ...options })),
-    },
-    { weight: 1, arbitrary: fc.constant({ name: 'due' as const }) },
+    made(2, 'remove', reference, how),
+    made(1, 'due', fc.record({ leaseMs: fc.constantFrom(SOON, FOR_EVER) }), fc.constantFrom({}, {}, { limit: 1 })),
   );
 }

@@ -28,6 +28,11 @@ export function memberOf(document: Document, name: string): unknown {
   return member && JSON.parse(member.value);
 }
 
+/** The value of a member that says something; undefined where it is null, which means the same as absent. */
+export function given(document: Document, name: string): unknown {
+  return memberOf(document, name) ?? undefined;
+}
+
 /** The document with another value for a member, in its place; behind the last one where it is absent. */
 export function withMember(document: Document, name: string, value: unknown): Document {
   const at = document.findLastIndex((candidate) => candidate.name === name);

@@ -16,7 +16,7 @@ const channel = 'slack:C1';
 const asked = json({ pendingQuestionId: 'q1' });
 const answered = (answerId: string) => json({ lastAnswer: { questionId: 'q1', answerId } });
 
-function claim(job: string, [from, to]: [number, number], ...found: Happened['found']): Happened {
+function claim(job: string, [from, to]: [number, number], ...found: Happened['found'] & object): Happened {
   return { call: { name: 'claim', channel, job, state: documentOf({ ...STATE, jobId: job }) }, found, from, to };
 }
 
@@ -28,7 +28,7 @@ function ask([from, to]: [number, number]): Happened {
   return { call: { name: 'set_pending', channel, questionId: 'q1' }, found: ['', asked], from, to };
 }
 
-function answer(answerId: string, [from, to]: [number, number], ...found: Happened['found']): Happened {
+function answer(answerId: string, [from, to]: [number, number], ...found: Happened['found'] & object): Happened {
   return { call: { name: 'answer', channel, questionId: 'q1', answerId }, found, from, to };
 }
 
@@ -99,8 +99,22 @@ test('the checker refuses messages that a stream heard twice, not at all or in a
   assert.not.ok(isLinearizable(inTurn, EMPTY, ['b', 'a']));
 });
 
+function handOver(successor: string, [from, to]: [number, number], ...found: Happened['found'] & object): Happened {
+  const state = documentOf({ ...STATE, jobId: successor });
+  return { call: { name: 'hand_over', channel, job: 'j1', successor, state }, found, from, to };
+}
+
+test('the checker refuses two successors of one job, and takes an execution whose reply was lost', () => {
+  const [second, third] = [json({ jobId: 'j2' }), json({ jobId: 'j3' })];
+  const history = [claim('j1', [0, 1], 'claimed', json()), handOver('j2', [2, 5], 'claimed', second)];
+  assert.ok(isLinearizable([...history, handOver('j3', [3, 4], 'held', second)]));
+  assert.not.ok(isLinearizable([...history, handOver('j3', [3, 4], 'claimed', third)]));
+  const lost = { ...handOver('j3', [3, 9], '', null), found: undefined };
+  assert.ok(isLinearizable([claim('j1', [0, 1], 'claimed', json()), lost, handOver('j2', [4, 5], 'held', third)]));
+});
+
 test('the checker refuses two removals that are told that a job lapsed', () => {
-  const before = { ...EMPTY, watch: new Map([[watched('j1', channel), true]]) };
+  const before = { ...EMPTY, watch: new Map([[watched('j1', channel), 1]]) };
   const remove = (from: number, to: number, outcome: string): Happened => {
     return { call: { name: 'remove', channel, job: 'j1' }, found: [outcome, null], from, to };
   };
@@ -112,6 +126,10 @@ test('the checker refuses two removals that are told that a job lapsed', () => {
 
 test('calls of eight connections on one conversation reply as if they were made one after the other', async () => {
   console.log(await histories(await redis.url(), seed, effort(300, 6_000)));
+});
+
+test('over bad networks they do so too, and a call that is sent again changes nothing more', async () => {
+  console.log(await histories(await redis.url(), seed, effort(60, 2_000), true));
 });
 
 test.run();

@@ -5,31 +5,20 @@ import { SOURCE } from '../support/library.ts';
 import { type Play, plays } from './arbitrary.ts';
 import { documentOf, textOf } from './document.ts';
 import type { Call } from './model.ts';
-import { byFcall, byStore, type Performer } from './perform.ts';
-import { type SeenKey, Table } from './table.ts';
+import { byFcall, byStore, FOR_EVER, type Performer, withEntry } from './perform.ts';
+import { type SeenKey, SNAPSHOT, Table } from './table.ts';
 
 /** Databases of the server that runs play in at the same time. */
 const TABLES = 4;
 /** How long a failure is made smaller before it is shown. */
 const SHRINK_MS = 10_000;
-/** How far the clock that ends keys may be from the one that TIME tells, in milliseconds. */
-const SLACK = 2;
-
-/** Everything in the database at one moment: its time, then key, type, value and deadline of each key. */
-const SNAPSHOT = `local now, found = redis.call('TIME'), {}
-for _, key in ipairs(redis.call('KEYS', '*')) do
-  local kind = redis.call('TYPE', key).ok
-  local value = kind == 'string' and redis.call('GET', key) or kind == 'stream' and redis.call('XRANGE', key, '-', '+')
-    or redis.call('ZRANGE', key, 0, -1)
-  found[#found + 1] = { key, kind, value, redis.call('PEXPIRETIME', key) }
-end
-return { now[1] * 1000 + math.floor(now[2] / 1000), found }`;
 
 /** What every run of this program must have met; a claim that is told full takes more calls than a run has. */
 const OUTCOMES = {
-  claim: ['claimed', 'held', 'queued', 'duplicate', 'CONVJOB'],
-  update: ['updated', 'duplicate', 'gone'],
-  answer: ['accepted', 'answered', 'stale', 'gone'],
+  claim: ['claimed', 'held', 'queued', 'starting', 'duplicate', 'CONVJOB', 'CONVSTATE'],
+  hand_over: ['claimed', 'held', 'starting', 'duplicate', 'gone', 'CONVJOB', 'CONVKEY'],
+  update: ['updated', 'duplicate', 'starting', 'gone'],
+  answer: ['accepted', 'answered', 'duplicate', 'stale', 'gone'],
   remove: ['removed', 'waiting', 'lapsed', 'held', 'gone'],
   due: ['named'],
 };
@@ -40,9 +29,14 @@ interface Line {
   isStore: boolean;
 }
 
+interface Figures {
+  calls: number;
+  outcomes: Map<string, number>;
+}
+
 /** Plays so many runs against the model and gives the figures. */
 export async function modelRun(url: string, seed: number, runs: number, longest: number): Promise<string> {
-  const figures = { calls: 0, outcomes: new Map<string, number>() };
+  const figures: Figures = { calls: 0, outcomes: new Map() };
   const tables = [...Array(TABLES).keys()];
   await Promise.all(
     tables.map(async (table) => {
@@ -60,11 +54,8 @@ export async function modelRun(url: string, seed: number, runs: number, longest:
             throw error;
           }
         });
-        await fc.assert(property, {
-          seed: seed + table,
-          numRuns: Math.ceil(runs / TABLES),
-          includeErrorInReport: true,
-        });
+        const numRuns = Math.ceil(runs / TABLES);
+        await fc.assert(property, { seed: seed + table, numRuns, includeErrorInReport: true });
       } catch (error) {
         if (error instanceof Error) error.message = `SEED=${seed} repeats it: ${error.message}`;
         throw error;
@@ -83,11 +74,7 @@ export async function modelRun(url: string, seed: number, runs: number, longest:
   return `seed ${seed}: ${Math.ceil(runs / TABLES) * TABLES} runs, ${figures.calls} calls; ${outcomes.join(', ')}`;
 }
 
-async function run(
-  clients: Redis[],
-  { prefix, moves }: Play,
-  figures: { calls: number; outcomes: Map<string, number> },
-): Promise<void> {
+async function run(clients: Redis[], { prefix, moves }: Play, figures: Figures): Promise<void> {
   const [first] = clients;
   if (!first) throw new Error('no connection');
   await first.flushdb();
@@ -101,14 +88,14 @@ async function run(
   for (const { call, pauseMs, line: index } of moves) {
     const line = lines[index];
     if (!line) throw new Error(`no connection ${index}`);
-    // Whoever was watched for a moment only is silent by then.
+    // What was to be over soon is over by then.
     const pause = call.name === 'due' ? pauseMs + 5 : pauseMs;
     if (pause > 0) await sleep(pause);
-    const made = line.isStore ? asStore(call) : call;
+    const made = await withEntry(first, prefix, line.isStore ? asStore(call) : call);
     // In order on one connection, without waiting in between.
-    const [before, found, after] = await Promise.all([time(line.redis), line.perform(made), time(line.redis)]);
+    const [from, found, to] = await Promise.all([time(line.redis), line.perform(made), time(line.redis)]);
     const [now, keys] = (await first.eval(SNAPSHOT, 0)) as [number, SeenKey[]];
-    table.judge(made, found, { from: before - SLACK, to: after + SLACK }, now, keys);
+    table.judge(made, found, { from, to }, now, keys);
     figures.calls++;
     const outcome = call.name === 'due' && found[0] ? 'named' : found[0];
     const label = `${call.name}${outcome ? ` ${outcome}` : ''}`;
@@ -118,17 +105,19 @@ async function run(
 
 let claims = 0;
 
-/** What the store makes of a call: it writes states its own way, and getByJobId takes no channel. */
+/** What the store makes of a call: it writes states its own way, getByJobId takes no channel, due names every job. */
 function asStore(call: Call): Call {
-  if (call.name === 'claim') {
-    // The store gives a claim without an id one of its own, which a test could not foresee.
-    const given = JSON.parse(textOf(call.state));
-    return { ...call, state: documentOf({ ...given, claimId: given.claimId ?? `fresh ${++claims}` }) };
+  if (call.name === 'due') return { name: 'due', leaseMs: call.leaseMs };
+  if (call.name === 'get_by_job') {
+    const { channel: _, ...rest } = call;
+    return rest;
   }
-  if (call.name === 'set') return { ...call, state: documentOf(JSON.parse(textOf(call.state))) };
-  if (call.name !== 'get_by_job') return call;
-  const { channel: _, ...rest } = call;
-  return rest;
+  if (call.name !== 'claim' && call.name !== 'hand_over' && call.name !== 'set') return call;
+  const state = JSON.parse(textOf(call.state));
+  state.silentAfterMs ??= FOR_EVER;
+  // The store gives a claim without an id one of its own, which a test could not foresee.
+  if (call.name !== 'set') state.claimId ??= `fresh ${++claims}`;
+  return { ...call, state: documentOf(state) };
 }
 
 async function time(redis: Redis): Promise<number> {

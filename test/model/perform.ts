@@ -1,14 +1,16 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Redis } from 'ioredis';
 import {
+  type AnswerOptions,
   ConversationError,
   type ConversationReference,
+  type ConversationState,
   ConversationStore,
   type JobReference,
   type PublishOptions,
 } from '../../src/index.ts';
 import { textOf } from './document.ts';
-import { type Call, type Reply, SOON, watched } from './model.ts';
+import { type Call, named, type Reply } from './model.ts';
 
 /** A reply as it came: the state is text where FCALL gave it, an object where the store did. */
 export type Found = [outcome: string, state: unknown];
@@ -18,6 +20,26 @@ export type Performer = (call: Call) => Promise<Found>;
 
 export const conversationKey = (prefix: string, channel: string) => `${prefix}conversation:${channel}`;
 export const jobKey = (prefix: string, job: string) => `${prefix}job-index:${job}`;
+export const inboxKey = (prefix: string, channel: string) => `${prefix}conversation-inbox:${channel}`;
+
+/** An entry of the watch as it is stored. */
+export const watchEntry = (prefix: string, entry: string) => entry.replace('\n', `\n${conversationKey(prefix, '')}`);
+
+/** A store with this has every state that it begins a job with say when the job is silent. */
+export const FOR_EVER = 999_999_999_999;
+
+/** The call with the id of the inbox entry that it says it has read; without it where that is not there. */
+export async function withEntry(redis: Redis, prefix: string, call: Call): Promise<Call> {
+  if (call.name !== 'get_by_job' || !call.lastSeen) return call;
+  const { text } = call.lastSeen;
+  const channel =
+    call.channel ?? String(await redis.get(jobKey(prefix, call.job ?? ''))).slice(conversationKey(prefix, '').length);
+  const entries = await redis.xrange(inboxKey(prefix, channel), '-', '+');
+  const id = entries.find(([, fields]) => fields[1] === text)?.[0];
+  if (id !== undefined) return { ...call, lastSeen: { id, text } };
+  const { lastSeen: _, ...rest } = call;
+  return rest;
+}
 
 /** Makes calls as FCALL. */
 export function byFcall(redis: Redis, prefix: string): Performer {
@@ -25,12 +47,14 @@ export function byFcall(redis: Redis, prefix: string): Performer {
     const keys = [];
     if (call.channel !== undefined) keys.push(conversationKey(prefix, call.channel));
     if (call.job !== undefined) keys.push(jobKey(prefix, call.job));
+    if (call.name === 'hand_over') keys.push(jobKey(prefix, call.successor));
     if (call.name === 'due') keys.push(`${prefix}conversation-watch`);
-    if ('stream' in call && call.stream !== undefined) keys.push(prefix + call.stream);
+    if (call.stream !== undefined) keys.push(prefix + call.stream);
     try {
       const reply = await redis.fcall(`conv_${call.name}`, keys.length, ...keys, ...argumentsOf(call));
-      if (call.name === 'due') return [entriesIn(reply as string[], prefix), null];
-      return Array.isArray(reply) ? [String(reply[0]), orNull(reply[1])] : ['', orNull(reply)];
+      if (call.name === 'due') return [namedIn(reply as string[], prefix), null];
+      // In an array false stands for nil.
+      return Array.isArray(reply) ? [String(reply[0]), reply[1] || null] : ['', reply];
     } catch (error) {
       if (!(error instanceof Error) || !error.message.startsWith('CONV')) throw error;
       return [error.message.split(' ')[0] ?? '', null];
@@ -40,97 +64,52 @@ export function byFcall(redis: Redis, prefix: string): Performer {
 
 function argumentsOf(call: Call): (string | number)[] {
   const ttl = call.ttlMs ?? '';
+  const fields = call.stream === undefined ? [] : ['text', textFor(call)];
   switch (call.name) {
     case 'claim':
-      return [
-        ...[textOf(call.state), ttl, call.silentMs ?? ''],
-        ...(call.queue === undefined ? [] : ['text', call.queue]),
-      ];
+      return [textOf(call.state), ttl, ...(call.queue === undefined ? [] : ['text', call.queue])];
+    case 'hand_over':
+      return [textOf(call.state), ttl, ...fields];
     case 'set':
-      return [textOf(call.state), ttl, call.silentMs ?? ''];
+      return [textOf(call.state), ttl];
     case 'get_by_job':
-      return [ttl, call.silentMs ?? ''];
-    case 'update': {
-      const patch = JSON.stringify(Object.fromEntries(call.patch));
-      return [patch, ttl, call.deliveryId ?? '', ...(call.stream === undefined ? [] : ['text', call.text])];
-    }
+      return [ttl, ...(call.lastSeen ? [call.lastSeen.id] : [])];
+    case 'update':
+      return [JSON.stringify(Object.fromEntries(call.patch)), call.deliveryId ?? '', ...fields];
     case 'set_pending':
-      return [call.questionId, ttl];
+      return [call.questionId, ttl, ...(call.withinMs === undefined ? [] : [call.withinMs])];
     case 'answer':
-      return [call.questionId, call.answerId, ttl, ...(call.stream === undefined ? [] : ['text', call.answerId])];
+      return [call.questionId, call.answerId, ttl, ...fields];
     case 'remove':
-      return [SEEN[call.lastSeen ?? 'unsaid'], call.retry ? '1' : ''];
+      return call.how === undefined ? [] : [call.how];
     case 'due':
-      return [FOR_EVER];
+      return [call.leaseMs, ...(call.limit === undefined ? [] : [call.limit])];
     case 'get':
       return [];
   }
 }
 
-const SEEN = { unsaid: '', nothing: '0', everything: '999999999999999' };
-const FOR_EVER = 999_999_999_999;
-
-/** Job and channel of each job that conv_due names. */
-function entriesIn(reply: string[], prefix: string): string {
-  const entries = reply.flatMap((job, at) =>
-    at % 2 === 0 ? [watched(job, (reply[at + 1] ?? '').slice(`${prefix}conversation:`.length))] : [],
-  );
-  return entries.sort().join();
+/** What a stream gets of a call that publishes. */
+function textFor(call: Call): string {
+  return call.name === 'answer' ? call.answerId : (call.text ?? '');
 }
 
-/** Makes calls through the store. A state it is given is written as JSON.stringify writes it. */
+function namedIn(reply: string[], prefix: string): string {
+  const entries = [];
+  for (let at = 0; at < reply.length; at += 3) {
+    const [job = '', key = '', dueAt = ''] = reply.slice(at, at + 3);
+    entries.push(named(job, key.slice(conversationKey(prefix, '').length), dueAt));
+  }
+  return entries.join('\n\n');
+}
+
+/** Makes calls through a store. A state it is given is written as JSON.stringify writes it. */
 export async function byStore(redis: Redis, prefix: string): Promise<Performer> {
-  const stores = new Map(
-    [undefined, SOON, FOR_EVER].map((silentAfterMs) => [
-      silentAfterMs,
-      new ConversationStore(redis, { prefix, ...(silentAfterMs && { silentAfterMs }) }),
-    ]),
-  );
-  await Promise.all([...stores.values()].map((store) => store.ready()));
+  const store = new ConversationStore(redis, { prefix, silentAfterMs: FOR_EVER });
+  await store.ready();
   return async (call) => {
-    const { ttlMs } = call;
-    const store = stores.get('silentMs' in call ? call.silentMs : undefined);
-    if (!store) throw new Error('no store for this silentMs');
-    const options = ttlMs === undefined ? {} : { ttlMs };
-    const colon = call.channel?.indexOf(':') ?? 0;
-    const ref = {
-      ...(call.channel === undefined
-        ? {}
-        : { platform: call.channel.slice(0, colon).toUpperCase(), channelId: call.channel.slice(colon + 1) }),
-      ...(call.job === undefined ? {} : { jobId: call.job }),
-    } as ConversationReference;
     try {
-      if (call.name === 'claim') {
-        const queue = call.queue === undefined ? {} : { queue: { text: call.queue } };
-        return outcome(await store.claim(JSON.parse(textOf(call.state)), { ...options, ...queue }));
-      }
-      if (call.name === 'update') {
-        const { patch, deliveryId, stream, text } = call;
-        const more = { ...options, ...(deliveryId !== undefined && { deliveryId }), ...published(stream, text) };
-        return outcome(await store.update(ref as JobReference, Object.fromEntries(patch), more as PublishOptions));
-      }
-      if (call.name === 'due') {
-        const entries: string[] = [];
-        for await (const { jobId, platform, channelId } of store.due({ leaseMs: FOR_EVER })) {
-          entries.push(watched(jobId, `${platform}:${channelId}`));
-        }
-        return [entries.sort().join(), null];
-      }
-      if (call.name === 'set') return ['', await store.set(JSON.parse(textOf(call.state)), options)];
-      if (call.name === 'get') return ['', await store.get(ref)];
-      if (call.name === 'get_by_job') return ['', await store.getByJobId(call.job ?? '', options)];
-      if (call.name === 'remove') {
-        const { lastSeen, retry } = call;
-        const seen = lastSeen === undefined ? {} : { lastSeen: SEEN[lastSeen] };
-        return outcome(await store.remove(ref, { ...seen, ...(retry !== undefined && { retry }) }));
-      }
-      if (call.name === 'set_pending') {
-        if (call.questionId === '') return ['', await store.clearPendingQuestion(ref, options)];
-        return ['', await store.setPendingQuestion(ref, call.questionId, options)];
-      }
-      const { questionId, answerId, stream } = call;
-      const more = { answerId, ...options, ...published(stream, answerId) };
-      return outcome(await store.answerQuestion(ref as JobReference, questionId, more as PublishOptions));
+      return await perform(store, call);
     } catch (error) {
       if (!(error instanceof ConversationError)) throw error;
       return [error.code, null];
@@ -138,22 +117,94 @@ export async function byStore(redis: Redis, prefix: string): Promise<Performer> 
   };
 }
 
-function published(stream: string | undefined, text: string): Partial<PublishOptions> {
-  return stream === undefined ? {} : { stream, fields: { text } };
+async function perform(store: ConversationStore, call: Call): Promise<Found> {
+  const { channel, job, ttlMs } = call;
+  const options = ttlMs === undefined ? {} : { ttlMs };
+  const ref = { ...(channel && placeOf(channel)), ...(job !== undefined && { jobId: job }) } as ConversationReference;
+  const more =
+    call.stream === undefined
+      ? options
+      : { ...options, stream: store.key(ref, call.stream), fields: { text: textFor(call) } };
+  switch (call.name) {
+    case 'claim':
+      return outcome(
+        await store.claim(stateOf(call), {
+          ...options,
+          ...(call.queue !== undefined && { queue: { text: call.queue } }),
+        }),
+      );
+    case 'hand_over':
+      return outcome(await store.handOver({ ...placeOf(call.channel), jobId: call.job }, stateOf(call), more));
+    case 'set':
+      return ['', await store.set(stateOf(call), options)];
+    case 'get':
+      return ['', await store.get(ref)];
+    case 'get_by_job':
+      return [
+        '',
+        await store.getByJobId(job ?? '', { ...options, ...(call.lastSeen && { lastSeen: call.lastSeen.id }) }),
+      ];
+    case 'update': {
+      const { ttlMs: _, ...published } = more as PublishOptions & { ttlMs?: number };
+      const { deliveryId } = call;
+      const given = { ...published, ...(deliveryId !== undefined && { deliveryId }) } as PublishOptions;
+      return outcome(await store.update(ref as JobReference, Object.fromEntries(call.patch), given));
+    }
+    case 'set_pending': {
+      if (call.questionId === '') return ['', await store.clearPendingQuestion(ref, options)];
+      const limit = call.withinMs === undefined ? {} : { answerWithinMs: call.withinMs };
+      return ['', await store.setPendingQuestion(ref, call.questionId, { ...options, ...limit })];
+    }
+    case 'answer': {
+      const { questionId, answerId } = call;
+      return outcome(
+        await store.answerQuestion(ref as JobReference, questionId, { answerId, ...more } as AnswerOptions &
+          PublishOptions),
+      );
+    }
+    case 'remove':
+      return outcome(
+        await store.remove(
+          ref,
+          call.how === undefined ? {} : call.how === 'all' ? { discardInbox: true } : { retry: true },
+        ),
+      );
+    case 'due': {
+      const entries: string[] = [];
+      for await (const due of store.due({
+        leaseMs: call.leaseMs,
+        ...(call.limit !== undefined && { limit: call.limit }),
+      })) {
+        entries.push(named(due.jobId, `${due.platform}:${due.channelId}`, Number(due.dueAt)));
+      }
+      return [entries.join('\n\n'), null];
+    }
+  }
 }
 
-/** Whether a reply is the one the model gives. */
-export function agrees([outcome, state]: Found, [wantedOutcome, wanted]: Reply): boolean {
-  if (outcome !== wantedOutcome) return false;
-  if (state === null || wanted === null) return state === wanted;
-  return typeof state === 'string' ? state === textOf(wanted) : isDeepStrictEqual(state, JSON.parse(textOf(wanted)));
-}
-
-function outcome({ outcome, state }: { outcome: string; state: unknown }): Found {
+function outcome({ outcome, state }: { outcome: string; state: object | null }): Found {
   return [outcome, state];
 }
 
-/** In an array false stands for nil. */
-function orNull(value: unknown): unknown {
-  return value === false ? null : value;
+function placeOf(channel: string): { platform: string; channelId: string } {
+  const colon = channel.indexOf(':');
+  return { platform: channel.slice(0, colon).toUpperCase(), channelId: channel.slice(colon + 1) };
+}
+
+function stateOf(call: Call & { name: 'claim' | 'hand_over' | 'set' }): ConversationState {
+  return JSON.parse(textOf(call.state));
+}
+
+/** Whether a reply is the one the model gives; `alike` makes texts the same that differ only in what may differ. */
+export function agrees(
+  [outcome, state]: Found,
+  [wantedOutcome, wanted]: Reply,
+  alike?: (text: string) => string,
+): boolean {
+  const plain = alike ?? ((text: string) => text);
+  if (plain(outcome) !== plain(wantedOutcome)) return false;
+  if (state === null || wanted === null) return state === wanted;
+  const text = plain(textOf(wanted));
+  if (typeof state === 'string') return plain(state) === text;
+  return isDeepStrictEqual(alike ? JSON.parse(alike(JSON.stringify(state))) : state, JSON.parse(text));
 }
