@@ -12,15 +12,15 @@ import {
 /** One call of the store, on what has to be there before. */
 export interface StoreCall {
   name: string;
+  /** The outcome that the call is told where nothing goes wrong. */
+  told: string | undefined;
   /** Brings about what the call meets, in an empty prefix. */
   before(store: ConversationStore): Promise<unknown>;
   call(store: ConversationStore): Promise<unknown>;
   /** What the call answers where it has been executed before, given what that execution answered; by default the same. */
-  again?(first: unknown, command: string): unknown;
-  /** The outcome that the call is told where nothing goes wrong. */
-  told?: string;
-  /** Whether it reads after it has written, so that one that fails may have done its work. */
-  readsLater?: true;
+  again?: ((first: unknown, command: string) => unknown) | undefined;
+  /** Whether it makes several calls, so that one that fails may have done part of its work. */
+  hasSteps: boolean;
 }
 
 /** The store that the calls are made with: every job is watched, and silent at once. */
@@ -29,7 +29,10 @@ export function storeFor(client: Redis, prefix: string, options: ConversationSto
 }
 
 /** Everything is stored for a minute; what is written or renewed by the calls lives for the default, two hours. */
-const SHORT: WriteOptions = { ttlMs: 60_000 };
+export const SHORT_MS = 60_000;
+const SHORT: WriteOptions = { ttlMs: SHORT_MS };
+/** How long a question can wait. */
+export const LIMIT_MS = 3_600_000;
 
 export const STATE = {
   jobId: 'j1',
@@ -43,188 +46,165 @@ export const STATE = {
   notes: ['größer', 1.5],
   claimId: 'c1',
   deliveryId: 'd1',
+  silentAfterMs: 1,
 };
 const OTHER = { ...STATE, jobId: 'j2', notes: [], claimId: 'c2', deliveryId: 'd2' };
+/** The successor that works on a message from the inbox. */
+const NEXT = { ...OTHER, jobId: 'j3', claimId: 'c3', deliveryId: null };
 
 const CHANNEL: ConversationReference = { platform: 'slack', channelId: 'C1' };
 const JOB = { jobId: 'j1' };
-const REFERENCES: [string, ConversationReference][] = [
-  ['the channel', CHANNEL],
-  ['the job', JOB],
-  ['channel and job', { ...CHANNEL, ...JOB }],
-];
+const BOTH = { platform: 'slack', channelId: 'C1', ...JOB };
+const REFERENCES = { 'the channel': CHANNEL, 'the job': JOB, 'channel and job': BOTH };
+const STREAM = 'job:j1:in';
 
-/** Later than any entry of an inbox. */
-const ALL = '999999999999999';
-const nothing = async () => {};
-const stored = (store: ConversationStore) => store.set(STATE, SHORT);
-const asked = async (store: ConversationStore) => {
-  await stored(store);
-  await store.setPendingQuestion(CHANNEL, 'q1', SHORT);
-};
-const answered = async (store: ConversationStore) => {
-  await asked(store);
-  await store.answerQuestion(CHANNEL, 'q1', { answerId: 'a1', ...SHORT });
-};
-const takenOver = async (store: ConversationStore) => {
-  await stored(store);
-  await store.set(OTHER, SHORT);
-};
-
-const CLICK: AnswerOptions & PublishOptions = {
-  answerId: 'a2',
-  stream: 'job:j1:in',
+/** What a stream gets; its key has the prefix of the store. */
+const publish = (store: ConversationStore): PublishOptions => ({
+  stream: store.key(BOTH, STREAM),
   fields: { answer: 'yes', by: 'U1' },
-};
+});
+const click = (store: ConversationStore): AnswerOptions & PublishOptions => ({ answerId: 'a2', ...publish(store) });
 const PATCH = { userId: 'U2' };
-const STOP = { stream: 'job:j1:in', fields: { type: 'stop' }, deliveryId: 'd3' };
 const MESSAGE = { queue: { text: 'größer' } };
-const queued = async (store: ConversationStore) => {
-  await stored(store);
-  await store.claim(OTHER, MESSAGE);
-};
-const lapsed = async (store: ConversationStore) => {
-  await store.set(STATE, { ttlMs: 1 });
-  await sleep(5);
-};
-const lapsedBehind = async (store: ConversationStore) => {
-  await lapsed(store);
-  await store.set(OTHER, SHORT);
-};
-const duplicate = (first: unknown) => ({ ...(first as object), outcome: 'duplicate' });
-const held = (first: unknown) => ({ ...(first as object), outcome: 'held' });
+
+type Step = (store: ConversationStore) => Promise<unknown>;
+const nothing: Step = async () => {};
+const stored: Step = (store) => store.set(STATE, SHORT);
+const starting: Step = (store) => store.claim(STATE, { startWithinMs: SHORT_MS });
+/** One step after another. */
+const after =
+  (first: Step, then: Step): Step =>
+  (store) =>
+    first(store).then(() => then(store));
+const asked = after(stored, (store) => store.setPendingQuestion(CHANNEL, 'q1', SHORT));
+const limited = after(stored, (store) => store.setPendingQuestion(CHANNEL, 'q1', { ...SHORT, answerWithinMs: 1 }));
+const answered = after(asked, (store) => store.answerQuestion(CHANNEL, 'q1', { answerId: 'a1', ...SHORT }));
+const takenOver = after(stored, (store) => store.set(OTHER, SHORT));
+const queued = after(stored, (store) => store.claim(OTHER, MESSAGE));
+const lapsed = after(
+  (store) => store.set(STATE, { ttlMs: 1 }),
+  () => sleep(5),
+);
+const lapsedBehind = after(lapsed, (store) => store.set(OTHER, SHORT));
+
+const told = (outcome: string) => (first: unknown) => ({ ...(first as object), outcome });
+const duplicate = told('duplicate');
 const gone = () => ({ outcome: 'gone', state: null });
+
+function made(
+  name: string,
+  told: string | undefined,
+  before: Step,
+  call: Step,
+  again?: StoreCall['again'],
+  hasSteps = false,
+): StoreCall {
+  return { name, told, before, call, again, hasSteps };
+}
+
+/** What is due, once it is. */
+const due: Step = async (store) => {
+  await sleep(5);
+  return listOf(store.due());
+};
+const none: StoreCall['again'] = (first, command) => (command === 'fcall conv_due' ? [] : first);
 
 /** Every call of the store, by every form of reference, with every outcome. */
 export const CALLS: StoreCall[] = [
-  { name: 'ready', before: nothing, call: (store) => store.ready() },
-  { name: 'claim of a free channel', told: 'claimed', before: nothing, call: (store) => store.claim(STATE) },
-  { name: 'claim by the holder', told: 'claimed', before: asked, call: (store) => store.claim(STATE) },
-  { name: "claim of another's channel", told: 'held', before: stored, call: (store) => store.claim(OTHER) },
-  { name: 'claim with a message', told: 'queued', before: stored, call: (store) => store.claim(OTHER, MESSAGE) },
-  {
-    name: 'claim for the message that runs',
-    told: 'duplicate',
-    before: stored,
-    call: (s) => s.claim({ ...OTHER, deliveryId: 'd1' }),
-  },
-  {
-    name: 'claim for a message that was queued',
-    told: 'duplicate',
-    before: queued,
-    call: (s) => s.claim({ ...OTHER, claimId: 'c3' }),
-  },
-  {
-    name: 'update with a stream',
-    told: 'updated',
-    before: asked,
-    call: (store) => store.update(JOB, PATCH, STOP),
-    again: duplicate,
-  },
-  { name: 'update of nothing', told: 'gone', before: nothing, call: (store) => store.update(JOB, PATCH, STOP) },
-  {
-    name: 'remove with nothing read',
-    told: 'waiting',
-    before: queued,
-    call: (store) => store.remove(JOB, { lastSeen: '0' }),
-  },
-  {
-    name: 'remove with all read',
-    told: 'removed',
-    before: queued,
-    call: (s) => s.remove(JOB, { lastSeen: ALL }),
-    again: gone,
-  },
-  {
-    name: 'remove for a retry',
-    told: 'removed',
-    before: stored,
-    call: (store) => store.remove(JOB, { retry: true }),
-    again: gone,
-  },
-  {
-    name: 'remove of a lapsed job',
-    told: 'lapsed',
-    before: lapsed,
-    call: (s) => s.remove({ ...CHANNEL, ...JOB }),
-    again: gone,
-  },
-  {
-    name: 'remove of a lapsed job whose channel another one holds',
-    told: 'lapsed',
-    before: lapsedBehind,
-    call: (store) => store.remove({ ...CHANNEL, ...JOB }),
-    again: held,
-  },
-  {
-    name: 'due',
-    readsLater: true,
-    before: stored,
-    async call(store) {
-      await sleep(5);
-      return listOf(store.due());
-    },
-    again: (first, command) => (command === 'fcall conv_due' ? [] : first),
-  },
-  { name: 'inbox', before: queued, call: async (s) => (await listOf(s.inbox(JOB))).map(({ fields }) => fields) },
+  made('ready', undefined, nothing, (store) => store.ready()),
+  made('claim of a free channel', 'claimed', nothing, (store) => store.claim(STATE)),
+  made('claim of a job that is to start soon', 'claimed', nothing, starting),
+  made('claim by the holder', 'claimed', asked, (store) => store.claim(STATE)),
+  made("claim of another's channel", 'held', stored, (store) => store.claim(OTHER)),
+  made('claim with a message', 'queued', stored, (store) => store.claim(OTHER, MESSAGE)),
+  made('claim for the message that runs', 'duplicate', stored, (s) => s.claim({ ...OTHER, deliveryId: 'd1' })),
+  made('claim for the message that starts', 'starting', starting, (s) => s.claim({ ...OTHER, deliveryId: 'd1' })),
+  made('claim for a queued message', 'duplicate', queued, (s) => s.claim({ ...OTHER, claimId: 'c3' })),
+  made('handOver', 'claimed', asked, (store) => store.handOver(BOTH, OTHER, publish(store))),
+  made('handOver of what waits', 'claimed', queued, (s) => s.handOver(BOTH, NEXT, { startWithinMs: SHORT_MS })),
+  made('handOver from a lapsed job', 'claimed', lapsed, (store) => store.handOver(BOTH, OTHER)),
+  made('handOver of a channel that another holds', 'held', takenOver, (store) => store.handOver(BOTH, NEXT)),
+  made('handOver to its own message', 'duplicate', stored, (s) => s.handOver(BOTH, { ...OTHER, deliveryId: 'd1' })),
+  made('handOver to what starts', 'starting', starting, (s) => s.handOver(BOTH, { ...OTHER, deliveryId: 'd1' })),
+  made('handOver of nothing', 'gone', nothing, (store) => store.handOver(BOTH, OTHER)),
+  made(
+    'update with a stream',
+    'updated',
+    asked,
+    (store) => store.update(JOB, PATCH, { ...publish(store), deliveryId: 'd3' }),
+    duplicate,
+  ),
+  made('update of a job that starts', 'starting', starting, (s) => s.update(JOB, PATCH, { deliveryId: 'd3' })),
+  made('update of nothing', 'gone', nothing, (store) => store.update(JOB, PATCH, publish(store))),
+  made('remove while a message waits', 'waiting', queued, (store) => store.remove(JOB)),
+  made('remove with what waits', 'removed', queued, (store) => store.remove(JOB, { discardInbox: true }), gone),
+  made('remove for a retry', 'removed', starting, (store) => store.remove(JOB, { retry: true }), gone),
+  made('remove of a lapsed job', 'lapsed', lapsed, (store) => store.remove(BOTH), gone),
+  made('remove of a lapsed job behind another', 'lapsed', lapsedBehind, (s) => s.remove(BOTH), told('held')),
+  made('due', undefined, stored, due, none, true),
+  made('due with a question', undefined, limited, due, none, true),
+  made('inbox', undefined, queued, async (s) => (await listOf(s.inbox(JOB))).map(({ fields }) => fields)),
   // The second execution finds what the first one stored.
-  { name: 'set of a free channel', before: nothing, call: (store) => store.set(STATE), again: () => STATE },
-  { name: 'set by the holder', before: asked, call: (store) => store.set(STATE), again: () => STATE },
-  { name: 'set by another job', before: asked, call: (store) => store.set(OTHER), again: () => OTHER },
-  { name: 'getByJobId', before: asked, call: (store) => store.getByJobId('j1') },
-  { name: 'getByJobId that renews nothing', before: asked, call: (s) => s.getByJobId('j1', { renew: false }) },
-  { name: 'getByJobId of a displaced job', before: takenOver, call: (store) => store.getByJobId('j1') },
-  ...REFERENCES.flatMap(([by, ref]): StoreCall[] => [
-    { name: `get by ${by}`, before: asked, call: (store) => store.get(ref) },
-    { name: `setPendingQuestion by ${by}`, before: stored, call: (store) => store.setPendingQuestion(ref, 'q"1') },
-    { name: `clearPendingQuestion by ${by}`, before: asked, call: (store) => store.clearPendingQuestion(ref) },
-    {
-      name: `answerQuestion by ${by}`,
-      told: 'accepted',
-      before: asked,
-      call: (s) => s.answerQuestion(ref, 'q1', { answerId: 'a2' }),
+  made(
+    'set of a free channel',
+    undefined,
+    nothing,
+    (store) => store.set(STATE),
+    () => STATE,
+  ),
+  made(
+    'set by the holder',
+    undefined,
+    asked,
+    (store) => store.set(STATE),
+    () => STATE,
+  ),
+  made(
+    'set by another job',
+    undefined,
+    asked,
+    (store) => store.set(OTHER),
+    () => OTHER,
+  ),
+  made('getByJobId', undefined, asked, (store) => store.getByJobId('j1')),
+  made('getByJobId of a job that starts', undefined, starting, (store) => store.getByJobId('j1')),
+  made('getByJobId that renews nothing', undefined, asked, (s) => s.getByJobId('j1', { renew: false })),
+  made('getByJobId of a displaced job', undefined, takenOver, (store) => store.getByJobId('j1')),
+  made(
+    'getByJobId with what was read',
+    undefined,
+    queued,
+    async (store) => {
+      const [entry] = await listOf(store.inbox(JOB));
+      return store.getByJobId('j1', { lastSeen: entry?.id });
     },
-    { name: `update by ${by}`, told: 'updated', before: asked, call: (store) => store.update(ref, PATCH) },
-    { name: `remove by ${by}`, told: 'removed', before: asked, call: (store) => store.remove(ref), again: gone },
+    undefined,
+    true,
+  ),
+  ...Object.entries(REFERENCES).flatMap(([by, ref]) => [
+    made(`get by ${by}`, undefined, asked, (store) => store.get(ref)),
+    made(`setPendingQuestion by ${by}`, undefined, stored, (store) => store.setPendingQuestion(ref, 'q"1')),
+    made(`clearPendingQuestion by ${by}`, undefined, asked, (store) => store.clearPendingQuestion(ref)),
+    made(`answerQuestion by ${by}`, 'accepted', asked, (s) => s.answerQuestion(ref, 'q1', { answerId: 'a2' })),
+    made(`update by ${by}`, 'updated', asked, (store) => store.update(ref, PATCH)),
+    made(`remove by ${by}`, 'removed', asked, (store) => store.remove(ref), gone),
   ]),
-  { name: 'setPendingQuestion of nothing', before: nothing, call: (store) => store.setPendingQuestion(JOB, 'q1') },
-  {
-    name: 'answerQuestion without an answerId',
-    told: 'accepted',
-    before: asked,
-    call: (store) => store.answerQuestion(JOB, 'q1', { stream: 'heard', fields: { answer: 'no' } }),
-  },
-  {
-    name: 'answerQuestion without a stream',
-    told: 'accepted',
-    before: asked,
-    call: (s) => s.answerQuestion(JOB, 'q1'),
-  },
-  {
-    name: 'answerQuestion, second',
-    told: 'answered',
-    before: answered,
-    call: (store) => store.answerQuestion(JOB, 'q1', CLICK),
-  },
-  {
-    name: 'answerQuestion of another question',
-    told: 'stale',
-    before: asked,
-    call: (s) => s.answerQuestion(JOB, 'q2', CLICK),
-  },
-  {
-    name: 'answerQuestion of nothing',
-    told: 'gone',
-    before: nothing,
-    call: (store) => store.answerQuestion(JOB, 'q1', CLICK),
-  },
-  { name: 'remove by a displaced job', told: 'held', before: takenOver, call: (s) => s.remove({ ...CHANNEL, ...JOB }) },
-  { name: 'remove of nothing', told: 'gone', before: nothing, call: (store) => store.remove(CHANNEL) },
-  {
-    name: 'list',
-    before: asked,
-    call: (store) => listOf(store.list()),
-  },
+  made('setPendingQuestion with a limit', undefined, stored, (store) =>
+    store.setPendingQuestion(JOB, 'q1', { answerWithinMs: LIMIT_MS }),
+  ),
+  made('setPendingQuestion of one answered last', undefined, answered, (s) => s.setPendingQuestion(JOB, 'q1')),
+  made('setPendingQuestion of nothing', undefined, nothing, (store) => store.setPendingQuestion(JOB, 'q1')),
+  made('answerQuestion with a fresh answerId', 'accepted', limited, (s) => s.answerQuestion(JOB, 'q1', publish(s))),
+  made('answerQuestion without a stream', 'accepted', asked, (store) => store.answerQuestion(JOB, 'q1')),
+  made('answerQuestion, second', 'answered', answered, (store) => store.answerQuestion(JOB, 'q1', click(store))),
+  made('answerQuestion by the message that runs', 'duplicate', asked, (store) =>
+    store.answerQuestion(JOB, 'q1', { answerId: 'd1' }),
+  ),
+  made('answerQuestion of another one', 'stale', asked, (store) => store.answerQuestion(JOB, 'q2', click(store))),
+  made('answerQuestion of nothing', 'gone', nothing, (store) => store.answerQuestion(JOB, 'q1', click(store))),
+  made('remove by a displaced job', 'held', takenOver, (store) => store.remove(BOTH)),
+  made('remove of nothing', 'gone', nothing, (store) => store.remove(CHANNEL)),
+  made('list', undefined, asked, (store) => listOf(store.list())),
 ];
 
 async function listOf<T>(items: AsyncIterable<T>): Promise<T[]> {

@@ -2,10 +2,8 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ConversationStore, LIBRARY_SOURCE } from '../../src/index.ts';
 import { effort } from '../support/effort.ts';
-import { seed } from '../support/random.ts';
 import { type ClientOptions, dump, withRedis } from '../support/redis.ts';
 import { STATE } from './calls.ts';
-import { contest } from './contest.ts';
 import { sweep } from './lost-replies.ts';
 import { closeLines, type Fault, type Line, openLine } from './proxy.ts';
 
@@ -26,10 +24,6 @@ for (const protocol of [2, 3] as const) {
     console.log(await sweep(await redis.url(), { protocol, step: effort(128, 1) }));
   });
 }
-
-test('of simultaneous claims, answers and removals over bad networks one wins, and everyone knows who', async () => {
-  console.log(await contest(await redis.url(), seed, effort(4, 150)));
-});
 
 test('the library gets loaded, whichever step of it is cut off', async () => {
   const { client, proxy } = await line();
@@ -66,22 +60,8 @@ test('calls that were under way together on one connection are all answered when
     claims,
     states.map((state) => ({ outcome: 'claimed', state })),
   );
-  assert.is(Object.keys(await dump(direct)).length, 100);
-});
-
-test('a known limit: an update without a deliveryId that is sent again publishes its message twice; with one, once', async () => {
-  const { client, proxy } = await line();
-  await client.flushall();
-  const store = new ConversationStore(client);
-  await store.set(STATE);
-  const send = async (options: { stream: string; deliveryId?: string }) => {
-    proxy.arm('fcall conv_update', { kind: 'cut reply', bytes: 0 });
-    const { outcome } = await store.update({ jobId: 'j1' }, {}, { ...options, fields: { type: 'stop' } });
-    await proxy.settled();
-    return [outcome, await client.xlen(options.stream)];
-  };
-  assert.equal(await send({ stream: 'without' }), ['updated', 2]);
-  assert.equal(await send({ stream: 'with', deliveryId: 'd2' }), ['duplicate', 1]);
+  // Two keys each, and the watch.
+  assert.is(Object.keys(await dump(direct)).length, 101);
 });
 
 test('a call that ran into the time limit of its client is made again as if it had not been made', async () => {
@@ -93,7 +73,7 @@ test('a call that ran into the time limit of its client is made again as if it h
   proxy.arm('fcall conv_answer', { kind: 'slow', ms: 300 });
   await answer().then(
     () => assert.unreachable('answered in spite of its limit'),
-    (error: Error) => assert.is(error.message, 'Command timed out'),
+    (error: Error) => assert.match(error.message, /^Command timed out/),
   );
   assert.is((await answer()).outcome, 'accepted');
   assert.is(await client.xlen('s'), 1);
