@@ -23,7 +23,7 @@ const DESIGNS = [storeDesign, chatDesign, bullDesign, ...OWN_DESIGNS];
 
 const { values } = parseArgs({ options: { quick: { type: 'string' } } });
 const folder = values.quick ?? join(import.meta.dirname, '..');
-const [contests, nearTurns, farTurns, rounds] = values.quick ? [40, 1, 1, 10] : [2000, 16, 8, 200];
+const [contests, nearTurns, farTurns, rounds] = values.quick ? [40, 1, 1, 10] : [2000, 16, 8, 400];
 const MANY_CALLS = values.quick ? 64 : 1280;
 
 const load = loadavg()[0] ?? 0;

@@ -1,8 +1,8 @@
 // npx tsx scripts/bench/compare-lua.ts OLD.lua [NEW.lua]: what each call costs the server in two versions of the library, for a
 // change that is meant to be faster or must not be slower. NEW.lua is lua/conversation.lua unless it is named; the version of the
-// last commit comes from `git show HEAD:lua/conversation.lua > old.lua`. Both are loaded into one server and take turns, a hundred
-// calls each. A line shows the mean of five such runs, and the least and the greatest ratio of the five: on a busy machine the
-// means hold to within about 0.05, and the microseconds not at all. Compared are the calls that both versions have.
+// last commit comes from `git show HEAD:lua/conversation.lua > old.lua`. Both are loaded into one server and take turns, some
+// calls each. A line shows the mean of three such runs, and the least and the greatest ratio of the three: on a busy machine the
+// means hold to within about 0.05. Compared are the calls that both versions have.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startRedis } from '../redis/start.ts';
@@ -10,8 +10,8 @@ import { connect, type Entry, QUESTION } from './conversations.ts';
 import { place } from './machine.ts';
 import { json, measureServerTime, operationCalls, type ServerTime, type TimedCalls, timed } from './server-time.ts';
 
-const RUNS = 5;
-const ROUNDS = 25;
+const RUNS = 3;
+const ROUNDS = 30;
 const SILENT_MS = 300_000;
 
 /** The calls of one version, whose functions begin with `prefix`. */

@@ -130,7 +130,7 @@ export function report(all: Report): string {
         ...[first, second, ratio].map((value) => value.toFixed(2)),
       ]),
     ),
-    "By the server's own clock (INFO commandstats), medians of rounds in turn. The bare commands are the very same Redis commands, which is checked, in a function that decides nothing.",
+    "By the server's own clock (INFO commandstats), in rounds in turn, of which the quick tenth counts. The bare commands are the very same Redis commands, which is checked, in a function that decides nothing.",
     `Memory that a conversation takes as it is claimed (MEMORY USAGE of both keys): ${memory.map(([state, bytes]) => `${count(bytes)} bytes for a state of ${count(state)}`).join('; ')}.`,
     '## Goals',
     table(
