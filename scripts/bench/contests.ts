@@ -86,7 +86,7 @@ async function play(clients: Session[], kind: Scenario, index: number, caller: n
   const found = await Promise.all(PLAYERS.map((player) => lookUp?.(entryOf(index, player), caller) ?? jobOf(player)));
   const [first, ...others] = moves.filter((move) => move.told === true).map(({ player }) => player);
   const finds = (player: number | undefined) => player !== undefined && found[player] === jobOf(player);
-  const isOther = (told: Told | undefined, player: number) => told !== null && told !== jobOf(player);
+  const isOther = (told: Told, player: number) => typeof told === 'string' && told !== jobOf(player);
   const wrong: Record<Wrong, boolean> = {
     started: kind === 'start' && (others.length > 0 || !finds(first)),
     accepted: kind === 'answer' && (others.length > 0 || first === undefined),

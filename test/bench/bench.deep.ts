@@ -25,7 +25,7 @@ test('the store and WATCH decide every contest rightly', async () => {
 const FAULTS: Record<Wrong, Partial<Session>> = {
   started: { claim: async () => true },
   accepted: { answer: async () => true },
-  removed: { lookup: async () => null },
+  removed: { lookup: async () => false },
   elsewhere: { lookup: async () => 'another job' },
   lost: { receive: async () => {} },
 };
@@ -36,7 +36,8 @@ for (const [wrong, fault] of Object.entries(FAULTS) as [Wrong, Partial<Session>]
     const receive: Session['receive'] = async (_, message, read) => read(message);
     const open = async () => ({ ...calls, receive, close: () => {}, ...fault });
     const outcome = await playContests('', { name: '', what: '', open }, 3);
-    assert.is(outcome[wrong], wrong === 'elsewhere' ? outcome.contests : 3);
+    assert.is(outcome.elsewhere, wrong === 'elsewhere' ? outcome.contests : 0);
+    if (wrong !== 'elsewhere') assert.is(outcome[wrong], 3);
     assert.is(outcome.lost, wrong === 'lost' ? 3 : 0);
   });
 }
