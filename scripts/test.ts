@@ -81,6 +81,8 @@ async function run(name: string, words: string[]): Promise<never> {
 
 const args = process.argv.slice(2);
 const name = args[0]?.startsWith('--') ? (args.shift() ?? '').slice(2) : 'quick';
+// What ends without a count has failed.
+process.exitCode = 1;
 try {
   await run(
     name,

@@ -5,26 +5,18 @@ import { slotOf } from './slot.ts';
 const SLOTS = 16_384;
 const MASTERS = [3, 16, 100];
 
-const numbers = (count: number) => Array.from({ length: count }, (_, number) => number);
+const slots = (count: number, prefixOf: (number: number) => string) =>
+  Array.from({ length: count }, (_, number) => slotOf(`{${prefixOf(number)}}:`));
+const conversation = (number: number) => partitionOf('slack', `C${number}`);
+const tenant = (number: number) => `tenant-${number}`;
 const ROWS: [name: string, slots: number[]][] = [
-  ['sharded: all partitions', numbers(PARTITIONS).map((number) => slotOf(`{${partitionName(number)}}:`))],
-  ['sharded: 10,000 conversations', conversations(10_000)],
-  ['sharded: 1,000,000 conversations', conversations(1_000_000)],
-  ['a prefix each: 100 tenants', tenants(100)],
-  ['a prefix each: 1,000 tenants', tenants(1_000)],
-  ['a prefix each: 10,000 tenants', tenants(10_000)],
+  ['sharded: all partitions', slots(PARTITIONS, partitionName)],
+  ['sharded: 10,000 conversations', slots(10_000, conversation)],
+  ['sharded: 1,000,000 conversations', slots(1_000_000, conversation)],
+  ['a prefix each: 100 tenants', slots(100, tenant)],
+  ['a prefix each: 1,000 tenants', slots(1_000, tenant)],
+  ['a prefix each: 10,000 tenants', slots(10_000, tenant)],
 ];
-
-function conversations(count: number): number[] {
-  const slots = new Map(
-    numbers(PARTITIONS).map((number) => [partitionName(number), slotOf(`{${partitionName(number)}}:`)]),
-  );
-  return numbers(count).map((number) => slots.get(partitionOf('slack', `C${number}`)) ?? 0);
-}
-
-function tenants(count: number): number[] {
-  return numbers(count).map((number) => slotOf(`{tenant-${number}}:`));
-}
 
 /** The share of the master that has most, against the mean, where each has as many slots in a row as the others. */
 function largest(slots: number[], masters: number): number {
@@ -36,10 +28,7 @@ function largest(slots: number[], masters: number): number {
   return Math.max(...counts) / (slots.length / masters);
 }
 
-const width = Math.max(...ROWS.map(([name]) => name.length));
-console.log('What the fullest master has, against the mean:\n');
-console.log(`${''.padEnd(width)}${MASTERS.map((masters) => `${masters} masters`.padStart(13)).join('')}`);
+// The rows of the table in docs/cluster.md.
 for (const [name, slots] of ROWS) {
-  const shares = MASTERS.map((masters) => largest(slots, masters).toFixed(3).padStart(13));
-  console.log(`${name.padEnd(width)}${shares.join('')}`);
+  console.log(`| ${[name, ...MASTERS.map((masters) => largest(slots, masters).toFixed(3))].join(' | ')} |`);
 }

@@ -1,8 +1,10 @@
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
-import { RedisInstance } from 'redis-memory-server';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { onExit } from 'signal-exit';
 import { findRedisBinary, type RedisBinary } from './binary.ts';
 import { freePort } from './free-port.ts';
@@ -25,7 +27,7 @@ export interface RunningRedis {
   unref(): void;
 }
 
-const START_LIMIT_MS = 15_000;
+const START_LIMIT_MS = 60_000;
 const ATTEMPTS = 3;
 
 /**
@@ -54,102 +56,59 @@ export async function startRedis({ args }: { args?: readonly string[] } = {}): P
   }
 }
 
-/** What the server said before it was ready is the only explanation for one that never got there. */
-class Instance extends RedisInstance {
-  said = '';
+// Every way out of this process takes its servers along. That it ended by a SIGKILL is seen by a second process of each
+// server: descriptor 3 ends without a word. It is a line when the server has ended.
+const WATCHED = '(read -r line <&3 || { kill -9 $$; rm -rf "$PWD"; }) >/dev/null 2>&1 & exec "$@" 3<&-';
+const alive = new Set<() => void>();
+onExit(() => {
+  for (const kill of alive) kill();
+});
 
-  override stdoutHandler(message: string | Buffer): void {
-    if (!this.isInstanceReady) this.said += message.toString();
-    super.stdoutHandler(message);
-  }
-
-  override stderrHandler(message: string | Buffer): void {
-    if (!this.isInstanceReady) this.said += message.toString();
-    super.stderrHandler(message);
-  }
-}
-
-async function launch(binary: RedisBinary, args: readonly string[]): Promise<RunningRedis> {
+async function launch({ path, origin }: RedisBinary, args: readonly string[]): Promise<RunningRedis> {
   // A folder of its own: a server reads whatever dump.rdb lies where it starts.
   const folder = mkdtempSync(join(tmpdir(), 'conversation-state-'));
   const port = await freePort();
-  const instance = new Instance({
-    instance: { ip: '127.0.0.1', port, args: [...args] },
-    binary: { systemBinary: withoutSpaces(binary.path, folder) },
-    spawn: { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] },
+  const own = ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', ...args];
+  const server = spawn('/bin/sh', ['-c', WATCHED, 'sh', path, ...own], {
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   });
-  let stopping: Promise<void> | undefined;
-  const stop = () => {
-    stopping ??= instance.kill().then(() => forget(instance));
-    return stopping;
+  const streams = server.stdio.filter((stream) => stream instanceof Socket);
+  const ended = once(server, 'exit').then(() => streams.at(-1)?.end('ended\n'));
+  const kill = () => {
+    server.kill('SIGKILL');
+    rmSync(folder, { recursive: true, force: true });
+    alive.delete(kill);
   };
-  remember(instance, folder);
-  let timer: NodeJS.Timeout | undefined;
-  try {
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(`it was not ready within ${START_LIMIT_MS / 1000} s`), START_LIMIT_MS);
-    });
-    await Promise.race([instance.run(), late]);
-  } catch (error) {
-    const said = instance.said.trim().split('\n').slice(-4).join('\n');
+  alive.add(kill);
+  const stop = async () => {
+    server.ref();
+    kill();
+    await ended;
+  };
+  let said = '';
+  const ready = new Promise<boolean>((resolve) => {
+    for (const stream of streams) {
+      stream.on('data', (text) => {
+        said = `${said}${text}`.slice(-2_000);
+        if (said.includes('Ready to accept connections')) resolve(true);
+      });
+    }
+  });
+  const isReady = await Promise.race([ready, ended, sleep(START_LIMIT_MS, false, { ref: false })]);
+  if (isReady !== true) {
     await stop();
-    throw new Error(
-      `${binary.origin} did not start: ${error instanceof Error ? error.message : error}\n${said}`.trim(),
-    );
-  } finally {
-    clearTimeout(timer);
+    throw new Error(`${origin} did not start:\n${said.trim().split('\n').slice(-4).join('\n')}`);
   }
-  const pid = instance.getPid();
   return {
     url: `redis://127.0.0.1:${port}`,
-    origin: binary.origin,
+    origin,
     shared: false,
-    ...(pid === undefined ? {} : { pid }),
-    binary: binary.path,
+    pid: server.pid as number,
+    binary: path,
     stop,
-    unref: () => unref(instance),
+    unref: () => {
+      for (const one of [server, ...streams]) one.unref();
+    },
   };
-}
-
-/** redis-memory-server can't start a program whose path has a space in it. */
-function withoutSpaces(path: string, folder: string): string {
-  if (!/\s/.test(path)) return path;
-  const link = join(folder, basename(path));
-  symlinkSync(path, link);
-  return link;
-}
-
-function unref(instance: RedisInstance): void {
-  for (const child of [instance.childProcess, instance.killerProcess]) {
-    child?.unref();
-    for (const stream of child?.stdio ?? []) if (stream instanceof Socket) stream.unref();
-  }
-}
-
-// redis-memory-server has a second process look every two seconds whether this one still lives. That is the net for a
-// SIGKILL; every other way out takes the servers along at once.
-const alive = new Map<RedisInstance, string>();
-let unwatch: (() => void) | undefined;
-
-function remember(instance: RedisInstance, folder: string): void {
-  alive.set(instance, folder);
-  unwatch ??= onExit(killAll);
-}
-
-function forget(instance: RedisInstance): void {
-  const folder = alive.get(instance);
-  if (folder === undefined) return;
-  alive.delete(instance);
-  rmSync(folder, { recursive: true, force: true });
-  if (alive.size > 0) return;
-  unwatch?.();
-  unwatch = undefined;
-}
-
-function killAll(): void {
-  for (const instance of alive.keys()) {
-    instance.childProcess?.kill('SIGKILL');
-    instance.killerProcess?.kill('SIGKILL');
-    forget(instance);
-  }
 }
