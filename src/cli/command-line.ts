@@ -51,7 +51,7 @@ const THIS = `${LIBRARY_NAME} ${LIBRARY_VERSION}`;
 const COLUMNS =
   'STARTED says how long ago that was. QUESTION is the pending one. UNREAD counts the messages in the inbox. STATUS ' +
   'is starting for a job that was not heard of yet, silent or no answer for one that somebody has to look at, and since ' +
-  'when; one that a sweep has just looked at does not count until its lease ends. LEFT is the time to live. On a narrow terminal, empty columns go first, and ids are cut last.';
+  'when; one that a sweep has just looked at does not count until its lease ends. LEFT is the time to live. On a narrow terminal, empty columns go first, and ids are cut last, QUESTION before CHANNEL and JOB.';
 
 const COMMANDS: Readonly<Record<string, Definition>> = {
   list: {

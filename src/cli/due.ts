@@ -7,8 +7,8 @@ import type { Values } from './values.ts';
 
 const COLUMNS: readonly Column<DueEntry>[] = [
   { head: 'PLATFORM', cell: ({ platform }) => shown(platform) },
-  { head: 'CHANNEL', cell: ({ channelId }) => shown(channelId), isId: true },
-  { head: 'JOB', cell: ({ jobId }) => shown(jobId), isId: true },
+  { head: 'CHANNEL', cell: ({ channelId }) => shown(channelId), isId: 'cut last' },
+  { head: 'JOB', cell: ({ jobId }) => shown(jobId), isId: 'cut last' },
   { head: 'WHY', cell: ({ reason }) => (reason === 'silent' ? 'silent' : 'no answer') },
   { head: 'FOR', cell: ({ dueMs }) => span(dueMs), align: 'right' },
   { head: 'CHANNEL IS', cell: ({ holds }) => (holds === null ? 'unreadable' : holds ? 'held' : 'not held') },

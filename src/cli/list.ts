@@ -14,12 +14,12 @@ const WATCH_MS = 2_000;
 
 const COLUMNS: readonly Column<Conversation>[] = [
   { head: 'PLATFORM', cell: ({ channel }) => shown(channel.platform) },
-  { head: 'CHANNEL', cell: ({ channel }) => shown(channel.channelId), isId: true },
-  { head: 'JOB', cell: ({ state }) => (state ? shown(state.jobId) : '(unreadable)'), isId: true },
+  { head: 'CHANNEL', cell: ({ channel }) => shown(channel.channelId), isId: 'cut last' },
+  { head: 'JOB', cell: ({ state }) => (state ? shown(state.jobId) : '(unreadable)'), isId: 'cut last' },
   { head: 'PROJECT', cell: ({ state }) => shown(state?.project ?? ''), spare: 1 },
   { head: 'TICKET', cell: ({ state }) => shown(String(state?.ticketId ?? '')), spare: 2 },
   { head: 'STARTED', cell: (found) => startedAgo(found), spare: 3, align: 'right' },
-  { head: 'QUESTION', cell: ({ state }) => shown(state?.pendingQuestionId ?? ''), isId: true },
+  { head: 'QUESTION', cell: ({ state }) => shown(state?.pendingQuestionId ?? ''), isId: 'cut first' },
   { head: 'UNREAD', cell: ({ unread }) => (unread === 0 ? '' : String(unread)), align: 'right' },
   { head: 'STATUS', cell: (found) => statusOf(found) },
   {

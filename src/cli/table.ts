@@ -7,8 +7,8 @@ export interface Column<Row> {
   head: string;
   /** What stands in it; it may have colours where it is not an id. */
   cell(row: Row): string;
-  /** An id is cut, in the middle, where nothing else can make the table fit. */
-  isId?: true;
+  /** An id is cut, in the middle, where nothing else can make the table fit: one that no command takes before the others. */
+  isId?: 'cut first' | 'cut last';
   /** Columns that may be left out have a number. The lowest goes first. */
   spare?: number;
   align?: 'right';
@@ -26,12 +26,15 @@ export function tableOf<Row>(columns: readonly Column<Row>[], rows: readonly Row
   let fitted = excess(all) > 0 ? all.filter(({ cells }) => cells.some((cell) => cell !== '')) : all;
   const spare = fitted.filter((each) => each.spare !== undefined).sort((a, b) => (a.spare ?? 0) - (b.spare ?? 0));
   for (const next of spare) if (excess(fitted) > 0) fitted = fitted.filter((each) => each !== next);
-  // A short id keeps its width, and those that are longer share the rest.
-  const ids = fitted.filter(({ isId }) => isId).sort((a, b) => a.width - b.width);
-  let room = ids.reduce((sum, id) => sum + id.width, 0) - Math.max(0, excess(fitted));
-  for (const [at, id] of ids.entries()) {
-    id.width = Math.max(1, Math.min(id.width, Math.floor(room / (ids.length - at))));
-    room -= id.width;
+  for (const turn of ['cut first', 'cut last'] as const) {
+    // A short id keeps its width, and those that are longer share the rest.
+    const ids = fitted.filter(({ isId }) => isId === turn).sort((a, b) => a.width - b.width);
+    let room = ids.reduce((sum, id) => sum + id.width, 0) - Math.max(0, excess(fitted));
+    for (const [at, id] of ids.entries()) {
+      const least = turn === 'cut first' ? id.head.length : 1;
+      id.width = Math.max(least, Math.min(id.width, Math.floor(room / (ids.length - at))));
+      room -= id.width;
+    }
   }
   const line = (textOf: (column: (typeof all)[number]) => string) =>
     fitted

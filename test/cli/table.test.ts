@@ -34,8 +34,8 @@ test('a word for a shell keeps what a terminal would obey or not show as an esca
 
 test('a table that is too wide loses empty columns, then what may be left out, then the middle of ids', () => {
   const columns: Column<string[]>[] = [
-    { head: 'ID', cell: ([id = '']) => id, isId: true },
-    { head: 'KEY', cell: ([, key = '']) => key, isId: true },
+    { head: 'ID', cell: ([id = '']) => id, isId: 'cut last' },
+    { head: 'KEY', cell: ([, key = '']) => key, isId: 'cut last' },
     { head: 'NONE', cell: () => '' },
     { head: 'B', cell: ([, , b = '']) => b, spare: 2 },
     { head: 'C', cell: ([, , , c = '']) => c, spare: 1, align: 'right' },
@@ -54,9 +54,23 @@ test('a table that is too wide loses empty columns, then what may be left out, t
   }
 });
 
+test('an id that no command takes is cut before the others, down to its head', () => {
+  const columns: Column<string>[] = [
+    { head: 'JOB', cell: (text) => text, isId: 'cut last' },
+    { head: 'QUESTION', cell: (text) => text, isId: 'cut first' },
+  ];
+  for (const [width, line] of [
+    [22, '0123456789  0123456789'],
+    [20, '0123456789  0123…789'],
+    [17, '012…789  0123…789'],
+  ] as const) {
+    assert.is(tableOf(columns, ['0123456789'], width)[1], line);
+  }
+});
+
 test('a character takes the columns that it has on a terminal, and none is cut in two', () => {
   const columns: Column<string>[] = [
-    { head: 'A', cell: (text) => text, isId: true },
+    { head: 'A', cell: (text) => text, isId: 'cut last' },
     { head: 'B', cell: () => '|' },
   ];
   const rows = ['a中文频道', '😀😀😀', 'plain', '🇩🇪e\u0301'];
