@@ -1,7 +1,7 @@
 import { Command, type CommanderError, Option } from 'commander';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../conversation.gen.ts';
 import { Failure, USAGE_ERROR } from './failure.ts';
-import { NPX, unescaped } from './print.ts';
+import { NPX, sentence, unescaped } from './print.ts';
 import type { Values } from './values.ts';
 
 // The words of the command line. What a command does is loaded when it is run.
@@ -246,8 +246,4 @@ function named(word: string): string {
 function mistake(message: string, command: Command): Failure {
   const help = command.parent ? `${command.name()} --help shows its options` : '--help lists the commands';
   return new Failure(`${message}\n${NPX} ${help}.`, USAGE_ERROR);
-}
-
-function sentence(text: string): string {
-  return `${text[0]?.toUpperCase()}${text.slice(1)}`;
 }

@@ -85,7 +85,7 @@ async function onServers(
   }
 }
 
-function serves({ found, foreign }: LibraryReport): boolean {
+export function serves({ found, foreign }: LibraryReport): boolean {
   return foreign === null && compatibility(found) === 'serving';
 }
 
@@ -96,7 +96,8 @@ function loaded({ present, found, current, loaded }: LibraryReport): string {
   return `${THIS} loaded, replacing ${found === LIBRARY_VERSION ? `a ${found} of another source` : (found ?? 'one without a version')}`;
 }
 
-function found({ present, found, current, foreign }: LibraryReport): string {
+/** What is there, as the end of a sentence. */
+export function found({ present, found, current, foreign }: LibraryReport): string {
   if (foreign === LIBRARY_NAME) return `another program's library ${LIBRARY_NAME} is there`;
   if (foreign !== null) return `the library ${foreign} has a function name of ${LIBRARY_NAME}`;
   if (current) return `${THIS} is there`;

@@ -61,6 +61,10 @@ export function counted(count: number, one: string, all = `${one}s`): string {
   return `${count.toLocaleString('en')} ${count === 1 ? one : all}`;
 }
 
+export function sentence(text: string): string {
+  return `${text[0]?.toUpperCase()}${text.slice(1)}`;
+}
+
 type Style = Parameters<typeof styleText>[0];
 
 /** Colours on a terminal that shows them; none in a pipe or with NO_COLOR. */

@@ -12,7 +12,7 @@ import { ConversationStore } from '../../src/index.ts';
 import { log } from '../../src/log.ts';
 import { CHANNEL, JOB, STATE, WATCH } from '../support/library.ts';
 import { dump, withRedis } from '../support/redis.ts';
-import { cli } from './cli.ts';
+import { cli, failed } from './cli.ts';
 
 const test = suite('doctor');
 const server = withRedis(test);
@@ -55,20 +55,16 @@ function told(values: Record<string, string | number>): string[] {
     used_memory: 10,
     maxmemory: 1_000,
     aof_enabled: 1,
-    connected_slaves: 1,
     slave0: 'ip=127.0.0.1,port=1,state=online,offset=1,lag=0',
   };
   const info = Object.entries({ ...healthy, ...values }).map(([name, value]) => `${name}:${value}\r\n`);
   return fromInfo(info.join('')).flatMap(({ check, level }) => (level === 'ok' ? [] : [`${level} ${check}`]));
 }
 
-test('a server that is as it should be has no other mark', () => {
-  assert.equal(told({}), []);
-  assert.equal(told({ valkey_version: '9.1.0' }), []);
-});
-
-test('what INFO says against a server is told apart: wrong, or worth a look', () => {
-  const cases: [Record<string, string | number>, string][] = [
+test('what INFO says against a server is told apart: nothing, wrong, or worth a look', () => {
+  const cases: [Record<string, string | number>, string?][] = [
+    [{}],
+    [{ valkey_version: '9.1.0' }],
     [{ redis_version: '6.2.7' }, 'wrong server'],
     [{ loading: 1 }, 'wrong server'],
     [{ role: 'slave' }, 'wrong server'],
@@ -79,11 +75,11 @@ test('what INFO says against a server is told apart: wrong, or worth a look', ()
     [{ aof_enabled: 0 }, 'warning persistence'],
     [{ rdb_last_bgsave_status: 'err' }, 'wrong persistence'],
     [{ aof_last_write_status: 'err' }, 'wrong persistence'],
-    [{ connected_slaves: 0 }, 'warning replicas'],
+    [{ slave0: '' }, 'warning replicas'],
     [{ slave0: 'ip=127.0.0.1,port=1,state=online,offset=1,lag=60' }, 'warning replica'],
     [{ slave0: 'ip=127.0.0.1,port=1,state=wait_bgsave,offset=1,lag=0' }, 'warning replica'],
   ];
-  for (const [values, finding] of cases) assert.equal(told(values), [finding]);
+  for (const [values, ...findings] of cases) assert.equal(told(values), findings);
 });
 
 test('each right that the store needs is missed where a user lacks it', async () => {
@@ -126,10 +122,8 @@ test('whoever lacks rights is told to name the user of the apps, in case it is a
 test('a library that is missing, and a user who may not look, are said; the rest is looked at all the same', async () => {
   await redis.function('FLUSH');
   const [missing] = await doctor('library');
-  assert.equal(
-    [missing?.found, missing?.advice],
-    ['There is no library conversation.', 'To load it: npx --no conversation-state load'],
-  );
+  assert.is(missing?.found, 'There is no library conversation.');
+  assert.is(missing?.advice, 'To load it: npx --no conversation-state load');
   assert.is((await doctor('keys'))[0]?.found, 'Not looked at: that takes the library.');
   await redis.function('LOAD', 'REPLACE', "#!lua name=other\nredis.register_function('conv_get', function() end)");
   const [taken] = await doctor('library');
@@ -143,16 +137,11 @@ test('a library that is missing, and a user who may not look, are said; the rest
   assert.equal(await said('library'), ['warning Not checked: this user may not run FUNCTION LIST.']);
   assert.equal(await said('rights'), ['warning Not checked: this user may not run ACL WHOAMI.']);
   assert.equal(await said('keys'), ['warning Not checked: this user may not run SCAN.']);
-  assert.is(
-    (await said('server'))[0]?.startsWith('ok Redis') || (await said('server'))[0]?.startsWith('ok Valkey'),
-    true,
-  );
+  assert.match((await said('server')).join(), /^ok (Redis|Valkey)/);
 });
 
-test('a user who is not there, and a cluster prefix without a cluster, are mistakes of the command line or said', async () => {
-  const { stderr, code } = await cli(['doctor', '--user', 'ghost'], { REDIS_URL: url });
-  assert.is(code, 1);
-  assert.match(stderr, /'ghost' not found/);
+test('a user who is not there is named', async () => {
+  failed(await cli(['doctor', '--user', 'ghost'], { REDIS_URL: url }), /'ghost' not found/);
 });
 
 test('a user who may call none of the functions that write is taken for somebody on call, unless it is named', async () => {
@@ -195,7 +184,14 @@ test('doctor says everything that is wrong with the keys, each with examples, an
   const queued = { ...STATE, channelId: 'C6', jobId: 'j9', claimId: 'c9', deliveryId: 'd' };
   await store.claim(queued, { queue: { text: 'more' } });
   await redis.del('conversation:slack:C6', 'job-index:j6');
-  await redis.zadd(WATCH, Date.now() - 700_000, 'j3\nconversation:slack:C3');
+  // One that holds its channel, and one that no longer does.
+  await redis.zadd(
+    WATCH,
+    Date.now() - 700_000,
+    'j3\nconversation:slack:C3',
+    Date.now() - 700_000,
+    'j5\nconversation:slack:C5',
+  );
   await redis.set('conversation:slack:C8', JSON.stringify({ ...STATE, channelId: 'C8', jobId: 'j7' }), 'PX', 60_000);
   for (const key of [
     'conversation:slack:L',
@@ -214,13 +210,10 @@ test('doctor says everything that is wrong with the keys, each with examples, an
       'ok Looked at 8 conversations, 6 indexes, 2 inboxes, 2 lists of deliveries, 8 watched jobs.',
       'warning Indexes that lead to no conversation of their job: 2 (job-index:j5, job-index:j8).',
       'warning Inboxes with messages whose channel no job has: 1 (conversation-inbox:slack:C6).',
-      'warning Watched jobs that are silent and that no sweep has looked at for ten minutes: 1 (j3).',
-      'warning Watched jobs that no longer hold their channel: 3 (j5, j6, j8).',
+      'warning Watched jobs that are due and that no sweep has looked at for ten minutes: 2 (j3, j5).',
       'wrong Conversations that cannot be read: 1 (conversation:slack:C1).',
-      'wrong Conversations whose index expires at another time: 1 (conversation:slack:C3).',
       'wrong Conversations whose job holds another channel: 1 (conversation:slack:C8).',
-      'wrong Conversations without a deadline: 1 (conversation:slack:C2).',
-      'wrong Conversations without an index that leads to them: 2 (conversation:slack:C2, conversation:slack:C4).',
+      'wrong Keys that do not fit the others of their conversation: 3 (conversation:slack:C2, conversation:slack:C3, conversation:slack:C4).',
       'wrong Keys of another type than theirs: 4 (conversation-inbox:slack:L, conversation:slack:L, job-index:L, …).',
     ].sort(),
   );
@@ -228,7 +221,7 @@ test('doctor says everything that is wrong with the keys, each with examples, an
   assert.equal([stderr, code], [`${stdout.match(/^✗/gm)?.length} things are wrong.\n`, 1]);
   assert.match(
     stdout,
-    /\n✗ keys {9}Conversations without a deadline: 1 .*\n {15}Nobody frees such .*\n {15}redis-cli -h /,
+    /\n✗ keys {9}Keys that do not fit .*: 3 .*\n {15}One of them is missing, .*\n {15}redis-cli -h /,
   );
   assert.not.match(stdout, 'secret');
   assert.equal(await dump(redis), before);
@@ -236,65 +229,54 @@ test('doctor says everything that is wrong with the keys, each with examples, an
 
 const TEXT = JSON.stringify(STATE);
 const ODD = 'conversation:slack:it\'s "$(id)" \\';
+const INBOX = 'conversation-inbox:slack:C1';
 
-/** What breaks the keys of a conversation, what doctor then finds, and whether its command leaves nothing to find. */
-const BROKEN: [found: string, isMended: boolean, breaks: () => Promise<unknown>][] = [
-  ['Keys of another type than theirs', true, () => redis.rpush('conversation:slack:X', 'a')],
-  ['Keys of another type than theirs', true, () => redis.rpush('conversation-watch', 'a')],
-  ['Conversations that cannot be read', true, () => redis.set(ODD, '{"secret": 1')],
-  ['Conversations without a deadline', true, () => redis.set(CHANNEL, TEXT)],
-  ['Conversations without an index that leads to them', true, () => redis.set(CHANNEL, TEXT, 'PX', 60_000)],
-  [
-    'Conversations without an index that leads to them',
-    true,
+/** What doctor finds, and what breaks the keys of a conversation so. */
+const BROKEN: Record<string, (() => Promise<unknown>)[]> = {
+  'Keys of another type than theirs': [() => redis.rpush('conversation:slack:X', 'a'), () => redis.rpush(WATCH, 'a')],
+  'Conversations that cannot be read': [() => redis.set(ODD, '{"secret": 1')],
+  'Keys that do not fit the others of their conversation': [
+    () => redis.set(CHANNEL, TEXT),
+    () => redis.set(CHANNEL, TEXT, 'PX', 60_000),
     () => redis.mset(CHANNEL, TEXT, JOB, 'conversation:slack:C9'),
-  ],
-  [
-    'Conversations whose index expires at another time',
-    true,
     () => redis.set(CHANNEL, TEXT, 'PX', 60_000).then(() => redis.set(JOB, CHANNEL)),
-  ],
-  [
-    'Conversations whose job holds another channel',
-    true,
-    async () => {
-      await new ConversationStore(redis).claim({ ...STATE, channelId: 'C2' });
-      await redis.set(CHANNEL, TEXT, 'PX', 60_000);
-    },
-  ],
-  ['Indexes that lead to no conversation of their job', true, () => redis.set(JOB, 'conversation:slack:C9')],
-  [
-    'Inboxes and lists of deliveries without a deadline',
-    true,
-    () => redis.zadd('conversation-handled:slack:C1', 1, 'x'),
-  ],
-  [
-    'Inboxes that expire sooner than a week after their conversation',
-    true,
     async () => {
       const store = new ConversationStore(redis, { silentAfterMs: 3_600_000 });
       await store.claim(STATE);
       await store.claim({ ...STATE, jobId: 'j2', claimId: 'c2', deliveryId: 'd2' }, { queue: { text: 'more' } });
-      await redis.pexpire('conversation-inbox:slack:C1', 1_000_000);
+      await redis.pexpire(INBOX, 1_000_000);
     },
   ],
-  [
-    'Inboxes with messages whose channel no job has',
-    false,
-    () => redis.xadd('conversation-inbox:slack:C1', '*', 'text', 'more'),
+  'Conversations whose job holds another channel': [
+    () =>
+      new ConversationStore(redis)
+        .claim({ ...STATE, channelId: 'C2' })
+        .then(() => redis.set(CHANNEL, TEXT, 'PX', 60_000)),
   ],
-];
+  'Indexes that lead to no conversation of their job': [() => redis.set(JOB, 'conversation:slack:C9')],
+  'Inboxes and lists of deliveries without a deadline': [() => redis.zadd('conversation-handled:slack:C1', 1, 'x')],
+};
 
-test('the command that doctor gives works, as a shell takes it', async () => {
-  for (const [what, isMended, breaks] of BROKEN) {
-    await redis.flushall();
-    await breaks();
-    const finding = (await ofKeys()).find(({ found }) => found.startsWith(`${what}: 1 `));
-    const { stdout } = await promisify(execFile)('sh', ['-c', finding?.command ?? '']);
-    assert.not.match(stdout, /^(ERR|CONV|WRONGTYPE)/m);
-    if (isMended) assert.match((await keysFound()).join(), /^ok No problems in [^,]*,[^,]*,[^,]*,[^,]*,[^,]*$/, what);
-    else assert.match(stdout, /text\nmore\n/);
+/** Breaks the keys, and runs the command against the one problem that doctor finds then, as a shell takes it. */
+async function mended(what: string, breaks: () => Promise<unknown>): Promise<string> {
+  await redis.flushall();
+  await breaks();
+  const finding = (await ofKeys()).find(({ found }) => found.startsWith(`${what}: 1 `));
+  return (await promisify(execFile)('sh', ['-c', finding?.command ?? ''])).stdout;
+}
+
+test('the command that doctor gives leaves nothing wrong with the keys', async () => {
+  for (const [what, all] of Object.entries(BROKEN)) {
+    for (const breaks of all) {
+      assert.not.match(await mended(what, breaks), /^(ERR|CONV|WRONGTYPE)/m);
+      assert.match((await keysFound()).join(), /^ok No problems in [^,]*,[^,]*,[^,]*,[^,]*,[^,]*$/, what);
+    }
   }
+});
+
+test('the messages of a channel that no job has are shown by the command that doctor gives', async () => {
+  const what = 'Inboxes with messages whose channel no job has';
+  assert.match(await mended(what, () => redis.xadd(INBOX, '*', 'text', 'more')), /text\nmore\n/);
 });
 
 test('what watched jobs are silent is shown by the command that doctor gives', async () => {

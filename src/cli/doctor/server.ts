@@ -1,9 +1,7 @@
 import type { Redis } from 'ioredis';
-import { LIBRARY_NAME, LIBRARY_VERSION } from '../../conversation.gen.ts';
-import { compatibility } from '../../library/decision.ts';
 import { checkOn } from '../../library/report.ts';
-import { libraryAdvice } from '../deployment.ts';
-import { span } from '../print.ts';
+import { found, libraryAdvice, serves } from '../deployment.ts';
+import { sentence, span } from '../print.ts';
 import { type Finding, ok, warning, wrong } from './finding.ts';
 
 const OLDEST_MAJOR = 7;
@@ -12,6 +10,7 @@ const MIB = 1024 * 1024;
 const FULL = 0.8;
 const LAG_SECONDS = 10;
 const CLOCK_MS = 1_000;
+const REPLICA_ADVICE = 'Look at its log and the network between the two.';
 
 /** Looks at one server without changing anything. A check that this user has no right for is a warning. */
 export async function serverFindings(server: Redis): Promise<Finding[]> {
@@ -36,20 +35,8 @@ export async function permitted(check: string, findings: Promise<Finding[]>): Pr
 
 async function libraryOf(server: Redis): Promise<Finding[]> {
   const report = await checkOn(server);
-  const { present, found, foreign } = report;
-  const version = `${LIBRARY_NAME} ${found ?? 'without a version'}`;
-  if (foreign === null && compatibility(found) === 'serving') {
-    return [ok('library', `${version}, which serves apps of ${LIBRARY_VERSION}.`)];
-  }
-  const what =
-    foreign === LIBRARY_NAME
-      ? `The library ${foreign} is another program's.`
-      : foreign !== null
-        ? `The library ${foreign} has a function name of ${LIBRARY_NAME}.`
-        : present
-          ? `${version} does not serve apps of ${LIBRARY_VERSION}.`
-          : `There is no library ${LIBRARY_NAME}.`;
-  return [wrong('library', what, libraryAdvice(report))];
+  const said = sentence(`${found(report)}.`);
+  return [serves(report) ? ok('library', said) : wrong('library', said, libraryAdvice(report))];
 }
 
 async function clockOf(server: Redis): Promise<Finding[]> {
@@ -70,83 +57,81 @@ async function clockOf(server: Redis): Promise<Finding[]> {
 
 /** What the reply of INFO says. */
 export function fromInfo(info: string): Finding[] {
-  const values = Object.fromEntries([...info.matchAll(/^(\w+):(.*?)\r?$/gm)].map(([, name, value]) => [name, value]));
-  const of = (name: string) => values[name] ?? '';
-  return [serverOf(of), evictionOf(of), memoryOf(of), persistenceOf(of), ...replicasOf(of)];
-}
-
-type Info = (name: string) => string;
-
-function serverOf(of: Info): Finding {
-  const valkey = of('valkey_version');
-  const version = valkey ? `Valkey ${valkey}` : `Redis ${of('redis_version')}`;
-  if (Number.parseInt(of('redis_version'), 10) < OLDEST_MAJOR) {
-    return wrong('server', `${version} has no functions.`, 'Use Redis 7.0 or later, or Valkey 8.0 or later.');
-  }
-  if (of('loading') === '1') return wrong('server', `${version} is still loading its data.`, 'Wait, then look again.');
-  if (of('role') === 'slave') return wrong('server', `${version} is a replica.`, 'Name its master.');
-  return ok('server', `${version}, up for ${span(Number(of('uptime_in_seconds')) * 1_000)}.`);
-}
-
-function evictionOf(of: Info): Finding {
+  const values = new Map([...info.matchAll(/^(\w+):(.*?)\r?$/gm)].map(([, name, value]) => [name, value]));
+  const of = (name: string) => values.get(name) ?? '';
+  const version = values.has('valkey_version') ? `Valkey ${of('valkey_version')}` : `Redis ${of('redis_version')}`;
   const policy = of('maxmemory_policy');
-  if (policy === 'noeviction') return ok('eviction', 'maxmemory-policy is noeviction.');
-  return wrong(
-    'eviction',
-    `maxmemory-policy is ${policy}: a full server drops conversations, and their channels are handed out twice.`,
-    'CONFIG SET maxmemory-policy noeviction, then CONFIG REWRITE.',
-  );
-}
-
-function memoryOf(of: Info): Finding {
   const [used, most] = [Number(of('used_memory')), Number(of('maxmemory'))];
-  const mib = (bytes: number) => `${(bytes / MIB).toFixed(bytes < 10 * MIB ? 1 : 0)} MiB`;
-  if (most === 0) {
-    return warning(
-      'memory',
-      `${mib(used)} used, without a maxmemory: when the machine is full, the server is killed.`,
-      'Set maxmemory below what the machine has, and an alert at 80 % of it.',
-    );
-  }
-  const found = `${mib(used)} of ${mib(most)} used (${Math.floor((100 * used) / most)} %).`;
-  if (used >= most) return wrong('memory', `${found} New conversations are refused.`, 'Raise maxmemory, or free some.');
-  if (used >= FULL * most) return warning('memory', found, 'Raise maxmemory, or look for what grows.');
-  return ok('memory', found);
+  const share = `${mib(used)} of ${mib(most)} used (${Math.floor((100 * used) / most)} %).`;
+  const full = "Look at its log and the disk's room.";
+  return [
+    firstOf('server', `${version}, up for ${span(Number(of('uptime_in_seconds')) * 1_000)}.`, [
+      [
+        Number.parseInt(of('redis_version'), 10) < OLDEST_MAJOR,
+        wrong,
+        `${version} has no functions.`,
+        'Use Redis 7.0 or later, or Valkey 8.0 or later.',
+      ],
+      [of('loading') === '1', wrong, `${version} is still loading its data.`, 'Wait, then look again.'],
+      [of('role') === 'slave', wrong, `${version} is a replica.`, 'Name its master.'],
+    ]),
+    firstOf('eviction', 'maxmemory-policy is noeviction.', [
+      [
+        policy !== 'noeviction',
+        wrong,
+        `maxmemory-policy is ${policy}: a full server drops conversations, and their channels are handed out twice.`,
+        'CONFIG SET maxmemory-policy noeviction, then CONFIG REWRITE.',
+      ],
+    ]),
+    firstOf('memory', share, [
+      [
+        most === 0,
+        warning,
+        `${mib(used)} used, without a maxmemory: when the machine is full, the server is killed.`,
+        'Set maxmemory below what the machine has, and an alert at 80 % of it.',
+      ],
+      [used >= most, wrong, `${share} New conversations are refused.`, 'Raise maxmemory, or free some.'],
+      [used >= FULL * most, warning, share, 'Raise maxmemory, or look for what grows.'],
+    ]),
+    firstOf('persistence', 'Append-only file.', [
+      [of('rdb_last_bgsave_status') === 'err', wrong, 'The last snapshot failed; the server may refuse writes.', full],
+      [
+        of('aof_last_write_status') === 'err',
+        wrong,
+        'The last write of the append-only file failed; the server may refuse writes.',
+        full,
+      ],
+      [
+        of('aof_enabled') !== '1',
+        warning,
+        'No append-only file: after a crash, the conversations since the last snapshot are gone.',
+        'Set appendonly yes where a conversation must survive a restart.',
+      ],
+    ]),
+    ...replicasOf(info),
+  ];
 }
 
-function persistenceOf(of: Info): Finding {
-  const failed =
-    of('rdb_last_bgsave_status') === 'err'
-      ? 'The last snapshot'
-      : of('aof_last_write_status') === 'err' && 'The last write of the append-only file';
-  const advice = "Look at its log and the disk's room.";
-  if (failed) return wrong('persistence', `${failed} failed; the server may refuse writes.`, advice);
-  if (of('aof_enabled') === '1') return ok('persistence', 'Append-only file.');
-  return warning(
-    'persistence',
-    'No append-only file: after a crash, the conversations since the last snapshot are gone.',
-    'Set appendonly yes where a conversation must survive a restart.',
-  );
+type Bad = [holds: boolean, level: typeof wrong, found: string, advice: string];
+
+/** The first of what may be bad that holds, or the good one. */
+function firstOf(check: string, good: string, bad: Bad[]): Finding {
+  const [, level, found, advice] = bad.find(([holds]) => holds) ?? [];
+  return level && found && advice ? level(check, found, advice) : ok(check, good);
 }
 
-function replicasOf(of: Info): Finding[] {
-  const replicas = Array.from({ length: Number(of('connected_slaves')) }, (_, n) => {
-    const fields: Record<string, string | undefined> = Object.fromEntries(
-      of(`slave${n}`)
-        .split(',')
-        .map((field) => field.split('=')),
-    );
-    return { name: `${fields['ip']}:${fields['port']}`, state: fields['state'], lag: Number(fields['lag']) };
-  });
+function mib(bytes: number): string {
+  return `${(bytes / MIB).toFixed(bytes < 10 * MIB ? 1 : 0)} MiB`;
+}
+
+function replicasOf(info: string): Finding[] {
+  const replicas = [...info.matchAll(/^slave\d+:ip=(.+?),port=(\d+),state=(\w+),.*?lag=(-?\d+)/gm)];
   const advice = 'Run one, so that a server that dies does not take all conversations with it.';
   if (replicas.length === 0) return [warning('replicas', 'There is no replica.', advice)];
-  return replicas.map(({ name, state, lag }) =>
-    state === 'online' && lag <= LAG_SECONDS
-      ? ok('replica', `${name}, last heard of ${lag} s ago.`)
-      : warning(
-          'replica',
-          `${name} is ${state === 'online' ? `${lag} s behind` : `not ready (${state})`}.`,
-          'Look at its log and the network between the two.',
-        ),
+  return replicas.map(([, host, port, state, lag]) =>
+    firstOf('replica', `${host}:${port}, last heard of ${lag} s ago.`, [
+      [state !== 'online', warning, `${host}:${port} is not ready (${state}).`, REPLICA_ADVICE],
+      [Number(lag) > LAG_SECONDS, warning, `${host}:${port} is ${lag} s behind.`, REPLICA_ADVICE],
+    ]),
   );
 }

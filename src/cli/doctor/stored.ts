@@ -13,11 +13,8 @@ const EXAMPLES = 3;
 /** MIGRATE writes deadlines anew, relative to now. */
 const APART_MS = 100;
 const WEEK_MS = 604_800_000;
-/** A job that has been due for this long was looked at by no sweep. */
+/** A job that has been due for this long was looked at by no sweep, whether or not it still holds its channel. */
 const UNSWEPT_MS = 600_000;
-
-const REWRITE = 'To store the same state once more, which gives both keys two hours from now:';
-const SWEEP = 'Run the sweep of the apps (store.due). To see those jobs:';
 
 /** What can be wrong with a key: what is said of those found, what that means, and what its command does. */
 const PROBLEMS = {
@@ -31,20 +28,12 @@ const PROBLEMS = {
     'Conversations that cannot be read',
     `Every call for such a channel fails with CONVCORRUPT. Look with show first. ${BEFORE_REMOVAL}`,
   ],
-  endless: [
+  unfit: [
     wrong,
-    'Conversations without a deadline',
-    `Nobody frees such a channel if its job dies. Another program wrote it. ${REWRITE}`,
-  ],
-  apart: [
-    wrong,
-    'Conversations whose index expires at another time',
-    `Another program writes one of the two keys. Let it use the functions. ${REWRITE}`,
-  ],
-  unindexed: [
-    wrong,
-    'Conversations without an index that leads to them',
-    `Such a job does not find its channel. Another program wrote or deleted a key. ${REWRITE}`,
+    'Keys that do not fit the others of their conversation',
+    'One of them is missing, leads to another channel, or expires at another time or never: a job may not find its ' +
+      'channel, nobody may free it, or messages may be lost. Another program wrote or deleted one; let it use the ' +
+      'functions. show says more. To store the same state once more, which gives all of them new deadlines:',
   ],
   elsewhere: [
     wrong,
@@ -62,22 +51,16 @@ const PROBLEMS = {
     'Inboxes with messages whose channel no job has',
     'Nobody reads them before a job claims the channel. To look at them:',
   ],
-  short: [
-    wrong,
-    'Inboxes that expire sooner than a week after their conversation',
-    `Its messages may be lost. Another program writes the deadline of one of them. ${REWRITE}`,
-  ],
   lasting: [
     warning,
     'Inboxes and lists of deliveries without a deadline',
     'They stay for ever. Another program wrote them. To give them a week:',
   ],
-  jobless: [
+  unswept: [
     warning,
-    'Watched jobs that no longer hold their channel',
-    `The next sweep takes them off the watch. Where they stay, no sweep runs. ${SWEEP}`,
+    'Watched jobs that are due and that no sweep has looked at for ten minutes',
+    'Run the sweep of the apps (store.due). To see those jobs:',
   ],
-  unswept: [warning, 'Watched jobs that are silent and that no sweep has looked at for ten minutes', SWEEP],
 } as const satisfies Record<string, readonly [level: typeof wrong, what: string, advice: string]>;
 
 /** What is wrong with a key, and the command against it. */
@@ -155,11 +138,9 @@ function kindsOf(store: Store, now: number): Kind[] {
     // An index that leads nowhere refuses the new one.
     const before = isOther ? `${redisCli(store, 'DEL', quoted(index))} && ` : '';
     const rewrite = before + rewriting(store, key, index);
-    const problems: Problems = {};
-    if (ends === -1) problems.endless = rewrite;
-    if (leads === null || isOther) problems.unindexed = rewrite;
-    else if (leads && ends !== -1 && Math.abs(ends - indexEnds) > APART_MS) problems.apart = rewrite;
-    return problems;
+    // An index of another type is found among the indexes.
+    const fits = leads === undefined || (leads === key && Math.abs(ends - indexEnds) <= APART_MS);
+    return fits && ends !== -1 ? {} : { unfit: rewrite };
   }
 
   async function ofIndex(key: string): Promise<Problems> {
@@ -186,7 +167,7 @@ function kindsOf(store: Store, now: number): Kind[] {
     if (state === undefined && Number(length) > 0) problems.unread = redisCli(store, 'XRANGE', quoted(key), '- +');
     const [ends, inboxEnds] = await Promise.all([deadlineOf(conversation), deadlineOf(key)]);
     if (typeof state === 'object' && inboxEnds >= 0 && inboxEnds < ends + WEEK_MS - APART_MS) {
-      problems.short = rewriting(store, conversation, jobIndexKey(prefixIn(conversation), state.jobId));
+      problems.unfit = rewriting(store, conversation, jobIndexKey(prefixIn(conversation), state.jobId));
     }
     return problems;
   }
@@ -196,16 +177,11 @@ function kindsOf(store: Store, now: number): Kind[] {
   }
 
   async function ofWatched(member: string): Promise<Problems> {
-    if (!member.includes('\n')) return member.endsWith(watchKey('')) ? mistyped(member) : { jobless: due };
-    const { jobId, conversation } = watchedIn(member);
-    const [from, state] = await Promise.all([
-      readTyped(store, 'zscore', watchKey(prefixIn(conversation)), member),
-      stateAt(store, conversation),
-    ]);
-    // It ended since it was read.
-    if (from === null) return {};
-    if (typeof state !== 'string' && state?.jobId !== jobId) return { jobless: due };
-    return Number(from) < now - UNSWEPT_MS ? { unswept: due } : {};
+    if (!member.includes('\n')) return member.endsWith(watchKey('')) ? mistyped(member) : {};
+    const { conversation } = watchedIn(member);
+    const from = await readTyped(store, 'zscore', watchKey(prefixIn(conversation)), member);
+    // It is null where the job ended since it was read.
+    return from !== null && Number(from) < now - UNSWEPT_MS ? { unswept: due } : {};
   }
 
   return [
