@@ -4,7 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { slotOf } from '../../scripts/redis/slot.ts';
 import { ConversationStore } from '../../src/index.ts';
-import { kill, type Node, restart, settled, startNode, stopAll } from '../cluster/nodes.ts';
+import { introduce, kill, type Node, restart, settled, startNode, stopAll } from '../cluster/nodes.ts';
 import { linesOf, pageOf, words } from '../docs/pages.ts';
 import { cli, failed } from './cli.ts';
 
@@ -25,8 +25,7 @@ test.before(async () => {
   await entry.admin.cluster('ADDSLOTSRANGE', 0, 8_191);
   await other.admin.cluster('ADDSLOTSRANGE', 8_192, 16_383);
   assert.ok(slotOf(PREFIX) > 8_191);
-  await entry.admin.cluster('MEET', '127.0.0.1', other.port);
-  await settled([entry, other]);
+  await introduce([entry], other);
 });
 test.before.each(async () => {
   for (const { admin } of [entry, other]) await admin.flushall();

@@ -4,33 +4,33 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ConversationStore } from '../../src/index.ts';
 import { STATE } from '../support/library.ts';
-import { rejection, withNodes } from './one-node.ts';
+import { rejection } from '../support/rejection.ts';
+import { clientOf, type Node, startAlone, stopAll } from './nodes.ts';
 
 // On a cluster a call that names only the channel or only the job reads the other key first. In between the
 // conversation may change hands.
 
 const test = suite('a conversation on a cluster that changes hands under a call');
-const nodes = withNodes(test);
 const C1 = { platform: 'slack', channelId: 'C1' };
 const TAGGED = { prefix: '{t}:' };
 
+let home: Node;
 let node: Redis;
 let store: ConversationStore;
 
 test.before(async () => {
-  ({ client: node } = await nodes.startNode());
-  await node.cluster('ADDSLOTSRANGE', 0, 16_383);
-  const cluster = nodes.connect(node);
-  await cluster.ping();
-  store = new ConversationStore(cluster, TAGGED);
+  home = await startAlone();
+  node = home.admin;
+  store = new ConversationStore(clientOf([home]), TAGGED);
 });
+test.after(stopAll);
 test.before.each(async () => {
   await node.flushall();
 });
 
 /** A store whose client does something else right after each of its first reads of one key. */
 function interrupted(times: number, between: (time: number) => Promise<unknown>): ConversationStore {
-  const client = nodes.connect(node);
+  const client = clientOf([home]);
   const call = client.call.bind(client) as (...args: unknown[]) => Promise<unknown>;
   let time = 0;
   client.call = async (...args: unknown[]) => {
@@ -96,7 +96,7 @@ test('a channel that changes hands without end makes the call end in an error', 
 
 /** A watched job whose state lapses under the first call of a store; then something else happens. */
 async function lapsing(then: () => Promise<unknown>): Promise<ConversationStore> {
-  await new ConversationStore(nodes.connect(node), { ...TAGGED, silentAfterMs: 60_000 }).claim(STATE);
+  await new ConversationStore(clientOf([home]), { ...TAGGED, silentAfterMs: 60_000 }).claim(STATE);
   return interrupted(1, async () => {
     await node.pexpire('{t}:conversation:slack:C1', 1);
     await node.pexpire('{t}:job-index:j1', 1);

@@ -25,14 +25,13 @@ test.before(async () => {
 });
 test.after(() => {
   load.close();
-  for (const client of clients) client.disconnect();
   cluster.stopAll();
 });
 
 /** Kills the master in the middle of the slots under load, and waits until its replica serves them. */
 async function failOver(name: string, behindMs: number): Promise<Record<'without' | 'with', Verdict>> {
   const [, victim] = (await cluster.masters(nodes)) as [cluster.Master, cluster.Master];
-  const replica = (await cluster.replicasOf(nodes, victim))[0] as cluster.Node;
+  const replica = (await cluster.replicas(nodes, victim))[0] as cluster.Node;
   const isHere = (slot: number) => cluster.holds(victim, slot);
   const [plain, waiting] = clients as [Cluster, Cluster];
   const ledgers = {

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { Cluster, type ClusterOptions } from 'ioredis';
+import type { Cluster } from 'ioredis';
 import { slotOf } from '../../scripts/redis/slot.ts';
+import { fromClient, isConversationError } from '../../src/errors.ts';
 import { ConversationStore, type StoredConversationState } from '../../src/index.ts';
-import { type Node, redirections } from './nodes.ts';
+import { type ClientOptions, clientOf, type Node } from './nodes.ts';
 import { playScene } from './scene.ts';
 
 const WORKERS = 9;
@@ -23,9 +24,12 @@ const SHOWN = 5;
  * that moves key by key, 0.1 s a redirection, and on a busy machine that takes longer than 6 s.
  */
 const PATIENT = { maxRedirections: 200, retryDelayOnFailover: 200, retryDelayOnClusterDown: 200 };
-/** The errors of a client that lost its patience all the same, and how often such a call is made again. */
-const IMPATIENT = /^(Connection is closed|Too many Cluster redirections|CLUSTERDOWN|LOADING|READONLY)|ECONN|EPIPE/;
+/** How often a call is made again that is UNAVAILABLE, of a client that lost its patience all the same. */
 const REPEATS = 50;
+/** What a store's jobs are given. None is silent before the load ends. */
+const WATCHED = { silentAfterMs: 600_000 };
+const SWEEP_PAUSE_MS = 1_000;
+const NAMED_LIMIT_MS = 120_000;
 
 type Resident = [store: ConversationStore, state: StoredConversationState];
 
@@ -45,8 +49,10 @@ export class Load {
   readonly #listers: [lister: ConversationStore, owner: ConversationStore][];
   readonly #clusters: Cluster[];
   readonly #residents: Resident[] = [];
+  readonly #due = new Map<string, string>();
   #running: Promise<void>[] = [];
-  #stopped = false;
+  #sweeping: Promise<void>[] = [];
+  #state: 'running' | 'ending' | 'ended' = 'ended';
   #channels = 0;
 
   constructor(nodes: Node[]) {
@@ -54,14 +60,14 @@ export class Load {
     const autopipelining = connect(nodes, { enableAutoPipelining: true });
     const scaled = connect(nodes, { scaleReads: 'slave' });
     this.#clusters = [plain, autopipelining, scaled];
-    const sharded = new ConversationStore(plain, { sharded: true, silentAfterMs: 600_000 });
-    const tenant = new ConversationStore(plain, { prefix: TENANT, silentAfterMs: 600_000 });
+    const sharded = new ConversationStore(plain, { sharded: true, ...WATCHED });
+    const tenant = new ConversationStore(plain, { prefix: TENANT, ...WATCHED });
     this.stores = [
       sharded,
       tenant,
-      new ConversationStore(autopipelining, { sharded: true, prefix: 'auto:', silentAfterMs: 600_000 }),
+      new ConversationStore(autopipelining, { sharded: true, prefix: 'auto:', ...WATCHED }),
       // In the tenant's slot, which moves.
-      new ConversationStore(autopipelining, { prefix: `${TENANT}auto:`, silentAfterMs: 600_000 }),
+      new ConversationStore(autopipelining, { prefix: `${TENANT}auto:`, ...WATCHED }),
     ];
     this.#listers = [
       ...this.stores.map((store): [ConversationStore, ConversationStore] => [store, store]),
@@ -86,9 +92,31 @@ export class Load {
   /** Whose answers to a question a stream holds. */
   published = async (key: string, question: string): Promise<string[]> => {
     const [cluster] = this.#clusters as [Cluster];
-    const entries = await this.call(() => cluster.xrange(key, '-', '+'));
+    const read = () =>
+      cluster.xrange(key, '-', '+').catch((error: unknown) => {
+        throw fromClient(error);
+      });
+    const entries = await this.call(read);
     return entries.flatMap(([, fields]) => (fields[1] === question ? [fields[3] ?? ''] : []));
   };
+
+  /** Why a sweep named a job. */
+  named = async (jobId: string): Promise<string> => {
+    const limit = Date.now() + NAMED_LIMIT_MS;
+    for (;;) {
+      const reason = this.#due.get(jobId);
+      if (reason) return reason;
+      if (Date.now() > limit) return 'no sweep named it';
+      await sleep(PAUSE_MS);
+    }
+  };
+
+  /** Asks what is due. A lease is short, because the reply that gave it may be lost. */
+  async #sweep(store: ConversationStore): Promise<void> {
+    await patiently(async () => {
+      for await (const { jobId, reason } of store.due({ leaseMs: 1_000 })) this.#due.set(jobId, reason);
+    });
+  }
 
   /** Claims the conversations that stand all the time. */
   async settle(): Promise<void> {
@@ -157,21 +185,26 @@ export class Load {
   }
 
   #start(): void {
-    this.#stopped = false;
+    this.#state = 'running';
     this.#running = [
       ...Array.from({ length: WORKERS }, (_, n) => this.#repeatedly(() => this.#scene(n), PAUSE_MS)),
       ...Array.from({ length: READERS }, () => this.#repeatedly(() => this.#visit(), READ_PAUSE_MS)),
       this.#repeatedly(() => this.#checkLists(), LIST_PAUSE_MS),
     ];
+    const isOver = () => this.#state === 'ended';
+    this.#sweeping = this.stores.map((store) => this.#repeatedly(() => this.#sweep(store), SWEEP_PAUSE_MS, isOver));
   }
 
+  /** The sweeps end last: a scene waits for what they name. */
   async #stop(): Promise<void> {
-    this.#stopped = true;
+    this.#state = 'ending';
     await Promise.all(this.#running);
+    this.#state = 'ended';
+    await Promise.all(this.#sweeping);
   }
 
-  async #repeatedly(task: () => Promise<void>, pauseMs: number): Promise<void> {
-    while (!this.#stopped) {
+  async #repeatedly(task: () => Promise<void>, pauseMs: number, isOver = () => this.#state !== 'running') {
+    while (!isOver()) {
       await task().catch((error: unknown) => this.wrong.push(`no answer at all: ${error}`));
       await sleep(pauseMs);
     }
@@ -215,14 +248,26 @@ export async function patiently<T>(run: () => Promise<T>, again: () => void = ()
     try {
       return await run();
     } catch (error) {
-      if (!IMPATIENT.test((error as Error).message) || attempt === REPEATS) throw error;
+      if (!isConversationError(error, 'UNAVAILABLE') || attempt === REPEATS) throw error;
     }
     await sleep(100);
     again();
   }
 }
 
-export function connect(nodes: Node[], options: Omit<ClusterOptions, 'redisOptions'> = {}): Cluster {
-  const places = nodes.map(({ port }) => ({ host: '127.0.0.1', port }));
-  return new Cluster(places, { ...PATIENT, ...options });
+export function connect(nodes: readonly Node[], options: ClientOptions = {}): Cluster {
+  return clientOf(nodes, { ...PATIENT, ...options });
+}
+
+/** How often the servers sent a call elsewhere or asked for patience, by the first word of the error. */
+async function redirections(nodes: readonly Node[]): Promise<Record<string, number>> {
+  const sums: Record<string, number> = { MOVED: 0, ASK: 0, TRYAGAIN: 0, CLUSTERDOWN: 0 };
+  for (const { admin } of nodes) {
+    // They begin anew with a server that is restarted.
+    const errors = await admin.info('errorstats');
+    for (const name of Object.keys(sums)) {
+      sums[name] = (sums[name] ?? 0) + Number(new RegExp(`errorstat_${name}:count=(\\d+)`).exec(errors)?.[1] ?? 0);
+    }
+  }
+  return sums;
 }

@@ -4,38 +4,49 @@ import type { Cluster, Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { slotOf } from '../../scripts/redis/slot.ts';
-import type { RunningRedis } from '../../scripts/redis/start.ts';
 import { ConversationStore, checkLibrary, LIBRARY_VERSION, loadLibrary } from '../../src/index.ts';
 import { PARTITIONS, partitionName } from '../../src/keys/prefix.ts';
 import { cli } from '../cli/cli.ts';
 import { libraryOf } from '../deploy/versions.ts';
 import { STATE } from '../support/library.ts';
-import { rejection, withNodes } from './one-node.ts';
+import { rejection } from '../support/rejection.ts';
+import {
+  type ClientOptions,
+  clientOf,
+  introduce,
+  kill,
+  moveKeyByKey,
+  type Node,
+  startAlone,
+  startNode,
+  stopAll,
+} from './nodes.ts';
 
 const test = suite('a cluster of one node, and one without slots');
-const nodes = withNodes(test);
 const C1 = { platform: 'slack', channelId: 'C1' };
 const TAGGED = { prefix: '{t}:' };
 
 let node: Redis;
 let idle: Redis;
-let idleServer: RunningRedis;
+let home: Node;
+let away: Node;
 let cluster: Cluster;
 let store: ConversationStore;
+let sharded: ConversationStore;
 
 test.before(async () => {
-  [{ client: node }, { client: idle, server: idleServer }] = await Promise.all([nodes.startNode(), nodes.startNode()]);
-  await node.cluster('ADDSLOTSRANGE', 0, 16_383);
+  [home, away] = await Promise.all([startAlone(), startNode()]);
+  [node, idle] = [home.admin, away.admin];
   cluster = connect();
-  await cluster.ping();
   store = new ConversationStore(cluster, TAGGED);
 });
+test.after(stopAll);
 test.before.each(async () => {
-  await node.flushall();
-  await Promise.all([node.function('FLUSH'), idle.function('FLUSH')]);
+  if (away.process.exitCode !== null) return;
+  await Promise.all([node, idle].map(async (server) => [await server.flushall(), await server.function('FLUSH')]));
 });
 
-const connect = (options?: ConstructorParameters<typeof Cluster>[1]) => nodes.connect(node, options);
+const connect = (options?: ClientOptions) => clientOf([home], options);
 
 /** The commands with functions that a task sends to the node, as words. */
 async function sent(task: () => Promise<unknown>): Promise<string[][]> {
@@ -56,7 +67,7 @@ test('the command line finds the whole cluster from one node, and what runs on i
   const sharded = new ConversationStore(cluster, { sharded: true, silentAfterMs: 1 });
   const jobId = sharded.newJobId(C1);
   await sharded.claim({ ...STATE, jobId });
-  const run = (...args: string[]) => cli([...args, '--url', `redis://127.0.0.1:${node.options.port}`]);
+  const run = (...args: string[]) => cli([...args, '--url', `redis://127.0.0.1:${home.port}`]);
   const tagged = await run('list', '--json', '--prefix', '{t}:');
   assert.equal([tagged.stderr, tagged.code], ['', 0]);
   assert.match(tagged.stdout, /^\{"platform":"slack","channelId":"C1","jobId":"j1",.*\}\n$/);
@@ -250,10 +261,7 @@ test("with load: 'never' it is an error that names the node", async () => {
   const store = new ConversationStore(cluster, { ...TAGGED, load: 'never' });
   const error = await rejection(() => store.get(C1));
   assert.is(error.code, 'LIBRARY_MISSING');
-  assert.match(
-    error.message,
-    new RegExp(`^127\\.0\\.0\\.1:${node.options.port} has no library conversation, this client`),
-  );
+  assert.match(error.message, new RegExp(`^127\\.0\\.0\\.1:${home.port} has no library conversation, this client`));
 });
 
 /** What a client of a standalone server needs, and what a cluster takes besides. */
@@ -297,17 +305,13 @@ test('autopipelining changes nothing', async () => {
   assert.ok(outcomes.every(({ outcome }) => outcome === 'removed'));
 });
 
-test('a claim that waits for replicas where there are none says so in time', async () => {
-  const started = Date.now();
-  const result = await store.claim({ ...STATE }, { replicas: 1, timeoutMs: 100 });
-  assert.equal(result, { outcome: 'claimed', state: { ...STATE }, replicas: 0 });
-  assert.ok(Date.now() - started >= 80);
+test('a claim that waits for replicas where there are none says so', async () => {
+  const result = await store.claim(STATE, { replicas: 1, timeoutMs: 10 });
+  assert.equal(result, { outcome: 'claimed', state: STATE, replicas: 0 });
 });
 
 test('a master without slots gets the library too', async () => {
-  const [, port = '', bus = ''] = /:(\d+)@(\d+)/.exec(String(await idle.cluster('NODES'))) ?? [];
-  await node.cluster('MEET', '127.0.0.1', port, bus);
-  while (!/ master - .* connected$/m.test(String(await node.cluster('NODES')))) await sleep(20);
+  await introduce([home], away);
   const places = [node, idle].map(({ options }) => `127.0.0.1:${options.port}`).sort();
   const missing = { present: false, found: null, current: false, foreign: null };
   const current = { present: true, found: LIBRARY_VERSION, current: true, loaded: false, foreign: null };
@@ -326,18 +330,15 @@ test('a master without slots gets the library too', async () => {
   );
 
   await idle.function('FLUSH');
-  const checked = await cli(['check', '--url', `redis://127.0.0.1:${node.options.port}`]);
+  const checked = await cli(['check', '--url', `redis://127.0.0.1:${home.port}`]);
+  assert.match(checked.stdout, new RegExp(`^127\\.0\\.0\\.1:${away.port} +there is no library conversation$`, 'm'));
   assert.match(
     checked.stdout,
-    new RegExp(`^127\\.0\\.0\\.1:${idle.options.port} +there is no library conversation$`, 'm'),
-  );
-  assert.match(
-    checked.stdout,
-    new RegExp(`^127\\.0\\.0\\.1:${node.options.port} +conversation ${LIBRARY_VERSION} is there$`, 'm'),
+    new RegExp(`^127\\.0\\.0\\.1:${home.port} +conversation ${LIBRARY_VERSION} is there$`, 'm'),
   );
   assert.match(checked.stderr, /^1 of 2 masters do not serve apps of conversation /);
   assert.is(checked.code, 1);
-  const loaded = await cli(['load', '--url', `redis://127.0.0.1:${idle.options.port}`]);
+  const loaded = await cli(['load', '--url', `redis://127.0.0.1:${away.port}`]);
   assert.match(loaded.stdout, /loaded, there was none\n/);
   assert.match(loaded.stdout, /is there already\n/);
   assert.is(loaded.code, 0);
@@ -374,21 +375,71 @@ for (const enableAutoPipelining of [false, true]) {
   });
 }
 
+/** Conversations in slots of their own, half of them on the other master. */
+const CHANNELS = Array.from({ length: 8 }, (_, n) => ({ platform: 'slack', channelId: `C${n}` }));
+const ALL = CHANNELS.map(({ channelId }) => channelId);
+const slotOfChannel = (n: number) => slotOf(sharded.inboxKey(CHANNELS[n] as typeof C1));
+
+async function listed(of: ConversationStore, heard: (count: number, last: string) => unknown = () => {}) {
+  const found: string[] = [];
+  for await (const { channelId } of of.list()) await heard(found.push(channelId), channelId);
+  return found.sort();
+}
+
+test('list finds a conversation whose slot moves away and back while it scans', async () => {
+  sharded = new ConversationStore(cluster, { sharded: true });
+  for (const [n, channel] of CHANNELS.entries()) {
+    await sharded.set({ ...STATE, ...channel, jobId: sharded.newJobId(channel) });
+    if (n % 2 === 1) await moveKeyByKey(slotOfChannel(n), home, away);
+  }
+  // Of the master that is scanned second, one goes to the first when that is done, and back when the second is.
+  let [slot, first, second] = [0, home, away];
+  const found = await listed(sharded, async (count, last) => {
+    if (count === 4) {
+      const isHome = ALL.indexOf(last) % 2 === 0;
+      [slot, first, second] = isHome ? [slotOfChannel(1), home, away] : [slotOfChannel(0), away, home];
+      await moveKeyByKey(slot, second, first);
+    }
+    if (count === 7) await moveKeyByKey(slot, first, second);
+  });
+  assert.equal(found, ALL);
+  assert.is(await away.admin.dbsize(), 8, 'half of them, each with its index');
+  for (const n of [1, 3, 5, 7]) await moveKeyByKey(slotOfChannel(n), away, home);
+});
+
+test('list looks again for as long as slots move, and is UNAVAILABLE where they never rest', async () => {
+  const client = connect();
+  const nodesOf = client.cluster.bind(client) as (...args: unknown[]) => Promise<unknown>;
+  const late = { platform: 'slack', channelId: 'late' };
+  let [looks, limit] = [0, 6];
+  const slot = slotOf('{nobody}');
+  client.cluster = (async (...args: unknown[]) => {
+    // The layout is asked for before and behind every round.
+    if (++looks <= limit) await moveKeyByKey(slot, ...((looks % 2 ? [home, away] : [away, home]) as [Node, Node]));
+    if (looks === limit)
+      await node.set(sharded.key(late, 'conversation:slack:late'), JSON.stringify({ ...STATE, ...late }));
+    return nodesOf(...args);
+  }) as typeof client.cluster;
+  const store = new ConversationStore(client, { sharded: true });
+  assert.ok((await listed(store)).includes('late'), 'what came in the sixth round');
+  [looks, limit] = [0, 100];
+  const error = await rejection(() => listed(store));
+  assert.is(error.code, 'UNAVAILABLE');
+  assert.match(error.message, /^slots of the cluster moved during each of 16 scans/);
+  if (looks % 2 === 1) await moveKeyByKey(slot, away, home);
+});
+
 test('a newer version on one master stops the load on all', async () => {
   await idle.function('LOAD', libraryOf('9.0.0'));
   const error = await rejection(() => loadLibrary(cluster));
   assert.is(error.code, 'LIBRARY_TOO_NEW');
-  assert.match(
-    error.message,
-    new RegExp(`^127\\.0\\.0\\.1:${idle.options.port} has conversation 9\\.0\\.0, which is newer`),
-  );
+  assert.match(error.message, new RegExp(`^127\\.0\\.0\\.1:${away.port} has conversation 9\\.0\\.0, which is newer`));
   assert.equal(await node.function('LIST'), []);
 });
 
 test('a master that is down is named, and keeps nobody from the others', async () => {
-  const address = `127.0.0.1:${idle.options.port}`;
-  idle.disconnect();
-  await idleServer.stop();
+  const address = `127.0.0.1:${away.port}`;
+  await kill(away);
   const error = (await rejection(() => loadLibrary(cluster))) as AggregateError;
   assert.instance(error, AggregateError);
   assert.match(
@@ -396,7 +447,7 @@ test('a master that is down is named, and keeps nobody from the others', async (
     new RegExp(`^library conversation: 1 of 2 masters failed; ${address}: connect ECONNREFUSED`),
   );
   assert.is(await node.fcall('conv_version', 0), LIBRARY_VERSION);
-  const checked = await cli(['check', '--url', `redis://127.0.0.1:${node.options.port}`]);
+  const checked = await cli(['check', '--url', `redis://127.0.0.1:${home.port}`]);
   assert.match(
     checked.stdout,
     new RegExp(`^${address} +failed: the connection was refused; no server listens there\\.$`, 'm'),

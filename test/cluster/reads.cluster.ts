@@ -1,7 +1,7 @@
 import type { Cluster } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ConversationStore, LIBRARY_SOURCE } from '../../src/index.ts';
+import { type ConversationReference, ConversationStore, LIBRARY_SOURCE } from '../../src/index.ts';
 import { connect } from './load.ts';
 import * as cluster from './nodes.ts';
 
@@ -25,10 +25,7 @@ test.before(async () => {
   await reader.ready();
   assert.ok((await Promise.all(claims)).every((result) => 'replicas' in result && result.replicas === 1));
 });
-test.after(() => {
-  for (const client of clients) client.disconnect();
-  cluster.stopAll();
-});
+test.after(cluster.stopAll);
 
 function claim(state: Parameters<ConversationStore['claim']>[0]) {
   return store.claim(state, { replicas: 1, timeoutMs: 5_000 });
@@ -47,6 +44,17 @@ async function counted(task: () => Promise<unknown>): Promise<Record<string, num
     }
   }
   return counts;
+}
+
+/** Does a task while what comes from a master waits at its replicas. They are read from all the same. */
+async function whileBehind(task: () => Promise<void>): Promise<void> {
+  const replicas = await cluster.replicas(nodes);
+  for (const { admin } of replicas) await admin.call('CLIENT', 'PAUSE', '600000', 'WRITE');
+  try {
+    await task();
+  } finally {
+    for (const { admin } of replicas) await admin.call('CLIENT', 'UNPAUSE');
+  }
 }
 
 // Inside a function a GET counts too: one for the state.
@@ -76,38 +84,38 @@ test('what a call has to know for its keys is never asked of a replica', async (
 });
 
 test('a conversation that no replica has yet is found', async () => {
-  const replicas = await cluster.replicas(nodes);
-  // Reads go on; what comes from the master waits.
-  for (const { admin } of replicas) await admin.call('CLIENT', 'PAUSE', '10000', 'WRITE');
-  const counts = await counted(async () => {
-    for (const { channelId } of CHANNELS) {
-      const channel = { platform: 'teams', channelId };
-      await store.claim({ ...STATE, ...channel, jobId: store.newJobId(channel) });
-      assert.is((await reader.get(channel))?.channelId, channelId);
-    }
-  });
-  for (const { admin } of replicas) await admin.call('CLIENT', 'UNPAUSE');
+  const counts = await counted(() =>
+    whileBehind(async () => {
+      for (const { channelId } of CHANNELS) {
+        const channel = { platform: 'teams', channelId };
+        await store.claim({ ...STATE, ...channel, jobId: store.newJobId(channel) });
+        assert.is((await reader.get(channel))?.channelId, channelId);
+      }
+    }),
+  );
   assert.is(counts['replica fcall_ro'], CHANNELS.length);
   assert.is(counts['master fcall'], 2 * CHANNELS.length, 'one claim each, and one look where the replica had nothing');
 });
 
-test('what has just come into an inbox is read, however far behind the replicas are', async () => {
-  const replicas = await cluster.replicas(nodes);
-  for (const { admin } of replicas) await admin.call('CLIENT', 'PAUSE', '10000', 'WRITE');
-  try {
-    for (const [n, channel] of CHANNELS.entries()) {
-      const { outcome } = await store.claim(
-        { ...STATE, ...channel, jobId: store.newJobId(channel) },
-        { queue: { text: `${n}` } },
-      );
-      assert.is(outcome, 'queued');
+test('an inbox is read, and its fence asked, where the replicas are behind: a job that was replaced reads nothing', async () => {
+  await whileBehind(async () => {
+    const inbox = async (ref: ConversationReference) => {
       const found: string[] = [];
-      for await (const { fields } of reader.inbox(channel)) found.push(fields['text'] ?? '');
-      assert.equal(found, [`${n}`]);
+      for await (const { fields } of reader.inbox(ref)) found.push(fields['text'] ?? '');
+      return found;
+    };
+    for (const [n, channel] of CHANNELS.entries()) {
+      const [jobId = '', next] = [jobs[n], store.newJobId(channel)];
+      const { outcome } = await store.claim({ ...STATE, ...channel, jobId: next }, { queue: { text: 'more' } });
+      assert.is(outcome, 'queued');
+      const own = { ...channel, jobId };
+      for (const ref of [channel, { jobId }, own]) assert.equal(await inbox(ref), ['more']);
+      assert.is((await store.handOver(own, { ...STATE, ...channel, jobId: next })).outcome, 'claimed');
+      jobs[n] = next;
+      for (const ref of [{ jobId }, own]) assert.equal(await inbox(ref), []);
+      assert.equal(await inbox({ jobId: next }), ['more']);
     }
-  } finally {
-    for (const { admin } of replicas) await admin.call('CLIENT', 'UNPAUSE');
-  }
+  });
 });
 
 test('a replica without the library does not stand in the way', async () => {

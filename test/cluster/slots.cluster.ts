@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { slotOf } from '../../scripts/redis/slot.ts';
@@ -34,7 +33,7 @@ async function notFound({ admin }: cluster.Node): Promise<number> {
 
 test("while a tenant's slot moves key by key, there and back", async () => {
   const [first, second] = await threeMasters();
-  const move = (from: cluster.Master, to: cluster.Master) => cluster.moveKeyByKey(slotOf(TENANT), from, to);
+  const move = (from: cluster.Master, to: cluster.Master) => cluster.moveKeyByKey(slotOf(TENANT), from.node, to.node);
   const there = await load.under("a tenant's slot, there", nodes, () => move(first, second));
   const back = await load.under("a tenant's slot, back", nodes, () => move(second, first));
   assert.equal([...there, ...back], []);
@@ -73,8 +72,7 @@ test('while a master is restarted empty of functions', async () => {
   const wrong = await load.under('a master without functions', nodes, async () => {
     await cluster.restartWithoutFunctions(node);
     await cluster.settled(nodes);
-    // A call that notices comes sooner or later.
-    for (let wait = 0; wait < 100 && (await version(node)) === null; wait++) await sleep(50);
+    await cluster.until('a call that noticed has loaded it', 60_000, async () => (await version(node)) !== null);
   });
   assert.ok((await notFound(node)) > 0, 'calls found it without the library');
   assert.is(await version(node), LIBRARY_VERSION, 'one of them has loaded it');

@@ -1,17 +1,16 @@
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { withNodes } from '../cluster/one-node.ts';
+import { startAlone, stopAll } from '../cluster/nodes.ts';
 import { withRedis } from '../support/redis.ts';
 import { PAGES, type Page, pageOf, ROOT } from './pages.ts';
 
 const test = suite('the TypeScript of the pages');
 const redis = withRedis(test);
-const nodes = withNodes(test);
+test.after(stopAll);
 const run = promisify(execFile);
 /** This page quotes a file that the demo plays with. */
 const QUOTING = pageOf('docs/dispatcher.md');
@@ -79,10 +78,7 @@ async function serverFor({ text }: Page): Promise<string> {
     await client.flushall();
     return redis.url();
   }
-  const { server, client } = await nodes.startNode();
-  await client.cluster('ADDSLOTSRANGE', 0, 16_383);
-  while (!String(await client.cluster('INFO')).includes('cluster_state:ok')) await sleep(20);
-  return server.url;
+  return `redis://127.0.0.1:${(await startAlone()).port}`;
 }
 
 test.run();
