@@ -15,75 +15,43 @@ export interface BadCall {
 
 /** Keys under it hold what no call wrote. */
 export const PLANTED = 'planted:';
-const FUNCTIONS = ['claim', 'set', 'get', 'get_by_job', 'update', 'set_pending', 'answer', 'remove', 'due', 'version'];
+const FUNCTIONS =
+  'claim set hand_over get get_by_job get_by_job update set_pending set_pending answer remove due version'.split(' ');
 const PREFIXES = ['', '', 't:', '{a}:', '\xff\xfe', PLANTED];
 const CHANNEL_IDS = ['C1', 'C1', 'C2', 'a:b', 'é', '"\\'];
 const JOB_IDS = ['j1', 'j1', 'j2', 'j3', 'conversation:x', '"\\'];
 const ODD = [
-  '',
-  '\0',
-  ' ',
-  ':',
-  'x',
-  'conversation:',
-  'job-index:',
-  'conversation-watch',
-  'conversation-inbox:slack:C1',
-  'conversation-handled:slack:C1',
-  'conversation-inbox:',
-  'conversation:slack:',
-  'conversation::C1',
-  'conversation:SLACK:C1',
-  'conversation:slack:C1\n',
-  'conversation:slack:\xff',
-  'job-index:\xff',
-  'conversation:slack:\x7f',
-  'conversation:slack:\xc2\x85',
-  'xconversation:slack:C1',
-  'job-index:conversation:',
-  `conversation:slack:${'x'.repeat(513)}`,
-  `job-index:${'x'.repeat(512)}`,
-  'x'.repeat(1_000_000),
-  'conversation:sl ack:C1',
-  'conversation:é:C1',
+  ...': x conversation: job-index: conversation-watch conversation-inbox:slack:C1 conversation-handled:slack:C1'.split(
+    ' ',
+  ),
+  ...'conversation-inbox: conversation:slack: conversation::C1 conversation:SLACK:C1 xconversation:slack:C1'.split(' '),
+  ...'conversation:slack:\xff job-index:\xff conversation:slack:\x7f conversation:slack:\xc2\x85 conversation:é:C1'.split(
+    ' ',
+  ),
+  ...['', '\0', ' ', 'job-index:conversation:', 'conversation:slack:C1\n', 'conversation:sl ack:C1'],
+  ...[`conversation:slack:${'x'.repeat(513)}`, `job-index:${'x'.repeat(512)}`, 'x'.repeat(1_000_000)],
 ];
 const TTLS = [
-  '',
-  '1',
-  '5',
-  '60000',
-  '999999999999',
-  '0',
-  '-1',
-  '1e3',
-  '0x10',
-  '1.5',
-  ' 1',
-  'NaN',
-  '1000000000000',
-  '9'.repeat(400),
-  '60000\0',
-  '\xff',
+  ...['', '1', '5', '60000', '999999999999', '0', '-1', '1e3', '0x10', '1.5', ' 1', 'NaN', '1000000000000'],
+  ...['9'.repeat(400), '60000\0', '\xff'],
 ];
 const IDS = [
-  'q1',
-  'q1',
-  'q2',
-  'a1',
-  '',
-  '\0',
-  '\n',
-  '"',
-  '\\',
-  '\\u0000',
-  '","x":"',
-  '\xff',
-  '\xc3',
-  '\xed\xa0\x80',
-  'é',
-  'x'.repeat(1_024),
-  'x'.repeat(1_025),
+  ...['q1', 'q1', 'q2', 'a1', 'd1', '', '\0', '\n', '"', '\\', '\\u0000', '","x":"', '\xff', '\xc3', '\xed\xa0\x80'],
+  ...['é', 'x'.repeat(1_024), 'x'.repeat(1_025)],
 ];
+/** Ids of entries of an inbox, right and wrong. */
+const ENTRIES = [
+  '1-1',
+  '0-0',
+  '999999999999999-0',
+  '',
+  '1',
+  '1-',
+  '-1',
+  '18446744073709551615-18446744073709551615',
+  'x',
+];
+const HOW = ['', 'retry', 'all', 'x', 'RETRY'];
 
 /** Any call: some right in all but one thing, some right in nothing. */
 export function badCall(below: Below): BadCall {
@@ -95,7 +63,7 @@ export function badCall(below: Below): BadCall {
     `${prefix}${latin1(`job-index:${names.jobId}`)}`,
   ];
   const kind = below(10);
-  if (kind < 4) return stateCall(pick(['claim', 'set']), prefix, pair, hostileJson(names, below));
+  if (kind < 4) return stateCall(pick(['claim', 'set', 'hand_over']), prefix, pair, hostileJson(names, below));
   const name = pick(FUNCTIONS);
   const command =
     name === 'get' || name === 'version' || below(20) === 0 ? pick(['FCALL', 'FCALL_RO'] as const) : 'FCALL';
@@ -119,11 +87,13 @@ export function badCall(below: Below): BadCall {
   };
 }
 
-function stateCall(name: string, prefix: string, pair: string[], state: string): BadCall {
+function stateCall(name: string, prefix: string, [channel = '', job = '']: string[], state: string): BadCall {
   const verdict = judge(state);
-  const valid =
-    typeof verdict !== 'string' && prefix + verdict.conversation === pair[0] && prefix + verdict.job === pair[1];
-  return { command: 'FCALL', name, keys: pair, args: [state], ...(prefix === PLANTED ? {} : { valid }) };
+  const isOwn =
+    typeof verdict !== 'string' && prefix + verdict.conversation === channel && prefix + verdict.job === job;
+  const isFit = isOwn && (name === 'set' || verdict.isFresh) && (name !== 'hand_over' || verdict.hasClaimId);
+  const keys = name === 'hand_over' ? [channel, `${prefix}job-index:outgoing`, job] : [channel, job];
+  return { command: 'FCALL', name, keys, args: [state], ...(prefix === PLANTED ? {} : { valid: isFit }) };
 }
 
 function rightKeys(name: string, pair: string[], prefix: string, below: Below): string[] {
@@ -133,38 +103,35 @@ function rightKeys(name: string, pair: string[], prefix: string, below: Below): 
   const channel = (pair[0] ?? '').slice(prefix.length + 'conversation:'.length);
   const own = [watch, `${prefix}conversation-inbox:${channel}`, `${prefix}conversation-handled:${channel}`];
   const further = own.filter(() => below(4) === 0);
+  const stream = ['answer', 'update', 'hand_over'].includes(name) && below(2) === 0 ? [`${prefix}heard`] : [];
   if (name === 'claim' || name === 'set') return [...pair, ...further];
+  if (name === 'hand_over') return [...pair.toSpliced(1, 0, `${prefix}job-index:j1`), ...further, ...stream];
   const keys = [pair, pair.slice(0, 1), pair.slice(1)][below(3)] ?? pair;
-  const stream = (name === 'answer' || name === 'update') && below(2) === 0 ? [`${prefix}heard`] : [];
   return [...keys, ...further, ...stream];
 }
 
 function rightArgs(name: string, names: Parameters<typeof hostileJson>[0], below: Below): string[] {
-  const ids = () => IDS[below(IDS.length)] ?? '';
+  const pick = (items: string[]) => items[below(items.length)] ?? '';
   const ttl = below(2) === 0 ? [] : [TTLS[below(below(3) === 0 ? TTLS.length : 5)] ?? ''];
+  const further = (...args: string[]) => (ttl.length > 0 && below(3) === 0 ? [...ttl, ...args] : ttl);
   switch (name) {
     case 'claim':
+    case 'hand_over':
+      return [hostileJson(names, below), ...further('f', bytes(below))];
     case 'set':
-      return [
-        hostileJson(names, below),
-        ...ttl,
-        ...(ttl.length > 0 && below(3) === 0 ? ['60000', 'f', 'v'] : []),
-      ].slice(0, name === 'claim' ? 5 : 3);
+      return [hostileJson(names, below), ...ttl];
     case 'get_by_job':
-      return ttl.length > 0 && below(3) === 0 ? [...ttl, '5'] : ttl;
+      return further(pick(ENTRIES));
     case 'update':
-      return [patch(names, below), '', ids(), 'field', bytes(below)].slice(0, below(2) === 0 ? 5 : 1 + below(3));
+      return [patch(names, below), pick(IDS), 'field', bytes(below)].slice(0, below(2) === 0 ? 4 : 1 + below(2));
     case 'remove':
-      return ['', '0', '1-1', '999999999999999', 'x']
-        .slice(below(5))
-        .slice(0, 1)
-        .concat(below(3) === 0 ? ['1'] : []);
+      return [pick(HOW)];
     case 'due':
-      return [TTLS[below(6)] ?? '', ['', '1', '1000', '0', 'x'][below(5)] ?? ''];
+      return [pick(TTLS.slice(0, 6)), pick(['', '1', '1000', '0', 'x'])];
     case 'set_pending':
-      return [ids(), ...ttl];
+      return [pick(IDS), ...further(pick(TTLS))];
     case 'answer':
-      return [ids(), ids(), '', 'field', bytes(below)].slice(0, below(2) === 0 ? 5 : 2);
+      return [pick(IDS), pick(IDS), '', 'field', bytes(below)].slice(0, below(2) === 0 ? 5 : 2);
     default:
       return [];
   }

@@ -16,9 +16,10 @@ end
 return found`;
 
 const OUTCOMES: Record<string, string[]> = {
-  claim: ['claimed', 'held', 'queued', 'full', 'duplicate'],
-  update: ['updated', 'duplicate', 'gone'],
-  answer: ['accepted', 'answered', 'stale', 'gone'],
+  claim: ['claimed', 'held', 'queued', 'full', 'starting', 'duplicate'],
+  hand_over: ['claimed', 'held', 'starting', 'duplicate', 'gone'],
+  update: ['updated', 'duplicate', 'starting', 'gone'],
+  answer: ['accepted', 'answered', 'duplicate', 'stale', 'gone'],
   remove: ['removed', 'waiting', 'lapsed', 'held', 'gone'],
 };
 /** Redis's own refusals of a call that no function sees. */
@@ -115,10 +116,10 @@ function wrongReply(call: BadCall, reply: unknown): string | undefined {
   if (call.valid === false) return `an invalid state (${judge(call.args[0] ?? '')}) was taken`;
   const outcomes = OUTCOMES[call.name];
   if (call.name === 'version') return String(reply) === '1.0.0' ? undefined : wrong;
-  if (call.name === 'due') return Array.isArray(reply) && reply.length % 2 === 0 ? undefined : wrong;
+  if (call.name === 'due') return Array.isArray(reply) && reply.length % 3 === 0 ? undefined : wrong;
   if (!outcomes) return reply === null || isText(call, reply) ? undefined : wrong;
   if (!Array.isArray(reply) || reply.length !== 2 || !outcomes.includes(String(reply[0]))) return wrong;
-  const mayBeNone = ['duplicate', 'lapsed'].includes(String(reply[0])) && !reply[1];
+  const mayBeNone = ['duplicate', 'lapsed', 'waiting'].includes(String(reply[0])) && !reply[1];
   return (String(reply[0]) === 'gone' ? !reply[1] : mayBeNone || isText(call, reply[1])) ? undefined : wrong;
 }
 

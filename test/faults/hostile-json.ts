@@ -7,142 +7,41 @@ export const SECRET = 'sesame';
 
 /** Tokens in place of a value: JSON, nearly JSON, and what lenient parsers take for JSON. */
 const TOKENS = [
-  'NaN',
-  'nan',
-  'Infinity',
-  '-Infinity',
-  'inf',
-  '0x10',
-  '-0x1p4',
-  '01',
-  '-01',
-  '1.',
-  '.5',
-  '-.5',
-  '+1',
-  '1e5',
-  '1E+05',
-  '1e',
-  '1.e3',
-  '--1',
-  '-',
-  '-0',
-  '1e400',
-  '-1e400',
-  '1e-400',
-  '12345678901234567890',
-  '0.1e1',
-  'tru',
-  'nul',
-  'NULL',
-  'True',
-  'undefined',
-  "'x'",
-  '`x`',
-  '',
-  '[]',
-  '{}',
-  '[1,]',
-  '[,]',
-  '{,}',
-  '{"a":1,}',
-  '{"a"}',
-  '{1:2}',
-  '{"a":1,"a":2}',
-  '[[]',
-  ']',
-  '}',
-  '/**/1',
-  '1//',
-  '1 2',
-  '"a" "b"',
-  '"\\u00"',
-  '"\\u0000"',
-  '"\\uD800"',
-  '"\\uDC00\\uD800"',
-  '"\\ud83d\\ude00"',
-  '"\\ud83d\\\\ude00"',
-  '"\\x41"',
-  '"\\\'"',
-  '"\\0"',
-  '"\\',
-  '"',
-  '"\\U0041"',
-  '"\\u00g0"',
-  '"\\u+041"',
-  '"\\u 041"',
-  '"\\b\\f\\n\\r\\t\\/\\"\\\\"',
-  '"\x01"',
-  '"\t"',
-  '"\n"',
-  '"\x7f"',
-  '"\0"',
-  '\0',
-  '"a\\\nb"',
-  '"\x80"',
-  '"\xc0\x80"',
-  '"\xc3"',
-  '"\xc3\x28"',
-  '"\xed\xa0\x80"',
-  '"\xed\xa0\xbd\xed\xb8\x80"',
-  '"\xf4\x90\x80\x80"',
-  '"\xf5\x80\x80\x80"',
-  '"\xe0\x80\x80"',
-  '"\xe2\xc3\xa9\x80\xa8"',
-  '"\xf0\xe2\x80\xa8\x9f\x98\x80"',
-  '"\xf0\x80\x80\x80"',
-  '"\xe2\x80\xa8"',
-  '"\xf0\x9f\x98\x80"',
-  '"\xff\xfe"',
-  '\xef\xbb\xbf',
-  '\xc2\xa0',
-  '"\xc2\x85"',
-  '"x\\u0085"',
-  '"\\u001f"',
-  'null',
-  'true',
-  '0',
-  '1',
-  '1.0',
-  '1.5',
-  '"x"',
-  '""',
-  '"2026-02-30T24:59:69.1+23:59"',
-  '"2026-01-31"',
-  '{"questionId":"q","answerId":""}',
-  '{"questionId":"q"}',
-  '{"questionId":1,"answerId":"a"}',
-  '[{"questionId":"q","answerId":"a"}]',
+  ...String.raw`
+    NaN nan Infinity -Infinity inf 0x10 -0x1p4 01 -01 1. .5 -.5 +1 1e5 1E+05 1e 1.e3 --1 - -0
+    1e400 -1e400 1e-400 12345678901234567890 0.1e1 tru nul NULL True undefined 'x' [] {} [1,]
+    [,] {,} {"a":1,} {"a"} {1:2} {"a":1,"a":2} [[] ] } /**/1 1// "\u00" "\u0000" "\uD800"
+    "\uDC00\uD800" "\ud83d\ude00" "\ud83d\\ude00" "\x41" "\'" "\0" " "\U0041" "\u00g0"
+    "\u+041" "\b\f\n\r\t\/\"\\" "x\u0085" "\u001f" null true 0 1 1.0 1.5 "x" ""
+    "2026-02-30T24:59:69.1+23:59" "2026-01-31" {"questionId":"q","answerId":""}
+    {"questionId":"q"} {"questionId":1,"answerId":"a"} [{"questionId":"q","answerId":"a"}]
+  `
+    .trim()
+    .split(/\s+/),
+  // Control characters, and bytes that are UTF-8, nearly so or not at all.
+  ...'"\x01" "\x7f" "\0" \0 "\x80" "\xc0\x80" "\xc3" "\xc3\x28" "\xed\xa0\x80" "\xed\xa0\xbd\xed\xb8\x80"'.split(' '),
+  ...'"\xf4\x90\x80\x80" "\xf5\x80\x80\x80" "\xe0\x80\x80" "\xe2\xc3\xa9\x80\xa8" "\xf0\x80\x80\x80" "\xff\xfe"'.split(
+    ' ',
+  ),
+  ...'"\xf0\xe2\x80\xa8\x9f\x98\x80" "\xe2\x80\xa8" "\xf0\x9f\x98\x80" \xef\xbb\xbf \xc2\xa0 "\xc2\x85"'.split(' '),
+  ...['`x`', '', '1 2', '"a" "b"', '"\\', '"\\u 041"', '"\t"', '"\n"', '"a\\\nb"'],
 ];
-const SPACE = [
-  '\n',
-  '\r',
-  '\t',
-  ' ',
-  '\v',
-  '\f',
-  '\0',
-  '\xc2\xa0',
-  '\xef\xbb\xbf',
-  '\xe2\x80\xa8',
-  ',',
-  ';',
-  '}',
-  '//',
-  '\x1a',
-];
-const NAMES = [
-  'jobId',
-  'channelId',
-  'userId',
-  'platform',
-  'project',
-  'ticketId',
-  'startedAt',
-  'pendingQuestionId',
-  'lastAnswer',
-  'x',
-];
+const SPACE = [...'\n\r\t \v\f\0,;}\x1a', '\xc2\xa0', '\xef\xbb\xbf', '\xe2\x80\xa8', '//'];
+const NAMES = (
+  'jobId channelId userId platform project ticketId startedAt pendingQuestionId lastAnswer ' +
+  'claimId deliveryId starting silentAfterMs answerBy x'
+).split(' ');
+
+/** Members that may be absent, and values of them that are right. */
+const OPTIONAL = {
+  '"pendingQuestionId"': ['null', '"q1"', '"q\\u0031"', '"q2"'],
+  '"lastAnswer"': ['null', '{"questionId":"q1","answerId":"a1"}'],
+  '"starting"': ['null', 'true', 'false'],
+  '"silentAfterMs"': ['null', '1', '999999999999'],
+  '"answerBy"': ['null', '1', '4102444800000'],
+  '"claimId"': ['null', '"c1"', '"c2"'],
+  '"deliveryId"': ['null', '"d1"', '"d2"'],
+};
 
 /** The names and ids that a text begins with. */
 export interface Names {
@@ -161,8 +60,7 @@ export function hostileJson(names: Names, below: Below): string {
     ticketId: 12,
     startedAt: '2026-01-31T09:30:00.1234567+01:00',
   }).map(([name, value]) => [JSON.stringify(name), latin1(JSON.stringify(value))]);
-  if (below(3) === 0) members.push(['"pendingQuestionId"', pick(['null', '"q1"', '"q\\u0031"', '"q2"'])]);
-  if (below(3) === 0) members.push(['"lastAnswer"', pick(['null', '{"questionId":"q1","answerId":"a1"}'])]);
+  for (const [name, values] of Object.entries(OPTIONAL)) if (below(4) === 0) members.push([name, pick(values)]);
   if (below(3) === 0) members.push(['"note"', token(below)]);
   const at = below(members.length);
   const kind = below(12);

@@ -181,22 +181,4 @@ test('out of memory, reads and removals go on and the rest is refused', async ()
   assert.is(judge(await makeCalls(client), right, /^UNAVAILABLE: OOM/), CALLS.length);
 });
 
-const COMMANDS = ['fcall', 'fcall_ro', 'get', 'set', 'del', 'xadd', 'pexpireat', 'time', 'scan', 'hello', 'info'];
-
-test('a user who lacks one command gets a right answer or a refusal that changes nothing', async () => {
-  const server = await redis.server();
-  const direct = open(server.url);
-  const counts: string[] = [];
-  for (const lacking of COMMANDS) {
-    await direct.call('ACL', 'SETUSER', lacking, 'on', '>secret', '~*', '+@all', `-${lacking}`);
-    const before = await prepare(direct);
-    const client = open(server.url, { username: lacking, password: 'secret', enableReadyCheck: lacking !== 'info' });
-    const endings = await makeCalls(client, { load: 'never' });
-    const refused = judge(endings, right, /NOPERM|ACL|has no permissions|can't run this command/i);
-    assertUnchanged(endings, before, await dump(direct));
-    counts.push(`${refused} without ${lacking}`);
-  }
-  console.log(`of ${CALLS.length} calls refused: ${counts.join(', ')}`);
-});
-
 test.run();

@@ -7,8 +7,16 @@ const MAX_STATE = 262_144;
 /** What the server's JSON parser goes into. */
 const MAX_DEPTH = 1_000;
 
+/** A valid state: its own two keys without their prefix, and whether a new job may have it. */
+export interface Valid {
+  conversation: string;
+  job: string;
+  isFresh: boolean;
+  hasClaimId: boolean;
+}
+
 /** The state's own two keys without their prefix, where the bytes are a valid state; otherwise what is wrong. */
-export function judge(bytes: string): { conversation: string; job: string } | string {
+export function judge(bytes: string): Valid | string {
   if (bytes.length > MAX_STATE) return 'too long';
   const text = decoded(bytes);
   if (text === undefined) return 'no UTF-8';
@@ -28,19 +36,27 @@ export function judge(bytes: string): { conversation: string; job: string } | st
     lastAnswer,
     claimId,
     deliveryId,
+    starting,
+    silentAfterMs,
+    answerBy,
   } = state as Record<string, unknown>;
   if (!isId(jobId, 512) || !isId(channelId, 512)) return 'jobId or channelId';
   if (typeof platform !== 'string' || !PLATFORM.test(platform)) return 'platform';
   if (typeof userId !== 'string' || typeof project !== 'string' || !userId || !project) return 'userId or project';
   if (!(typeof ticketId === 'string' ? ticketId : Number.isInteger(ticketId))) return 'ticketId';
   if (typeof startedAt !== 'string' || !ISO.test(startedAt)) return 'startedAt';
-  if (pendingQuestionId !== undefined && pendingQuestionId !== null && !isId(pendingQuestionId, 1024)) return 'pending';
-  if (lastAnswer !== undefined && lastAnswer !== null && !isAnswer(lastAnswer)) return 'lastAnswer';
-  if (claimId !== undefined && !isId(claimId, 1024)) return 'claimId';
-  if (deliveryId !== undefined && !isId(deliveryId, 1024)) return 'deliveryId';
+  if (!isAbsent(pendingQuestionId) && !isId(pendingQuestionId, 1024)) return 'pendingQuestionId';
+  if (!isAbsent(lastAnswer) && !isAnswer(lastAnswer)) return 'lastAnswer';
+  if (!isAbsent(claimId) && !isId(claimId, 1024)) return 'claimId';
+  if (!isAbsent(deliveryId) && !isId(deliveryId, 1024)) return 'deliveryId';
+  if (!isAbsent(starting) && typeof starting !== 'boolean') return 'starting';
+  if (!isAbsent(silentAfterMs) && !isWhole(silentAfterMs, 999_999_999_999)) return 'silentAfterMs';
+  if (!isAbsent(answerBy) && !isWhole(answerBy, 9_999_999_999_999)) return 'answerBy';
   return {
     conversation: latin1(`conversation:${platform.toLowerCase()}:${channelId}`),
     job: latin1(`job-index:${jobId}`),
+    isFresh: [pendingQuestionId, answerBy, lastAnswer].every(isAbsent),
+    hasClaimId: !isAbsent(claimId),
   };
 }
 
@@ -63,6 +79,15 @@ function parsed(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** Null means the same. */
+function isAbsent(value: unknown): value is null | undefined {
+  return value === undefined || value === null;
+}
+
+function isWhole(value: unknown, most: number): boolean {
+  return Number.isInteger(value) && Number(value) >= 1 && Number(value) <= most;
 }
 
 function isId(value: unknown, limit: number): value is string {
