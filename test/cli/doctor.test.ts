@@ -236,7 +236,7 @@ const BROKEN: Record<string, (() => Promise<unknown>)[]> = {
   'Keys of another type than theirs': [() => redis.rpush('conversation:slack:X', 'a'), () => redis.rpush(WATCH, 'a')],
   'Conversations that cannot be read': [() => redis.set(ODD, '{"secret": 1')],
   'Keys that do not fit the others of their conversation': [
-    () => redis.set(CHANNEL, TEXT),
+    () => redis.mset(CHANNEL, TEXT, JOB, CHANNEL),
     () => redis.set(CHANNEL, TEXT, 'PX', 60_000),
     () => redis.mset(CHANNEL, TEXT, JOB, 'conversation:slack:C9'),
     () => redis.set(CHANNEL, TEXT, 'PX', 60_000).then(() => redis.set(JOB, CHANNEL)),
