@@ -86,7 +86,7 @@ export async function startBot(spawner: Spawner): Promise<() => Promise<void>> {
     const claimIt = () => store.claim(state, { startWithinMs: settings.startMs, queue: { userId: user, text, ts } });
     let claim = await claimIt();
     // Another delivery of it starts the job right now, or has died before it did. Then its claim lapses.
-    for (let n = 0; claim.outcome === 'starting' && n < 10; n++) claim = await pause(200).then(claimIt);
+    for (let n = 0; claim.outcome === 'starting' && n < 5; n++) claim = await pause(200).then(claimIt);
     switch (claim.outcome) {
       case 'starting':
         throw new Error(`nobody has heard of ${claim.state.jobId} yet`);

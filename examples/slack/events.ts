@@ -56,8 +56,7 @@ export async function readEvents({ store, redis, slack, spawner, later }: Surrou
     }
     // Done, Error, Stopped or Died. One caller is told `removed` or `lapsed`, and that one tells the thread.
     const { outcome } = await store.remove(job);
-    // Somebody wrote in the last moment. A job that is done reads on, and says Done again; any other has a successor.
-    if (outcome === 'waiting' && type === 'Done') return;
+    // Somebody wrote in the last moment, or to a job that died: a successor takes that.
     const told = outcome === 'removed' || outcome === 'lapsed' || (outcome === 'waiting' && (await follow(job, state)));
     // The bot that was told so may have died before it told the thread, or after. The thread knows.
     if (!told && !(again && !(await hasEnd(channel, thread_ts, jobId)))) return;

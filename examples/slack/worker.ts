@@ -77,18 +77,15 @@ async function work(signal: AbortSignal): Promise<void> {
   }
 }
 
-/** Says that the job is done. While an entry is unread, nothing is removed, and the job reads on. */
+/** Stops reading and says that the job is done. What comes from now on is for a successor. */
 async function end(): Promise<void> {
-  let told: string | undefined;
-  while (!over.signal.aborted) {
-    const read = messages.length > 0 ? ` I read ${messages.length} more: ${messages.join('; ')}.` : '';
-    // The bot that reads this removes the conversation and tells the thread. If the job removed it and died before it
-    // could tell, the thread would have no end.
-    if (told !== lastSeen) await say('Done', { text: `Done: ${prompt}.${read}` });
-    told = lastSeen;
-    await pause(200);
-    await signOfLife();
-  }
+  reader.disconnect();
+  await listening;
+  if (over.signal.aborted) return;
+  const read = messages.length > 0 ? ` I read ${messages.length} more: ${messages.join('; ')}.` : '';
+  // The bot that reads this removes the conversation and tells the thread. If the job removed it and died before it
+  // could tell, the thread would have no end.
+  await say('Done', { text: `Done: ${prompt}.${read}` });
 }
 
 const interrupted = AbortSignal.any([stopped.signal, over.signal]);
@@ -96,7 +93,8 @@ process.once('SIGTERM', () => stopped.abort('The job was shut down.'));
 await signOfLife(LAST_SEEN || undefined);
 if (!over.signal.aborted) await say('Started', { text: `Working on it: ${prompt}` });
 const timer = setInterval(() => signOfLife().catch(() => {}), settings.silentMs / 4);
-const listening = listen();
+// It ends with the connection that it waits on.
+const listening = listen().catch(() => {});
 try {
   await work(interrupted);
   await end();
@@ -110,5 +108,5 @@ try {
 clearInterval(timer);
 over.abort();
 reader.disconnect();
-await listening.catch(() => {});
+await listening;
 await redis.quit();

@@ -130,7 +130,8 @@ test('loses no message that comes between the last look of the job and its end',
   );
   await scene.slack.deliver(scene.slack.write('and the logout', { thread: ts }).events[0] ?? {});
   release();
-  assert.equal(await scene.end(ts), ['Done: fix the login. I read 1 more: and the logout.']);
+  assert.equal(await scene.end(ts, 2), ['Done: fix the login.', 'Done: and the logout.']);
+  assert.is(scene.started.length, 2);
 });
 
 test('takes one of two answers, and shows both people who said what', async () => {
