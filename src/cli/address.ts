@@ -38,16 +38,10 @@ export function targetOf(values: Values, env: NodeJS.ProcessEnv = process.env): 
   const { url, sentinel, name } = values;
   const files = certificates(values);
   if (sentinel === undefined && name === undefined) {
-    const { name: place, ...options } = readAddress(url, env);
-    const tls = options.tls;
+    const { place, tls, ...options } = readAddress(url, env);
     if (files && !tls) throw new Failure('TLS needs an address that begins with rediss://', USAGE_ERROR);
-    const { tls: _, ...rest } = options;
-    return {
-      name: place,
-      tls,
-      limitMs: LIMIT_MS,
-      options: { ...rest, ...(tls && { tls: files ?? {} }), ...ONE_ATTEMPT },
-    };
+    const server = { ...options, ...(tls && { tls: files ?? {} }), ...ONE_ATTEMPT };
+    return { name: place, tls, limitMs: LIMIT_MS, options: server };
   }
   if (url !== undefined) throw new Failure('--url and --sentinel name two servers: give one.', USAGE_ERROR);
   const hosts = readSentinels(sentinel, name);
@@ -94,7 +88,7 @@ export function readAddress(url: string | undefined, { REDIS_URL }: NodeJS.Proce
   const hasUser = parsed.username !== '' || parsed.password !== '';
   try {
     return {
-      name: `${parsed.hostname}:${port}`,
+      place: `${parsed.hostname}:${port}`,
       host: parsed.hostname.replace(/^\[(.*)\]$/, '$1'),
       port,
       tls: parsed.protocol === 'rediss:',

@@ -1,14 +1,11 @@
-const FIRST_MS = 1_000;
-const EACH_MS = 250;
+const EACH_MS = 1_000;
 
 /** Says on stderr, where that is a terminal, how far something has come that takes longer than a second. */
 export function progress(say: () => string): { clear(): void; end(): void } {
   const { stderr } = process;
   if (!stderr.isTTY) return { clear: () => {}, end: () => {} };
-  const began = Date.now();
   let isShown = false;
   const timer = setInterval(() => {
-    if (Date.now() - began < FIRST_MS) return;
     isShown = true;
     stderr.write(`\r\x1b[K${say().slice(0, stderr.columns - 1)}`);
   }, EACH_MS);

@@ -48,8 +48,8 @@ test('an address gives host, port, TLS, user and password, and shows host and po
     ['redis://u@[::1]:7', ['[::1]:7', '::1', 7, false, 'u', '']],
   ];
   for (const [address, parts] of cases) {
-    const { name, host, port, tls, username, password } = readAddress(address, {});
-    assert.equal([name, host, port, tls, username, password], parts);
+    const { place, host, port, tls, username, password } = readAddress(address, {});
+    assert.equal([place, host, port, tls, username, password], parts);
   }
 });
 
