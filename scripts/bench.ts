@@ -1,7 +1,7 @@
 // npm run bench: how often the store and what people use in its place are wrong, and how fast they are, side by side. It takes about
 // five minutes, wants an idle machine of two cores or more, and writes BENCHMARKS.md and benchmarks.svg.
 // npm run bench -- --quick FOLDER: a look in a minute, written into that folder, because its figures are worth little.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -9,24 +9,23 @@ import { loadLibrary } from '../src/index.ts';
 import { chart } from './bench/chart.ts';
 import { playContests } from './bench/contests.ts';
 import { connect } from './bench/conversations.ts';
-import { OWN_DESIGNS, storeDesign } from './bench/designs.ts';
+import { plainDesign, storeDesign, watchDesign } from './bench/designs.ts';
 import { describeMachine, place } from './bench/machine.ts';
 import { bullDesign, chatDesign } from './bench/packages.ts';
 import { startProxy } from './bench/proxy.ts';
 import { race } from './bench/race.ts';
 import { report } from './bench/report.ts';
-import { measureMemory, measureServerTime, operationCalls } from './bench/server-time.ts';
+import { loadBareCommands, measureServerTime, operationCalls } from './bench/server-time.ts';
 import { startRedis } from './redis/start.ts';
 
-const RACED = [storeDesign, chatDesign, ...OWN_DESIGNS];
-const DESIGNS = [storeDesign, chatDesign, bullDesign, ...OWN_DESIGNS];
+const DESIGNS = [storeDesign, chatDesign, bullDesign, watchDesign, plainDesign];
+const RACED = DESIGNS.filter((design) => design !== bullDesign);
 
 const { values } = parseArgs({ options: { quick: { type: 'string' } } });
 const folder = values.quick ?? join(import.meta.dirname, '..');
-const [contests, nearTurns, farTurns, rounds] = values.quick ? [40, 1, 1, 10] : [2000, 16, 8, 400];
-const MANY_CALLS = values.quick ? 64 : 1280;
+const [contests, nearTurns, farTurns, rounds, calls] = values.quick ? [40, 1, 1, 10, 64] : [2000, 16, 8, 400, 1280];
 
-const load = loadavg()[0] ?? 0;
+const [load = 0] = loadavg();
 const began = performance.now();
 const say = (what: string) => console.error(`${Math.round((performance.now() - began) / 1000)} s: ${what}`);
 // Arguments, even an empty list, make it a server of our own: the one of REDIS_URL may hold something.
@@ -41,37 +40,26 @@ try {
     outcomes.push(await playContests(redis.url, design, contests));
   }
   await admin.flushall();
+  const measure = (what: string, url: string, turns: number, ...callsOfCallers: [callers: number, calls: number][]) => {
+    say(`speed, ${what}`);
+    return race(url, RACED, { calls: new Map(callsOfCallers), turns });
+  };
   // What 32 callers do first is compiled when the lone one comes.
-  say('speed, the server on a core of its own');
-  const calls = new Map([[32, MANY_CALLS]]);
-  const apart = await race(redis.url, RACED, { calls: new Map([...calls, [1, MANY_CALLS / 5]]), turns: nearTurns });
-  say('speed 1 ms away');
+  const apart = await measure('the server on a core of its own', redis.url, nearTurns, [32, calls], [1, calls / 5]);
   const { url, proxy } = await startProxy(redis.url, 1);
-  const far = await race(url, RACED, {
-    calls: new Map([
-      [32, MANY_CALLS / 4],
-      [1, 24],
-    ]),
-    turns: farTurns,
-  });
+  const far = await measure('1 ms away', url, farTurns, [32, calls / 4], [1, 24]);
   proxy.disconnect();
-  say('speed, all on one core');
   place('together', redis.pid);
-  const together = await race(redis.url, RACED, { calls, turns: nearTurns });
+  const together = await measure('all on one core', redis.url, nearTurns, [32, calls]);
   say('server time');
   place('apart', redis.pid);
   await loadLibrary(admin);
-  await admin.function('LOAD', readFileSync(join(import.meta.dirname, 'bench', 'floor.lua'), 'utf8'));
-  const serverTime = await measureServerTime(admin, [operationCalls('conv_'), operationCalls('floor_')], rounds);
-  for (const { operation, ran } of serverTime) {
-    if (ran[0] !== ran[1]) throw new Error(`${operation} runs ${ran[0]}, but in floor.lua ${ran[1]}`);
-  }
-  const memory = [];
-  for (const size of [0, 10_240, 102_400]) memory.push(await measureMemory(admin, size));
+  const bare = await loadBareCommands(admin);
+  const serverTime = await measureServerTime(admin, [operationCalls('conv_'), bare], rounds);
   admin.disconnect();
-  const text = report({ apart, far, together, outcomes, serverTime, memory, machine, designs: DESIGNS });
+  const text = report({ apart, far, together, outcomes, serverTime, machine, designs: DESIGNS });
   writeFileSync(join(folder, 'BENCHMARKS.md'), text);
-  writeFileSync(join(folder, 'benchmarks.svg'), chart(outcomes, apart, 32, machine));
+  writeFileSync(join(folder, 'benchmarks.svg'), chart(outcomes, apart, machine));
   say(`BENCHMARKS.md and benchmarks.svg are written to ${folder}`);
 } finally {
   await redis.stop();

@@ -2,25 +2,24 @@
 // change that is meant to be faster or must not be slower. NEW.lua is lua/conversation.lua unless it is named; the version of the
 // last commit comes from `git show HEAD:lua/conversation.lua > old.lua`. Both are loaded into one server and take turns, some
 // calls each. A line shows the mean of three such runs, and the least and the greatest ratio of the three: on a busy machine the
-// means hold to within about 0.05. Compared are the calls that both versions have.
+// means hold to within about 0.05. Both versions must understand the calls below.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startRedis } from '../redis/start.ts';
 import { connect, type Entry, QUESTION } from './conversations.ts';
 import { place } from './machine.ts';
-import { json, measureServerTime, operationCalls, type ServerTime, type TimedCalls, timed } from './server-time.ts';
+import { json, measureServerTime, operationCalls, type ServerTime, timed } from './server-time.ts';
 
-const RUNS = 3;
-const ROUNDS = 30;
-const SILENT_MS = 300_000;
+const [oldFile, newFile = join(import.meta.dirname, '..', '..', 'lua', 'conversation.lua')] = process.argv.slice(2);
+if (oldFile === undefined) {
+  console.error('npx tsx scripts/bench/compare-lua.ts OLD.lua [NEW.lua]');
+  process.exit(2);
+}
+const [before, after] = [readFileSync(oldFile, 'utf8'), readFileSync(newFile, 'utf8')];
 
 /** The calls of one version, whose functions begin with `prefix`. */
-function callsOf(prefix: string, source: string): TimedCalls<string> {
-  // Before it became a member of the state, the silence was the argument behind the TTL.
-  const watched = (entry: Entry, ids = {}) =>
-    source.includes('---@param silentMs')
-      ? [json(entry, ids), '', String(SILENT_MS)]
-      : [json(entry, { ...ids, silentAfterMs: SILENT_MS }), ''];
+function callsOf(prefix: string) {
+  const watched = (entry: Entry, ids = {}) => [json(entry, { ...ids, silentAfterMs: 300_000 }), ''];
   const idsOf = ({ state }: Entry) => ({ claimId: `claim-${state.jobId}`, deliveryId: `delivery-${state.jobId}` });
   const rival = (entry: Entry) => ({ ...idsOf(entry), jobId: `rival-${entry.state.jobId}` });
   const queued = (entry: Entry) => [...watched(entry, rival(entry)), 'text', 'And the tests?'];
@@ -39,14 +38,8 @@ function callsOf(prefix: string, source: string): TimedCalls<string> {
   };
 }
 
-const [oldFile, newFile = join(import.meta.dirname, '..', '..', 'lua', 'conversation.lua')] = process.argv.slice(2);
-if (oldFile === undefined) {
-  console.error('npx tsx scripts/bench/compare-lua.ts OLD.lua [NEW.lua]');
-  process.exit(2);
-}
-const [before, after] = [readFileSync(oldFile, 'utf8'), readFileSync(newFile, 'utf8')];
 const runs: ServerTime<string>[][] = [];
-for (let run = 0; run < RUNS; run++) {
+for (let run = 0; run < 3; run++) {
   // A server of its own each time, because how the memory of one came to lie must not decide.
   const server = await startRedis({ args: [] });
   try {
@@ -55,7 +48,7 @@ for (let run = 0; run < RUNS; run++) {
     // Function names are global to a server, so the old ones get others.
     const renamed = before.replace('name=conversation', 'name=before').replaceAll("'conv_", "'before_");
     for (const source of [renamed, after]) await admin.function('LOAD', source);
-    runs.push(await measureServerTime(admin, [callsOf('conv_', after), callsOf('before_', before)], ROUNDS));
+    runs.push(await measureServerTime(admin, [callsOf('conv_'), callsOf('before_')], 30));
     admin.disconnect();
   } finally {
     await server.stop();

@@ -1,3 +1,4 @@
+// What every design keeps and is asked for: the conversations, the calls on them, and what a design has to offer.
 import { Redis } from 'ioredis';
 import type { ConversationState } from '../../src/index.ts';
 
@@ -19,19 +20,14 @@ export const QUESTION = 'q-5b0c7d';
 export type BenchState = ConversationState & { title: string; thread: string };
 
 /** What a caller knows: a state, the two keys that most designs share, and which answer it gives. */
-export interface Entry {
-  readonly conversation: string;
-  readonly job: string;
-  state: BenchState;
-  answerId?: string;
-}
+export type Entry = { conversation: string; job: string; state: BenchState; answerId?: string };
 
 /** What a caller gets: true where its call took effect; from a look-up, the id of the job in the state it found. */
 export type Told = boolean | string | null;
-export type Calls = Record<Operation, (entry: Entry, caller: number) => Promise<Told>>;
+export type Call = (entry: Entry, caller: number) => Promise<Told>;
 
 /** What a design can do; it plays the contests for which it has all the calls. */
-export interface Session extends Partial<Calls> {
+export interface Session extends Partial<Record<Operation, Call>> {
   /**
    * Takes in a message for the channel and, where that starts a job, runs the job to its end. `read` is called for each message
    * that a job reads.
@@ -56,9 +52,9 @@ export async function connect(url: string): Promise<Redis> {
 }
 
 /** The calls of a design that makes all of them in one way. */
-export function callsOf(call: (operation: Operation, entry: Entry, caller: number) => Promise<Told>): Calls {
-  const one = (operation: Operation) => (entry: Entry, caller: number) => call(operation, entry, caller);
-  return Object.fromEntries(OPERATIONS.map((operation) => [operation, one(operation)])) as Calls;
+export function callsOf(call: (operation: Operation, ...args: Parameters<Call>) => Promise<Told>) {
+  const calls = OPERATIONS.map((operation): [Operation, Call] => [operation, (...args) => call(operation, ...args)]);
+  return Object.fromEntries(calls) as Record<Operation, Call>;
 }
 
 /** A conversation of 0.3 KiB of JSON, as a dispatcher keeps it. `player` makes another job on the same channel. */
@@ -76,16 +72,7 @@ export function entryOf(index: number, player = 0): Entry {
     title: 'Fix the login page that forgets its password field after a reload of the whole page',
     thread: '1700000000.123456',
   };
-  // Each caller makes the keys, as a program does for each message.
-  return {
-    get conversation() {
-      return `conversation:${state.platform}:${state.channelId}`;
-    },
-    get job() {
-      return `job-index:${state.jobId}`;
-    },
-    state,
-  };
+  return { conversation: `conversation:slack:${state.channelId}`, job: `job-index:${state.jobId}`, state };
 }
 
 /** Puts conversations where an operation starts from. What was there of them before is overwritten or deleted. */

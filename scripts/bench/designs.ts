@@ -1,14 +1,12 @@
-// The store, and designs of one's own that people write in its place.
+// The store, and two designs of one's own that people write in its place.
 import type { Redis } from 'ioredis';
 import { ConversationStore, type InboxEntry } from '../../src/index.ts';
 import {
   type BenchState,
-  type Calls,
   callsOf,
   connect,
   type Design,
   type Entry,
-  OPERATIONS,
   type Operation,
   QUESTION,
   type Told,
@@ -24,15 +22,11 @@ export const storeDesign: Design = {
     const watched = new ConversationStore(client, { silentAfterMs: 300_000 });
     return {
       claim: async ({ state }) => (await store.claim(state)).outcome === 'claimed',
-      set: async ({ state }) => {
-        await store.set(state);
-        return true;
-      },
+      set: ({ state }) => store.set(state).then(() => true),
       lookup: async ({ state }) => (await store.getByJobId(state.jobId))?.jobId ?? null,
       pending: async ({ state }) => (await store.setPendingQuestion(state, QUESTION)) !== null,
       answer: async ({ state, answerId }) =>
-        (await store.answerQuestion(state, QUESTION, answerId === undefined ? {} : { answerId })).outcome ===
-        'accepted',
+        (await store.answerQuestion(state, QUESTION, answerId ? { answerId } : {})).outcome === 'accepted',
       remove: async ({ state }) => (await store.remove(state)).outcome === 'removed',
       async receive({ state }, message, read) {
         if ((await watched.claim(state, { queue: { message } })).outcome !== 'claimed') return;
@@ -52,6 +46,8 @@ export const storeDesign: Design = {
 
 type Command = (string | number)[];
 const put = (key: string, value: string): Command => ['set', key, value, 'PX', TTL_MS];
+
+const parsed = (text: unknown): BenchState | null => (typeof text === 'string' ? JSON.parse(text) : null);
 
 /**
  * The rules of a design that reads the conversation, decides and writes: what the caller gets, and the commands to send. `careful`
@@ -75,26 +71,21 @@ export function decide(operation: Operation, entry: Entry, found: BenchState | n
   return careful ? write(changed) : answer(true, put(conversation, JSON.stringify(changed)));
 }
 
-const parsed = (text: unknown): BenchState | null => (typeof text === 'string' ? JSON.parse(text) : null);
-
-/** A design whose callers share one connection. */
-function sharing(name: string, what: string, calls: (client: Redis) => Calls): Design {
-  const open = async (url: string) => {
+export const plainDesign: Design = {
+  name: 'plain',
+  what: 'GET and SET, one after the other',
+  async open(url) {
     const client = await connect(url);
-    return { ...calls(client), close: () => client.disconnect() };
-  };
-  return { name, what, open };
-}
-
-const plainDesign = sharing('plain', 'GET and SET, one after the other', (client) =>
-  callsOf(async (operation, entry) => {
-    const key = operation === 'lookup' ? await client.get(entry.job) : entry.conversation;
-    const text = operation === 'set' || key === null ? null : await client.get(key);
-    const { told, writes } = decide(operation, entry, parsed(text), false);
-    for (const [name, ...args] of writes) await client.call(String(name), ...args);
-    return told;
-  }),
-);
+    const calls = callsOf(async (operation, entry) => {
+      const key = operation === 'lookup' ? await client.get(entry.job) : entry.conversation;
+      const text = operation === 'set' || key === null ? null : await client.get(key);
+      const { told, writes } = decide(operation, entry, parsed(text), false);
+      for (const [name, ...args] of writes) await client.call(String(name), ...args);
+      return told;
+    });
+    return { ...calls, close: () => client.disconnect() };
+  },
+};
 
 export const watchDesign: Design = {
   name: 'WATCH',
@@ -115,44 +106,3 @@ export const watchDesign: Design = {
     return { ...calls, close: () => clients.forEach((client) => void client.disconnect()) };
   },
 };
-
-/** KEYS: the conversation, but to look up, and the index. ARGV: the state or the question, and the time to live. */
-const SET = `redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-redis.call('SET', KEYS[2], KEYS[1], 'PX', ARGV[2])
-return 1`;
-const change = (unfit: string, question: string) => `local text = redis.call('GET', KEYS[1])
-local state = text and cjson.decode(text)
-if ${unfit} then return 0 end
-state.pendingQuestionId = ${question}
-redis.call('SET', KEYS[1], cjson.encode(state), 'PX', ARGV[2])
-redis.call('PEXPIRE', KEYS[2], ARGV[2])
-return 1`;
-const SCRIPTS: Record<Operation, string> = {
-  claim: `if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end\n${SET}`,
-  set: SET,
-  lookup: `local key = redis.call('GET', KEYS[1])
-if not key then return nil end
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-redis.call('PEXPIRE', key, ARGV[2])
-return redis.call('GET', key)`,
-  pending: change('not state', 'ARGV[1]'),
-  answer: change('not state or state.pendingQuestionId ~= ARGV[1]', 'cjson.null'),
-  remove: `return redis.call('DEL', KEYS[1], KEYS[2]) > 0 and 1 or 0`,
-};
-
-const scriptDesign = sharing(
-  'EVAL',
-  'a script of at most ten lines for each operation, sent as EVALSHA: atomic, but without a look at which job holds the channel',
-  (client) => {
-    const commands = client as unknown as Record<string, (...args: (string | number)[]) => Promise<unknown>>;
-    for (const name of OPERATIONS) client.defineCommand(`bench_${name}`, { lua: SCRIPTS[name] });
-    return callsOf(async (operation, { conversation, job, state }) => {
-      const keys = operation === 'lookup' ? [job] : [conversation, job];
-      const value = operation === 'claim' || operation === 'set' ? JSON.stringify(state) : QUESTION;
-      const reply = await commands[`bench_${operation}`]?.(keys.length, ...keys, value, TTL_MS);
-      return typeof reply === 'string' ? JSON.parse(reply).jobId : reply === 1;
-    });
-  },
-);
-
-export const OWN_DESIGNS = [scriptDesign, plainDesign, watchDesign];

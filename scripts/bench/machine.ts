@@ -22,16 +22,13 @@ export type Machine = Awaited<ReturnType<typeof describeMachine>>;
 
 /** Where and with what it was measured. `load` is the load average before, `placed` whether the processes were kept to their cores. */
 export async function describeMachine(admin: Redis, load: number, placed: boolean) {
-  const cores = cpus().length;
   const server = await admin.info('server');
-  const of = (name: string) => new RegExp(`^${name}:(.+?)\r?$`, 'm').exec(server)?.[1];
-  const engine = of('valkey_version') ? `Valkey ${of('valkey_version')}` : `Redis ${of('redis_version')}`;
-  const busy =
-    load > 0.5 ? ` The load average before the run was ${load.toFixed(1)}, so the absolute figures may be low.` : '';
+  const valkey = /^valkey_version:(\S+)/m.exec(server)?.[1];
+  const engine = valkey ? `Valkey ${valkey}` : `Redis ${/^redis_version:(\S+)/m.exec(server)?.[1]}`;
   return {
-    busy,
+    busy: load > 0.5 ? ` The load average before was ${load.toFixed(1)}, so the absolute figures may be low.` : '',
     date: new Date().toISOString().slice(0, 10),
-    hardware: `${type()}, ${cores} cores of ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB of memory${placed ? '' : '; the system chose the cores'}`,
+    hardware: `${type()}, ${cpus().length} cores of ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB of memory${placed ? '' : '; the system chose the cores'}`,
     software: `${engine} without persistence, Node ${process.versions.node}, ioredis ${ioredis.version}, conversation-state ${LIBRARY_VERSION}`,
   };
 }

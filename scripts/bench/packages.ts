@@ -9,42 +9,39 @@ import { decide } from './designs.ts';
 
 const VERSIONS = { chat: '4.41.0', '@chat-adapter/state-ioredis': '4.41.0', bullmq: '6.7.0', ioredis: '5.11.1' };
 const CACHE = join(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'conversation-state-bench');
-const INDEX = `export { Chat, Message } from 'chat';
-export { createIoRedisState } from '@chat-adapter/state-ioredis';
-export { Queue, Worker } from 'bullmq';
-`;
+const INDEX = ['chat', '@chat-adapter/state-ioredis', 'bullmq'].map((name) => `export * from '${name}';\n`).join('');
 const LOCK_MS = 30_000;
 
 // The little of each package that is used here.
-interface ChatState {
-  connect(): Promise<void>;
-  disconnect(): Promise<void>;
-  acquireLock(thread: string, ttlMs: number): Promise<object | null>;
-  releaseLock(lock: object): Promise<void>;
-  get(key: string): Promise<unknown>;
-  set(key: string, value: unknown, ttlMs: number): Promise<void>;
-  delete(key: string): Promise<void>;
-}
 type Message = { threadId: string; text: string };
-interface Bot {
-  initialize(): Promise<void>;
-  onNewMessage(
-    pattern: RegExp,
-    handler: (thread: object, message: Message, context?: { skipped: Message[] }) => Promise<void>,
-  ): void;
-  handleIncomingMessage(adapter: object, threadId: string, message: Message): Promise<void>;
-}
-interface Queue {
-  add(name: string, data: object, options: object): Promise<{ id: string }>;
-  getDeduplicationJobId(id: string): Promise<string | null>;
-  close(): Promise<void>;
-}
+type Handler = (thread: object, message: Message, context?: { skipped: Message[] }) => Promise<void>;
+type Close = { close(): Promise<void> };
 interface Packages {
-  Chat: new (options: object) => Bot;
+  createIoRedisState(options: object): {
+    connect(): Promise<void>;
+    disconnect(): Promise<void>;
+    acquireLock(thread: string, ttlMs: number): Promise<object | null>;
+    releaseLock(lock: object): Promise<void>;
+    get(key: string): Promise<unknown>;
+    set(key: string, value: unknown, ttlMs: number): Promise<void>;
+    delete(key: string): Promise<void>;
+  };
   Message: new (data: object) => Message;
-  createIoRedisState(options: object): ChatState;
-  Queue: new (name: string, options: object) => Queue;
-  Worker: new (name: string, work: (job: { data: Message }) => Promise<void>, options: object) => Pick<Queue, 'close'>;
+  Chat: new (
+    options: object,
+  ) => {
+    initialize(): Promise<void>;
+    onNewMessage(pattern: RegExp, handler: Handler): void;
+    handleIncomingMessage(adapter: object, threadId: string, message: Message): Promise<void>;
+  };
+  Queue: new (
+    name: string,
+    options: object,
+  ) => Close & {
+    add(name: string, data: object, options: object): Promise<{ id: string }>;
+    getDeduplicationJobId(id: string): Promise<string | null>;
+  };
+  Worker: new (name: string, work: (job: { data: Message }) => Promise<void>, options: object) => Close;
 }
 
 async function load(): Promise<Packages> {
@@ -72,7 +69,7 @@ export const chatDesign: Design = {
       const { conversation, job } = entry;
       if (operation === 'lookup') {
         const found = (await state.get(job)) === null ? null : await stateOf(conversation);
-        return found?.jobId === entry.state.jobId ? found.jobId : null;
+        return decide(operation, entry, found, true).told;
       }
       let lock = await state.acquireLock(conversation, LOCK_MS);
       for (; !lock; lock = await state.acquireLock(conversation, LOCK_MS)) await setTimeout(1);

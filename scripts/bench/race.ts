@@ -1,5 +1,5 @@
 import { connect, type Design, entryOf, OPERATIONS, type Operation, prepare } from './conversations.ts';
-import { median, quantile, shuffled } from './statistics.ts';
+import { quantile, shuffled } from './statistics.ts';
 
 /** Turns before those that count: what is done for the first time takes longer. */
 const WARM_UP = 3;
@@ -30,9 +30,8 @@ export async function race(
             if (turn >= WARM_UP) taken[at]?.push(took);
           }
         }
-        for (const [at, { name }] of designs.entries()) {
-          figures.push(summarize(name, operation, callers, taken[at] ?? [], taken[0] ?? []));
-        }
+        const [first = []] = taken;
+        figures.push(...taken.map((own, at) => summarize(designs[at]?.name ?? '', operation, callers, own, first)));
       }
     }
   } finally {
@@ -71,16 +70,15 @@ async function enter(design: Design, url: string, most: number) {
 }
 
 /**
- * Of calls per second medians over the turns and, as `low` and `high`, quartiles; p50 and p99, in milliseconds, of all calls; and
- * how many times as fast the first design was in the same turns.
+ * Calls per second; p50 and p99, in milliseconds, of all calls; and `outrun`, how many times as fast the first design was in the
+ * same turns. Both rates are medians over the turns.
  */
 function summarize(name: string, operation: Operation, callers: number, own: Turn[], first: Turn[]) {
   const all = own.map((turn) => turn.perSecond);
   const latencies = own.flatMap((turn) => [...turn.latencies]);
-  const [low = 0, perSecond = 0, high = 0] = [0.25, 0.5, 0.75].map((share) => quantile(all, share));
   const [p50 = 0, p99 = 0] = [0.5, 0.99].map((share) => quantile(latencies, share));
-  const outrun = median(all.map((value, turn) => (first[turn]?.perSecond ?? Number.NaN) / value));
-  return { name, operation, callers, perSecond, low, high, p50, p99, outrun };
+  const ratios = all.map((value, turn) => (first[turn]?.perSecond ?? Number.NaN) / value);
+  return { name, operation, callers, perSecond: quantile(all, 0.5), p50, p99, outrun: quantile(ratios, 0.5) };
 }
 
 /** The figures of one design, of what was measured. */

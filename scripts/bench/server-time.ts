@@ -1,18 +1,13 @@
+// What a call costs the server by its own clock, in two libraries side by side.
+import { on } from 'node:events';
 import type { Redis } from 'ioredis';
-import { ConversationStore } from '../../src/index.ts';
-import { type Entry, entryOf, type Operation, prepare, QUESTION } from './conversations.ts';
+import { type Entry, entryOf, OPERATIONS, type Operation, prepare, QUESTION } from './conversations.ts';
 import { quantile } from './statistics.ts';
 
 /** A call whose time is taken: what the conversation is prepared for, and the function with its keys and arguments. */
 type TimedCall = { start: Operation; call(entry: Entry): [name: string, keys: string[], args: string[]] };
 export type TimedCalls<Name extends string> = Record<Name, TimedCall>;
-export type ServerTime<Name = Operation> = {
-  operation: Name;
-  first: number;
-  second: number;
-  ratio: number;
-  ran: string[];
-};
+export type ServerTime<Name = Operation> = { operation: Name; first: number; second: number; ratio: number };
 
 /** Few calls a round and many rounds: what another program takes of the processor leaves some rounds alone, and those count. */
 const CALLS = 25;
@@ -40,8 +35,43 @@ export const operationCalls = (prefix: string): TimedCalls<Operation> => ({
 });
 
 /**
- * Returns the microseconds that the server spends in each call, by its own clock, for two libraries side by side: of the
- * rounds, in which they take turns, the time that a tenth of them undercut. `ran` says which Redis commands the two ran inside the calls of the last round.
+ * Loads functions that run the very Redis commands that the library's run, and check, parse and decide nothing. They are made
+ * from what MONITOR shows of one call of each, so that they cannot fall behind the library.
+ */
+export async function loadBareCommands(admin: Redis): Promise<TimedCalls<Operation>> {
+  const monitor = await admin.monitor();
+  const seen = on(monitor, 'monitor');
+  const entry = entryOf(0);
+  for (const operation of OPERATIONS) {
+    await run(admin, operationCalls('conv_')[operation], [entry]);
+    await admin.echo(operation);
+  }
+  const channel = entry.conversation.replace('conversation', '');
+  const lua = (text: string) => {
+    if (text === entry.conversation || text === entry.job) return text === entry.job ? 'keys[2]' : 'keys[1]';
+    return text.endsWith(channel) ? `'${text.slice(0, -channel.length)}' .. keys[1]:sub(13)` : `[[${text}]]`;
+  };
+  let library = '#!lua name=bare\n';
+  let commands = '';
+  for await (const [, args, source] of seen as AsyncIterable<[string, string[], string]>) {
+    if (source === 'lua') commands += `  redis.call(${args.map(lua).join(', ')})\n`;
+    if (args[0] !== 'echo') continue;
+    library += `redis.register_function('bare_${args[1]}', function(keys)\n${commands}  return [[${json(entry)}]]\nend)\n`;
+    commands = '';
+    if (args[1] === OPERATIONS.at(-1)) break;
+  }
+  monitor.disconnect();
+  await admin.function('LOAD', 'REPLACE', library);
+  const calls = OPERATIONS.map((operation) => {
+    const { start, call } = operationCalls('')[operation];
+    return [operation, timed(start, `bare_${operation}`, (of) => call(of)[2])];
+  });
+  return Object.fromEntries(calls);
+}
+
+/**
+ * Returns the microseconds that the server spends in each call: of the rounds, in which the two libraries take turns, the time
+ * that a tenth of them undercut.
  */
 export async function measureServerTime<Name extends string>(
   admin: Redis,
@@ -52,36 +82,24 @@ export async function measureServerTime<Name extends string>(
   const results = (Object.keys(libraries[0]) as Name[]).map((operation) => ({
     operation,
     taken: [[], []] as number[][],
-    ran: ['', ''],
   }));
   // The first round warms up.
   for (let round = 0; round <= rounds; round++) {
-    for (const { operation, taken, ran } of results) {
+    for (const { operation, taken } of results) {
       for (const which of round % 2 === 0 ? [0, 1] : [1, 0]) {
-        const [usec, commands] = await run(admin, libraries[which]?.[operation] as TimedCall, all);
+        const { usec } = await run(admin, libraries[which]?.[operation] as TimedCall, all);
         if (round > 0) taken[which]?.push(usec);
-        ran[which] = commands;
       }
     }
   }
-  return results.map(({ operation, taken: [first = [], second = []], ran }) => {
-    const [one, other] = [quantile(first, 0.1), quantile(second, 0.1)];
-    return { operation, first: one, second: other, ratio: one / other, ran };
+  return results.map(({ operation, taken }) => {
+    const [first = 0, second = 0] = taken.map((usec) => quantile(usec, 0.1));
+    return { operation, first, second, ratio: first / second };
   });
 }
 
-/** The bytes of a state of at least `least` bytes, and those of the server's memory that both keys of its conversation take. */
-export async function measureMemory(admin: Redis, least: number): Promise<[state: number, memory: number]> {
-  const { conversation, job, state } = entryOf(0);
-  const title = state.title.padEnd(least - JSON.stringify(state).length + state.title.length);
-  await admin.flushdb();
-  await new ConversationStore<{ title: string; thread: string }>(admin).claim({ ...state, title });
-  const [one, other] = await Promise.all([conversation, job].map((key) => admin.memory('USAGE', key)));
-  return [JSON.stringify({ ...state, title }).length, Number(one) + Number(other)];
-}
-
-/** Microseconds per call, and which commands ran inside of it. */
-async function run(admin: Redis, { start, call }: TimedCall, all: Entry[]): Promise<[number, string]> {
+/** Returns the microseconds per call, and which commands ran inside of it. */
+export async function run(admin: Redis, { start, call }: TimedCall, all: Entry[]) {
   await admin.flushdb();
   await prepare(admin, start, all);
   const pipeline = admin.pipeline();
@@ -91,6 +109,5 @@ async function run(admin: Redis, { start, call }: TimedCall, all: Entry[]): Prom
   const stats = await admin.info('commandstats');
   const usec = Number(/^cmdstat_fcall:calls=\d+,usec=(\d+)/m.exec(stats)?.[1]) / all.length;
   const inner = stats.matchAll(/^cmdstat_(?!fcall|info|config)(\S+):calls=(\d+)/gm);
-  const ran = Array.from(inner, ([, name, calls]) => `${calls} ${name}`).sort();
-  return [usec, ran.join(', ')];
+  return { usec, commands: Array.from(inner, ([, name, calls]) => `${calls} ${name}`).sort() };
 }

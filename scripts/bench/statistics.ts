@@ -1,13 +1,8 @@
 /** The value at a share of the sorted values: 0.5 is the median. */
 export function quantile(values: Iterable<number>, share: number): number {
   const sorted = Float64Array.from(values).sort();
-  const at = (sorted.length - 1) * share;
-  const low = sorted[Math.floor(at)] ?? Number.NaN;
-  const high = sorted[Math.ceil(at)] ?? Number.NaN;
-  return low + (high - low) * (at % 1);
+  return sorted[Math.round((sorted.length - 1) * share)] ?? Number.NaN;
 }
-
-export const median = (values: Iterable<number>) => quantile(values, 0.5);
 
 /** In any order, so that nobody always follows the same one and works in what that left behind. */
 export function shuffled<T>(items: Iterable<T>): T[] {

@@ -1,18 +1,16 @@
-import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { playContests, WRONGS, type Wrong } from '../../scripts/bench/contests.ts';
-import { callsOf, type Design, OPERATIONS, type Session } from '../../scripts/bench/conversations.ts';
-import { OWN_DESIGNS, storeDesign, watchDesign } from '../../scripts/bench/designs.ts';
+import { callsOf, entryOf, OPERATIONS, type Session } from '../../scripts/bench/conversations.ts';
+import { plainDesign, storeDesign, watchDesign } from '../../scripts/bench/designs.ts';
 import { race } from '../../scripts/bench/race.ts';
 import { judge } from '../../scripts/bench/report.ts';
-import { measureServerTime, operationCalls } from '../../scripts/bench/server-time.ts';
+import { loadBareCommands, operationCalls, run } from '../../scripts/bench/server-time.ts';
 import { LIBRARY_SOURCE, loadLibrary } from '../../src/index.ts';
 import { withRedis } from '../support/redis.ts';
 
 const test = suite('the benchmark');
 const redis = withRedis(test);
-const floor = readFileSync(new URL('../../scripts/bench/floor.lua', import.meta.url), 'utf8');
 
 test('the store and WATCH decide every contest rightly', async () => {
   for (const [at, design] of [storeDesign, watchDesign].entries()) {
@@ -42,13 +40,6 @@ for (const [wrong, fault] of Object.entries(FAULTS) as [Wrong, Partial<Session>]
   });
 }
 
-test('every design of our own does in a race what it is prepared for, in a database of its own', async () => {
-  const designs: Design[] = [storeDesign, ...OWN_DESIGNS];
-  const figures = await race(await redis.url(), designs, { calls: new Map([[2, 4]]), turns: 1 });
-  assert.is(figures.length, designs.length * OPERATIONS.length);
-  for (const { name, outrun } of figures) assert.ok(outrun > 0 && (name !== 'store' || outrun === 1), name);
-});
-
 test('a call that does not do what it was prepared for ends the benchmark', async () => {
   const server = await redis.server();
   const admin = await redis.connect({}, server);
@@ -60,23 +51,27 @@ test('a call that does not do what it was prepared for ends the benchmark', asyn
 test('the bare commands are those of the library', async () => {
   const admin = await redis.connect();
   await loadLibrary(admin);
-  await admin.function('LOAD', 'REPLACE', floor);
-  const times = await measureServerTime(admin, [operationCalls('conv_'), operationCalls('floor_')], 1);
-  for (const { operation, ran } of times) assert.is(ran[0], ran[1], operation);
+  const [library, bare] = [operationCalls('conv_'), await loadBareCommands(admin)];
+  for (const operation of OPERATIONS) {
+    const [expected, { commands }] = [
+      await run(admin, library[operation], [entryOf(1)]),
+      await run(admin, bare[operation], [entryOf(1)]),
+    ];
+    assert.equal(commands, expected.commands, operation);
+  }
 });
 
-test('a goal is reached or missed by the figures alone', () => {
+test('a goal is reached or missed by the figures of a race alone', async () => {
+  const figures = await race(await redis.url(), [storeDesign, watchDesign, plainDesign], {
+    calls: new Map([[32, 32]]),
+    turns: 1,
+  });
   const reached = (outrun: number, ratio: number, wrong = 0) => {
-    const names = ['store', 'WATCH', 'plain'];
-    const rest = { perSecond: 1, low: 1, high: 1, p50: 1, p99: 1, outrun };
-    const figures = names.flatMap((name) =>
-      OPERATIONS.flatMap((operation) => [1, 32].map((callers) => ({ name, operation, callers, ...rest }))),
-    );
-    const serverTime = OPERATIONS.map((operation) => ({ operation, first: ratio, second: 1, ratio, ran: [] }));
+    const speeds = figures.map((one) => ({ ...one, outrun }));
+    const serverTime = OPERATIONS.map((operation) => ({ operation, first: ratio, second: 1, ratio }));
     const counts = { contests: 1, wrong, started: 0, accepted: 0, removed: 0, elsewhere: 0, lost: 0 };
     const outcomes = ['store', 'WATCH'].map((name) => ({ name, ...counts }));
-    const speeds = { apart: figures, far: figures, together: figures };
-    return judge({ ...speeds, outcomes, serverTime }).map((goal) => goal.reached);
+    return judge({ apart: speeds, far: speeds, outcomes, serverTime }).map((goal) => goal.reached);
   };
   assert.equal(reached(1.1, 2), [true, true, true, true]);
   assert.equal(reached(1, 2.01), [true, true, false, false]);
