@@ -66,7 +66,7 @@ test('job.yaml is one Job with the placeholders that the bot fills in', () => {
   const placeholders = worker.env?.filter(({ value }) => value !== undefined);
   assert.equal(
     placeholders,
-    ['JOB_ID', 'CHANNEL_ID', 'PROMPT'].map((name) => ({ name, value: name })),
+    ['JOB_ID', 'CHANNEL_ID', 'PROMPT', 'LAST_SEEN'].map((name) => ({ name, value: name })),
   );
 });
 
