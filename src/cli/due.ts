@@ -28,9 +28,6 @@ export async function due(values: Values): Promise<void> {
     jobs.sort((a, b) => b.dueMs - a.dueMs);
     if (values.json) for (const job of jobs) console.log(shownJson(job));
     else if (jobs.length === 0) console.error('No job is silent, and no question has waited for too long.');
-    else {
-      const width = values.wide ? Number.POSITIVE_INFINITY : terminalWidth();
-      for (const line of tableOf(COLUMNS, jobs, width)) console.log(line);
-    }
+    else for (const line of tableOf(COLUMNS, jobs, terminalWidth())) console.log(line);
   });
 }

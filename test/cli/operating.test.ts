@@ -38,14 +38,13 @@ async function silence(ms: number, ...entries: string[]): Promise<void> {
   for (const entry of entries) await redis.zadd(WATCH, Date.now() - ms, entry);
 }
 
-async function queue(deliveryId: string, fields: Record<string, string>): Promise<void> {
-  const next = { ...STATE, jobId: 'next', claimId: 'next', deliveryId };
+async function queue(deliveryId: string, fields: Record<string, string>, channel = {}): Promise<void> {
+  const next = { ...STATE, ...channel, jobId: 'next', claimId: 'next', deliveryId };
   assert.is((await store.claim(next, { queue: fields })).outcome, 'queued');
 }
 
 test('list shows a line for each conversation, and says where there is none', async () => {
-  const none = await run('list');
-  assert.equal([none.stdout, none.stderr, none.code], ['', 'There is no conversation.\n', 0]);
+  assert.equal(await run('list'), { stdout: '', stderr: 'There is no conversation.\n', code: 0 });
   await store.claim({ ...STATE, startedAt: LONG_AGO });
   await store.setPendingQuestion(STATE, 'q1');
   await queue('d2', { text: 'more' });
@@ -79,36 +78,30 @@ test('list --json prints an object a line, also for what cannot be read', async 
 test('list chooses by platform, silence and question, and orders by every column', async () => {
   for (const [n, platform] of ['slack', 'teams', 'web'].entries()) {
     const startedAt = new Date(Date.now() - n * 60_000);
-    await store.claim(
-      { ...STATE, platform, channelId: `C${n}`, jobId: `j${n}`, startedAt },
-      { ttlMs: (9 - n) * 100_000 },
-    );
+    const channel = { ...STATE, platform, channelId: `C${n}`, jobId: `j${n}`, startedAt };
+    await store.claim(channel, { ttlMs: (9 - n) * 100_000 });
   }
   await store.setPendingQuestion({ jobId: 'j1' }, 'q', { ttlMs: 850_000 });
-  await store.claim(
-    { ...STATE, platform: 'web', channelId: 'C2', jobId: 'j9', claimId: 'c9' },
-    { queue: { text: 'more' } },
-  );
+  await queue('d', { text: 'more' }, { platform: 'web', channelId: 'C2' });
   await silence(60_000, 'j2\nconversation:web:C2');
   await redis.set('conversation:discord:C3', '{"secret": 1');
   await redis.set('conversation:discord', 'no conversation');
-  const channels = async (...args: string[]) =>
-    (await lines('list', ...args)).map(({ channelId }) => channelId.slice(1)).join('');
-  const cases: [args: string[], expected: RegExp][] = [
-    [['--platform', 'Slack'], /^0$/],
-    [['--silent'], /^2$/],
-    [['--waiting'], /^1$/],
-    [['--sort', 'platform'], /^3012$/],
-    [['--sort', 'channel'], /^0123$/],
-    [['--sort', 'job'], /^3012$/],
-    [['--sort', 'started'], /^2103$/],
-    [['--sort', 'unread'], /^2...$/],
-    [['--sort', 'due'], /^2...$/],
-    [['--sort', 'left'], /^2103$/],
+  const cases: [args: string, expected: RegExp][] = [
+    ['--platform Slack', /^0$/],
+    ['--silent', /^2$/],
+    ['--waiting', /^1$/],
+    ['--sort platform', /^3012$/],
+    ['--sort channel', /^0123$/],
+    ['--sort job', /^3012$/],
+    ['--sort started', /^2103$/],
+    ['--sort unread', /^2...$/],
+    ['--sort due', /^2...$/],
+    ['--sort left', /^2103$/],
   ];
-  await Promise.all(
-    cases.map(async ([args, expected]) => assert.match(await channels(...args), expected, args.join(' '))),
-  );
+  for (const [args, expected] of cases) {
+    const found = await lines('list', ...args.split(' '));
+    assert.match(found.map(({ channelId }) => channelId.slice(1)).join(''), expected, args);
+  }
   assert.is((await run('list', '--waiting', '--platform', 'discord')).stderr, 'There is no such conversation.\n');
 });
 
@@ -193,11 +186,8 @@ test('show says what is wrong, and exits with 1 then', async () => {
 });
 
 test('due shows silent jobs and questions whose time is over, and changes nothing', async () => {
-  const none = await run('due');
-  assert.equal(
-    [none.stdout, none.stderr, none.code],
-    ['', 'No job is silent, and no question has waited for too long.\n', 0],
-  );
+  const stderr = 'No job is silent, and no question has waited for too long.\n';
+  assert.equal(await run('due'), { stdout: '', stderr, code: 0 });
   await store.claim(STATE);
   await store.claim({ ...STATE, channelId: 'C2', jobId: 'j2', claimId: 'c2' });
   await store.setPendingQuestion({ jobId: 'j2' }, 'q', { answerWithinMs: 1 });
@@ -229,32 +219,33 @@ test('due shows silent jobs and questions whose time is over, and changes nothin
   assert.equal(await dump(redis), before);
 });
 
+const RELEASE = ['release', '--job', 'j1', '--reason', 'hangs', '--by', 'ann', '--yes'];
+
 test('release tells the job who took the channel and why, and forgets the conversation', async () => {
   await store.claim(STATE);
-  const args = ['release', '--job', 'j1', '--reason', 'hangs', '--by', 'ann', '--stream', 'job:j1:in', '--yes'];
+  const args = [...RELEASE, '--stream', 'job:j1:in'];
   succeeded(await run(...args), 'released slack C1 from job j1: hangs (ann)');
-  const told = ['type', 'Released', 'jobId', 'j1', 'by', 'ann', 'reason', 'hangs'];
-  assert.equal(
-    (await redis.xrange('job:j1:in', '-', '+')).map(([, fields]) => fields),
-    [told],
-  );
   assert.is(await redis.exists(CHANNEL, JOB), 0);
   failed(await run(...args), 'There is no conversation that job j1 holds. Nothing was changed.');
-  assert.is(await redis.xlen('job:j1:in'), 1);
+  const [[, fields] = [], ...others] = await redis.xrange('job:j1:in', '-', '+');
+  assert.equal(fields, ['type', 'Released', 'jobId', 'j1', 'by', 'ann', 'reason', 'hangs']);
+  assert.equal(others, []);
 });
 
-test('release leaves a channel with unread messages alone, unless they may go', async () => {
+test('release leaves a channel with unread messages or of another job alone, and says why', async () => {
   await store.claim(STATE);
   await queue('d2', { text: 'more' });
+  await store.claim({ ...STATE, channelId: 'C2', jobId: 'j2' });
   const before = await dump(redis);
-  const args = ['release', '--job', 'j1', '--reason', 'hangs', '--by', 'ann', '--yes'];
   const handOver = 'The apps hand it over to a successor (store.handOver)';
   failed(
-    await run(...args),
+    await run(...RELEASE),
     `waiting: 1 message unread, which nobody would read. The channel was not released. ${handOver}; --discard-inbox releases it and removes the messages.`,
   );
+  const ofOther = [...RELEASE, '--platform', 'slack', '--channel', 'C2'];
+  failed(await run(...ofOther), 'held: slack C2 is held by job j2. Nothing was changed.');
   assert.equal(await dump(redis), before);
-  const ended = await run(...args, '--discard-inbox');
+  const ended = await run(...RELEASE, '--discard-inbox');
   succeeded(ended, 'released slack C1 from job j1: hangs (ann); 1 unread message discarded');
   assert.is(await redis.exists(CHANNEL, JOB, 'conversation-inbox:slack:C1'), 0);
 });
@@ -270,29 +261,16 @@ test('list and show say that a job was not heard of yet, and until when a questi
   assert.ok((await run('show', '--job', 'j1')).stdout.includes(`\nquestion       q1 is pending until ${limit}\n`));
 });
 
-test('release takes nothing from another job, and says which one holds the channel', async () => {
-  await store.claim({ ...STATE, jobId: 'j2' });
-  const before = await dump(redis);
-  const ended = await run('release', '--job', 'j1', ...CHANNEL_C1, '--reason', 'hangs', '--yes');
-  failed(ended, 'held: slack C1 is held by job j2. Nothing was changed.');
-  assert.equal(await dump(redis), before);
-});
-
 test('watch prints one list after the other in a pipe, also after a lost connection, and ends with it', async () => {
   await store.claim(STATE);
   const child = startCli(['watch'], env);
   let text = '';
-  const seen = (count: number) =>
-    new Promise<void>((resolve) => {
-      const hear = () => {
-        if ((text.match(/ {2}1 conversation\n/g)?.length ?? 0) >= count) resolve();
-      };
-      child.stdout.on('data', hear);
-      hear();
-    });
   child.stdout.setEncoding('utf8').on('data', (piece: string) => {
     text += piece;
   });
+  const seen = async (count: number) => {
+    while (text.split('  1 conversation\n').length <= count) await once(child.stdout, 'data');
+  };
   await seen(1);
   await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
   await seen(2);
