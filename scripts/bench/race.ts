@@ -62,11 +62,7 @@ async function enter(design: Design, url: string, most: number) {
     await Promise.all(Array.from({ length: callers }).map(work));
     return { perSecond: (count / (performance.now() - began)) * 1000, latencies };
   };
-  const close = () => {
-    client.disconnect();
-    session.close();
-  };
-  return { run, close };
+  return { run, close: () => [client.disconnect(), session.close()] };
 }
 
 /**
