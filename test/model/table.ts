@@ -61,16 +61,15 @@ export class Table {
   }
 
   /** Whether the keys are those of the world as it is, or of one behind a call whose reply nobody got. */
-  explains(call: Call | undefined, during: Span, now: number, keys: SeenKey[]): 'with' | 'without' | string {
-    let problem = '';
+  explains(call: Call | undefined, during: Span, now: number, keys: SeenKey[]): 'with' | 'without' {
+    const problem = this.#compare(this.world, now, keys);
+    if (problem === undefined) return 'without';
     for (const met of this.#possible(during)) {
       for (let at = during.from; call && at <= during.to; at++) {
-        const difference = this.#compare(step(met, call, at).world, now, keys);
-        if (difference === undefined) return 'with';
+        if (this.#compare(step(met, call, at).world, now, keys) === undefined) return 'with';
       }
     }
-    problem = this.#compare(this.world, now, keys) ?? '';
-    return problem === '' ? 'without' : problem;
+    throw new Error(problem);
   }
 
   /** The worlds that a call may have met: what ends while it runs may have been there or not. */
