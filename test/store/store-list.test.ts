@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { ConversationStore } from '../../src/index.ts';
 import { json, STATE } from '../support/library.ts';
 import { dump, withRedis } from '../support/redis.ts';
-import { listener } from './store.ts';
+import { all, listener } from './store.ts';
 
 const test = suite('list');
 const server = withRedis(test);
@@ -22,16 +22,11 @@ test.before.each(async () => {
 
 /** The jobs of what is listed, in order. */
 async function jobs(from: ConversationStore, options?: { platform?: string }): Promise<string[]> {
-  const found: string[] = [];
-  for await (const { jobId } of from.list(options)) found.push(jobId);
-  return found.sort();
+  return (await all(from.list(options))).map(({ jobId }) => jobId).sort();
 }
 
-test('nothing of an empty server', async () => {
-  assert.equal(await jobs(store), []);
-});
-
 test('every conversation once, of all platforms or of one in any case, and nothing changes', async () => {
+  assert.equal(await jobs(store), []);
   await store.set({ ...STATE, jobId: 'a' });
   await store.set({ ...STATE, jobId: 'b', channelId: '19:abc@thread.tacv2', platform: 'Teams' });
   await store.set({ ...STATE, jobId: 'c', channelId: 'conversation:slack:C1', platform: 'teams' });
@@ -44,9 +39,9 @@ test('every conversation once, of all platforms or of one in any case, and nothi
 });
 
 test('states come as they are stored', async () => {
-  const store = new ConversationStore<{ transcript: string[] }>(redis);
-  await store.set({ ...STATE, transcript: [] });
-  for await (const state of store.list()) assert.equal(state, { ...STATE, transcript: [] });
+  const state = { ...STATE, transcript: [] };
+  await store.set(state);
+  assert.equal(await all(store.list()), [state]);
 });
 
 test('5000 conversations among 5000 other keys, each once', async () => {
@@ -113,9 +108,7 @@ test('what lies in the partition of another channel is left out, because no call
   const keys = [`${other}conversation:slack:C9`, `${other}job-index:j9`];
   await redis.fcall('conv_set', 2, ...keys, JSON.stringify({ ...STATE, channelId: 'C9', jobId: 'j9' }));
   assert.is(await redis.exists(...keys), 2);
-  const found: string[] = [];
-  for await (const { jobId } of store.list()) found.push(jobId);
-  assert.equal(found, [here]);
+  assert.equal(await jobs(store), [here]);
 });
 
 test('what is removed while it is listed does no harm', async () => {

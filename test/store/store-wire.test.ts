@@ -32,79 +32,76 @@ const told = (store: ConversationStore, fields: Record<string, string | number>)
   fields,
 });
 
-/** A conversation's life, and the one command that each call is. */
-const LIFE: [call: (store: ConversationStore) => Promise<unknown>, ...command: string[]][] = [
-  [(store) => store.claim(STATE, { ttlMs: 9 }), 'fcall', 'conv_claim', '2', CHANNEL, JOB, json(WATCHED), '9'],
+const PAIR = `2 ${CHANNEL} ${JOB}`;
+
+/** A conversation's life, and the one command that each call is; '' stands for an empty argument. */
+const LIFE: [call: (store: ConversationStore) => Promise<unknown>, command: string][] = [
+  [(store) => store.claim(STATE, { ttlMs: 9 }), `fcall conv_claim ${PAIR} ${json(WATCHED)} 9`],
   [
     (store) => store.claim(STATE, { startWithinMs: 9 }),
-    ...['fcall', 'conv_claim', '2', CHANNEL, JOB, json({ ...WATCHED, starting: true }), '9'],
+    `fcall conv_claim ${PAIR} ${json({ ...WATCHED, starting: true })} 9`,
   ],
-  [(store) => store.set(STATE), 'fcall', 'conv_set', '2', CHANNEL, JOB, json(WATCHED)],
-  [(store) => store.get(BY_CHANNEL), 'fcall_ro', 'conv_get', '1', CHANNEL],
-  [(store) => store.get(BY_JOB), 'fcall_ro', 'conv_get', '1', JOB],
-  [(store) => store.get(STATE), 'fcall_ro', 'conv_get', '2', CHANNEL, JOB],
-  [(store) => store.getByJobId('j1'), 'fcall', 'conv_get_by_job', '1', JOB],
-  [(store) => store.getByJobId('j1', { ttlMs: 60_000 }), 'fcall', 'conv_get_by_job', '1', JOB, '60000'],
-  [(store) => store.getByJobId('j1', { lastSeen: '5-0' }), 'fcall', 'conv_get_by_job', '1', JOB, '', '5-0'],
-  [(store) => store.getByJobId('j1', { renew: false }), 'fcall_ro', 'conv_get', '1', JOB],
-  [(store) => store.setPendingQuestion(BY_CHANNEL, 'q0'), 'fcall', 'conv_set_pending', '1', CHANNEL, 'q0'],
-  [(store) => store.clearPendingQuestion(BY_JOB), 'fcall', 'conv_set_pending', '1', JOB, ''],
-  [
-    (store) => store.setPendingQuestion(STATE, 'q1', { answerWithinMs: 7 }),
-    ...['fcall', 'conv_set_pending', '2', CHANNEL, JOB, 'q1', '', '7'],
-  ],
+  [(store) => store.set(STATE), `fcall conv_set ${PAIR} ${json(WATCHED)}`],
+  [(store) => store.get(BY_CHANNEL), `fcall_ro conv_get 1 ${CHANNEL}`],
+  [(store) => store.get(BY_JOB), `fcall_ro conv_get 1 ${JOB}`],
+  [(store) => store.get(STATE), `fcall_ro conv_get ${PAIR}`],
+  [(store) => store.getByJobId('j1'), `fcall conv_get_by_job 1 ${JOB}`],
+  [(store) => store.getByJobId('j1', { ttlMs: 60_000 }), `fcall conv_get_by_job 1 ${JOB} 60000`],
+  [(store) => store.getByJobId('j1', { lastSeen: '5-0' }), `fcall conv_get_by_job 1 ${JOB} '' 5-0`],
+  [(store) => store.getByJobId('j1', { renew: false }), `fcall_ro conv_get 1 ${JOB}`],
+  [(store) => store.setPendingQuestion(BY_CHANNEL, 'q0'), `fcall conv_set_pending 1 ${CHANNEL} q0`],
+  [(store) => store.clearPendingQuestion(BY_JOB), `fcall conv_set_pending 1 ${JOB} ''`],
+  [(store) => store.setPendingQuestion(STATE, 'q1', { answerWithinMs: 7 }), `fcall conv_set_pending ${PAIR} q1 '' 7`],
   [
     (store) => store.answerQuestion(BY_JOB, 'q1', { answerId: 'a1', ...told(store, { f: 1, g: '' }) }),
-    ...['fcall', 'conv_answer', '2', JOB, 's', 'q1', 'a1', '', 'f', '1', 'g', ''],
+    `fcall conv_answer 2 ${JOB} s q1 a1 '' f 1 g ''`,
   ],
   [
     (store) => store.answerQuestion(STATE, 'q1', { answerId: 'a1', ttlMs: 60_000 }),
-    ...['fcall', 'conv_answer', '2', CHANNEL, JOB, 'q1', 'a1', '60000'],
+    `fcall conv_answer ${PAIR} q1 a1 60000`,
   ],
   [
     (store) => store.claim({ ...STATE, jobId: 'j2', deliveryId: 'd2' }, { queue: { f: 1, g: '' } }),
-    ...['fcall', 'conv_claim', '2', CHANNEL, 'job-index:j2', json({ jobId: 'j2', deliveryId: 'd2', ...WATCHED })],
-    ...['', 'f', '1', 'g', ''],
+    `fcall conv_claim 2 ${CHANNEL} job-index:j2 ${json({ jobId: 'j2', deliveryId: 'd2', ...WATCHED })} '' f 1 g ''`,
   ],
-  [(store) => all(store.inbox(BY_CHANNEL)), 'xrange', INBOX, '(0', '+', 'COUNT', '100'],
-  [(store) => all(store.inbox(BY_CHANNEL, { after: '1-2' })), 'xrange', INBOX, '(1-2', '+', 'COUNT', '100'],
-  [(store) => store.update(BY_CHANNEL, { userId: 'U2' }), 'fcall', 'conv_update', '1', CHANNEL, '{"userId":"U2"}'],
+  [(store) => all(store.inbox(BY_CHANNEL)), `xrange ${INBOX} (0 + COUNT 100`],
+  [(store) => all(store.inbox(BY_CHANNEL, { after: '1-2' })), `xrange ${INBOX} (1-2 + COUNT 100`],
+  [(store) => store.update(BY_CHANNEL, { userId: 'U2' }), `fcall conv_update 1 ${CHANNEL} {"userId":"U2"}`],
   [
     (store) => store.update(BY_JOB, {}, { ...told(store, { f: 1 }), deliveryId: 'd3' }),
-    ...['fcall', 'conv_update', '2', JOB, 's', '{}', 'd3', 'f', '1'],
+    `fcall conv_update 2 ${JOB} s {} d3 f 1`,
   ],
-  [(store) => all(store.due({ limit: 5 })), 'fcall', 'conv_due', '1', WATCH, '60000', '5'],
+  [(store) => all(store.due({ limit: 5 })), `fcall conv_due 1 ${WATCH} 60000 5`],
   [
     (store) => store.handOver(BY_JOB, { ...STATE, jobId: 'j3' }, { ttlMs: 9, ...told(store, { f: 1 }) }),
-    ...[
-      'fcall',
-      'conv_hand_over',
-      '4',
-      CHANNEL,
-      JOB,
-      'job-index:j3',
-      's',
-      json({ jobId: 'j3', ...WATCHED }),
-      '9',
-      'f',
-      '1',
-    ],
+    `fcall conv_hand_over 4 ${CHANNEL} ${JOB} job-index:j3 s ${json({ jobId: 'j3', ...WATCHED })} 9 f 1`,
   ],
-  [(store) => store.remove(BY_JOB, { retry: true }), 'fcall', 'conv_remove', '1', JOB, 'retry'],
-  [(store) => store.remove(STATE, { discardInbox: true }), 'fcall', 'conv_remove', '2', CHANNEL, JOB, 'all'],
-  [(store) => store.remove(BY_CHANNEL), 'fcall', 'conv_remove', '1', CHANNEL],
+  [(store) => store.remove(BY_JOB, { retry: true }), `fcall conv_remove 1 ${JOB} retry`],
+  [(store) => store.remove(STATE, { discardInbox: true }), `fcall conv_remove ${PAIR} all`],
+  [(store) => store.remove(BY_CHANNEL), `fcall conv_remove 1 ${CHANNEL}`],
 ];
 
-/** A command with its keys under a prefix. */
-function under(prefix: string, [command = '', name = '', count = '', ...rest]: string[]): string[] {
+/** The words of a command, its keys under a prefix. */
+function wordsOf(line: string, prefix = ''): string[] {
+  const [command = '', name = '', count = '', ...rest] = line.split(' ').map((word) => (word === "''" ? '' : word));
   if (command === 'xrange') return [command, prefix + name, count, ...rest];
   return [command, name, count, ...rest.map((arg, n) => (n < Number(count) ? prefix + arg : arg))];
 }
 
-test('every call is exactly one command, whatever the reference', async () => {
-  const store = new ConversationStore(redis, WATCHED);
-  await store.ready();
-  for (const [call, ...command] of LIFE) assert.equal(await wire.during(() => call(store)), [command], call.toString());
+test('every call is exactly one command, whatever the reference, the prefix and the keyPrefix of the client', async () => {
+  const client = await server.connect({ keyPrefix: 'app:' });
+  await client.ping();
+  for (const [store, prefix] of [
+    [new ConversationStore(redis, WATCHED), ''],
+    [new ConversationStore(redis, { ...WATCHED, prefix: '{t}:' }), '{t}:'],
+    [new ConversationStore(client, WATCHED), 'app:'],
+    [new ConversationStore(client, { ...WATCHED, prefix: '{t}:' }), 'app:{t}:'],
+  ] as const) {
+    await store.ready();
+    for (const [call, line] of LIFE) {
+      assert.equal(await wire.during(() => call(store)), [wordsOf(line, prefix)], call.toString());
+    }
+  }
 });
 
 test('what an inbox holds is read by channel in one command, and by job only after a look whether it holds the channel', async () => {
@@ -118,32 +115,6 @@ test('what an inbox holds is read by channel in one command, and by job only aft
   assert.equal(sent, [read, ['fcall_ro', 'conv_get', '2', CHANNEL, JOB]]);
 });
 
-test('so it is with a prefix of the store, and with a keyPrefix of the client', async () => {
-  const client = await server.connect({ keyPrefix: 'app:' });
-  await client.ping();
-  for (const [store, prefix] of [
-    [new ConversationStore(redis, { ...WATCHED, prefix: '{t}:' }), '{t}:'],
-    [new ConversationStore(client, WATCHED), 'app:'],
-    [new ConversationStore(client, { ...WATCHED, prefix: '{t}:' }), 'app:{t}:'],
-  ] as const) {
-    await store.ready();
-    for (const [call, ...command] of LIFE) {
-      assert.equal(await wire.during(() => call(store)), [under(prefix, command)], call.toString());
-    }
-  }
-});
-
-test('many calls at once are one command each', async () => {
-  const store = new ConversationStore(redis);
-  await store.ready();
-  const calls = Array.from({ length: 200 }, (_, n) => ({ ...STATE, jobId: `j${n}`, channelId: `C${n}` }));
-  const sent = await wire.during(() => Promise.all(calls.map((state) => store.claim(state))));
-  assert.equal(
-    sent.map(([command]) => command),
-    calls.map(() => 'fcall'),
-  );
-});
-
 test('the first calls look for the library once, however many come at once', async () => {
   await new ConversationStore(redis).ready();
   const store = new ConversationStore(redis);
@@ -155,30 +126,32 @@ test('the first calls look for the library once, however many come at once', asy
   assert.equal(await wire.during(() => store.ready()), []);
 });
 
-test('with autopipelining on, calls at once share a round trip and answer as they would alone', async () => {
-  const client = await server.connect({ enableAutoPipelining: true });
-  const store = new ConversationStore(client);
-  await store.ready();
-  const states = Array.from({ length: 50 }, (_, n) => ({ ...STATE, jobId: `j${n}`, channelId: `C${n % 10}` }));
-  const claims = await Promise.all(states.map((state) => store.claim(state)));
-  assert.is(claims.filter(({ outcome }) => outcome === 'claimed').length, 10);
-  const held = claims.filter(({ outcome }) => outcome === 'held').map(({ state }) => state?.jobId);
-  assert.equal(
-    [...new Set(held)],
-    Array.from({ length: 10 }, (_, n) => `j${n}`),
-  );
-  const [found, missing, refused] = await Promise.allSettled([
-    store.get({ jobId: 'j0' }),
-    store.get({ jobId: 'j99' }),
-    store.set({ ...STATE, userId: '' }),
-  ]);
-  assert.equal(found, { status: 'fulfilled', value: states[0] });
-  assert.equal(missing, { status: 'fulfilled', value: null });
-  assert.is(refused.status === 'rejected' && refused.reason.code, 'CONVSTATE');
-  const listed: string[] = [];
-  for await (const { jobId } of store.list()) listed.push(jobId);
-  assert.is(listed.length, 10);
-});
+for (const enableAutoPipelining of [false, true]) {
+  test(`calls at once are one command each and answer as they would alone, autopipelining: ${enableAutoPipelining}`, async () => {
+    const store = new ConversationStore(await server.connect({ enableAutoPipelining }));
+    await store.ready();
+    const states = Array.from({ length: 50 }, (_, n) => ({ ...STATE, jobId: `j${n}`, channelId: `C${n % 10}` }));
+    let outcomes: string[] = [];
+    const sent = await wire.during(async () => {
+      const claims = await Promise.all(states.map((state) => store.claim(state)));
+      outcomes = claims.map(({ outcome, state }) => `${outcome} ${state?.jobId}`);
+    });
+    assert.is(sent.filter(([command]) => command === 'fcall').length, 50);
+    assert.equal(
+      outcomes,
+      states.map((_, n) => `${n < 10 ? 'claimed' : 'held'} j${n % 10}`),
+    );
+    const [found, missing, refused] = await Promise.allSettled([
+      store.get({ jobId: 'j0' }),
+      store.get({ jobId: 'j99' }),
+      store.set({ ...STATE, userId: '' }),
+    ]);
+    assert.equal(found, { status: 'fulfilled', value: states[0] });
+    assert.equal(missing, { status: 'fulfilled', value: null });
+    assert.is(refused.status === 'rejected' && refused.reason.code, 'CONVSTATE');
+    assert.is((await all(store.list())).length, 10);
+  });
+}
 
 for (const protocol of [2, 3] as const) {
   test(`RESP${protocol}: a whole life answers the same`, async () => {
@@ -197,14 +170,11 @@ for (const protocol of [2, 3] as const) {
 }
 
 test('the client stays open, whatever goes wrong', async () => {
-  const client = await server.connect();
-  const store = new ConversationStore(client);
-  await store.claim(STATE);
+  const store = new ConversationStore(redis);
   await store.claim({ ...STATE, userId: '' }).catch(() => {});
+  await store.claim(STATE);
   for await (const _ of store.list()) break;
-  await store.remove(STATE);
-  assert.is(client.status, 'ready');
-  assert.is(await client.ping(), 'PONG');
+  assert.is(await redis.ping(), 'PONG');
 });
 
 test.run();

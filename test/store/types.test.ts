@@ -18,6 +18,9 @@ const test = suite('types');
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 type Resolved<Method extends (...args: never[]) => unknown> = Awaited<ReturnType<Method>>;
 
+/** An intersection as one object type. */
+type Flat<T> = { [Name in keyof T]: T[Name] };
+
 /** Compiles where both types are the same, to the letter. */
 function same<A, B>(..._proof: Same<A, B> extends true ? [] : ['the types differ']): void {}
 
@@ -28,54 +31,30 @@ type State = StoredConversationState;
 type OwnState = StoredConversationState<Extra>;
 
 test('what comes back is the state, or null where there may be none', () => {
-  same<Resolved<Plain['get']>, State | null>();
-  same<Resolved<Plain['getByJobId']>, State | null>();
-  same<Resolved<Plain['set']>, State | null>();
-  same<Resolved<Plain['setPendingQuestion']>, State | null>();
-  same<Resolved<Plain['clearPendingQuestion']>, State | null>();
-  same<Resolved<Own['get']>, OwnState | null>();
-  same<Resolved<Own['set']>, OwnState | null>();
+  type Reads = 'get' | 'getByJobId' | 'set' | 'setPendingQuestion' | 'clearPendingQuestion';
+  same<{ [Name in Reads]: Resolved<Plain[Name]> }, { [Name in Reads]: State | null }>();
+  same<{ [Name in Reads]: Resolved<Own[Name]> }, { [Name in Reads]: OwnState | null }>();
   same<Resolved<Plain['ready']>, void>();
 });
 
-test('outcomes are told apart, and each has its state', () => {
+test('outcomes are told apart, and each narrows its state', () => {
   type Outcomes = {
-    claim: Resolved<Own['claim']>;
-    handOver: Resolved<Own['handOver']>;
-    update: UpdateResult<OwnState>;
-    answerQuestion: AnswerResult<OwnState>;
-    remove: Resolved<Own['remove']>;
+    [Name in 'claim' | 'handOver' | 'update' | 'answerQuestion' | 'remove']: Resolved<Own[Name]>;
   };
-  type StateOf<Method extends keyof Outcomes, Outcome> = Extract<Outcomes[Method], { outcome: Outcome }>['state'];
-  same<Resolved<Own['update']>, Outcomes['update']>();
-  same<Resolved<Own['answerQuestion']>, Outcomes['answerQuestion']>();
-  same<Outcomes['claim']['outcome'], 'claimed' | 'held' | 'queued' | 'full' | 'starting' | 'duplicate'>();
-  same<Outcomes['handOver']['outcome'], 'claimed' | 'held' | 'starting' | 'duplicate' | 'gone'>();
-  same<Outcomes['update']['outcome'], 'updated' | 'starting' | 'duplicate' | 'gone'>();
-  same<Outcomes['answerQuestion']['outcome'], 'accepted' | 'answered' | 'stale' | 'duplicate' | 'gone'>();
-  same<Outcomes['remove']['outcome'], 'removed' | 'waiting' | 'lapsed' | 'held' | 'gone'>();
-  same<StateOf<'claim', 'claimed' | 'held' | 'queued' | 'full' | 'starting'>, OwnState>();
-  same<StateOf<'handOver', 'claimed' | 'held' | 'starting'>, OwnState>();
-  same<StateOf<'update', 'updated' | 'starting'>, OwnState>();
-  same<StateOf<'answerQuestion', 'accepted' | 'answered' | 'stale'>, OwnState>();
-  same<StateOf<'remove', 'held'>, OwnState>();
-  same<StateOf<keyof Outcomes, 'duplicate'>, OwnState | null>();
-  same<StateOf<'remove', 'removed' | 'waiting' | 'lapsed'>, OwnState | null>();
-  same<StateOf<keyof Outcomes, 'gone'>, null>();
-});
-
-test('an outcome narrows its state', () => {
-  const jobOf = (result: AnswerResult<State>): string => {
-    if (result.outcome === 'gone') {
-      same<typeof result.state, null>();
-      return '';
-    }
-    if (result.outcome === 'duplicate') return result.state?.jobId ?? '';
-    same<typeof result.state, State>();
-    return result.state.jobId;
+  /** The states of a method, by their outcomes. */
+  type States<Name extends keyof Outcomes> = {
+    [Outcome in Outcomes[Name]['outcome']]: Extract<Outcomes[Name], { outcome: Outcome }>['state'];
   };
-  assert.is(jobOf({ outcome: 'stale', state: STATE }), 'j1');
-  assert.is(jobOf({ outcome: 'gone', state: null }), '');
+  type Is<Outcome extends string> = { [Name in Outcome]: OwnState };
+  type MayBe<Outcome extends string> = { [Name in Outcome]: OwnState | null };
+  type Gone = { gone: null };
+  same<States<'claim'>, Flat<Is<'claimed' | 'held' | 'queued' | 'full' | 'starting'> & MayBe<'duplicate'>>>();
+  same<States<'handOver'>, Flat<Is<'claimed' | 'held' | 'starting'> & MayBe<'duplicate'> & Gone>>();
+  same<States<'update'>, Flat<Is<'updated' | 'starting'> & MayBe<'duplicate'> & Gone>>();
+  same<States<'answerQuestion'>, Flat<Is<'accepted' | 'answered' | 'stale'> & MayBe<'duplicate'> & Gone>>();
+  same<States<'remove'>, Flat<Is<'held'> & MayBe<'removed' | 'waiting' | 'lapsed'> & Gone>>();
+  same<Outcomes['update'], UpdateResult<OwnState>>();
+  same<Outcomes['answerQuestion'], AnswerResult<OwnState>>();
 });
 
 test('further members are typed, given and stored', () => {
@@ -151,31 +130,24 @@ test('an application redefines no member of the library', () => {
   same<ConversationStore<{ note: string; claimId: string }>, never>;
 });
 
-test('options and optional members may be undefined', () => {
-  const deliveryId = undefined as string | undefined;
-  const ask = (store: Plain) => {
+test('a call takes references, options and streams, and no others', () => {
+  const calls = (store: Plain) => {
+    const deliveryId = undefined as string | undefined;
+    // Options and optional members may be undefined.
     store.claim({ ...STATE, deliveryId }, { ttlMs: undefined, queue: undefined });
     store.update(STATE, {}, { deliveryId, stream: undefined, fields: undefined });
-  };
-  assert.type(ask, 'function');
-});
-
-test('a reference is a channel, a job, all three or a state', () => {
-  const take = (ref: Parameters<Plain['get']>[0]) => ref;
-  take({ platform: 'slack', channelId: 'C1' });
-  take({ jobId: 'j1' });
-  take({ platform: 'slack', channelId: 'C1', jobId: 'j1' });
-  take(STATE);
-  // @ts-expect-error a channel without its platform
-  take({ channelId: 'C1' });
-  // @ts-expect-error nothing
-  take({});
-  // @ts-expect-error a key
-  take('conversation:slack:C1');
-});
-
-test('a call with a stream names its job, its fields, and nothing that has a method of its own', () => {
-  const ask = (store: Plain) => {
+    // A reference is a channel, a job, both, or a state.
+    store.get({ platform: 'slack', channelId: 'C1' });
+    store.get({ jobId: 'j1' });
+    store.get({ platform: 'slack', channelId: 'C1', jobId: 'j1' });
+    store.get(STATE);
+    // @ts-expect-error a channel without its platform
+    store.get({ channelId: 'C1' });
+    // @ts-expect-error nothing
+    store.get({});
+    // @ts-expect-error a key
+    store.get('conversation:slack:C1');
+    // A call with a stream names its job and its fields.
     store.update({ jobId: 'j1' }, { userId: 'U2' }, { stream: 's', fields: { type: 'stop' } });
     store.answerQuestion(STATE, 'q1', { stream: 's', fields: { text: 'yes' } });
     // @ts-expect-error no job is named
@@ -184,10 +156,10 @@ test('a call with a stream names its job, its fields, and nothing that has a met
     store.answerQuestion({ platform: 'slack', channelId: 'C1' }, 'q1', { stream: 's', fields: { text: 'yes' } });
     // @ts-expect-error fields without a stream
     store.answerQuestion(STATE, 'q1', { fields: { text: 'yes' } });
-    // @ts-expect-error the job of a conversation is not patched
+    // @ts-expect-error the job of a conversation has no patch
     store.update(STATE, { jobId: 'j2' });
   };
-  assert.type(ask, 'function');
+  assert.type(calls, 'function', 'they are compiled, not run');
 });
 
 test('error codes are a union of literals', () => {

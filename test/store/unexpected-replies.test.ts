@@ -40,15 +40,20 @@ const CALLS: Record<string, (client: Redis) => Promise<unknown>> = {
 /** What these functions answer instead, as Lua. None of it is a reply that any of them may give. */
 const OTHERS = ['12', "{ ok = 'sesame', }", '{ 7 }', "{ 'sesame', 12 }", "{ 'claimed', 12 }", "{ 'gone', 12 }"];
 
+/** Has a server answer these functions so. */
+async function load(client: Redis, answers: Record<string, string>): Promise<void> {
+  const functions = Object.entries(answers).map(
+    ([name, answer]) =>
+      `redis.register_function{ function_name = '${name}', flags = { 'no-writes' }, callback = function() return ${answer} end }`,
+  );
+  await client.function('LOAD', 'REPLACE', ['#!lua name=conversation', ...functions].join('\n'));
+}
+
 for (const protocol of [2, 3] as const) {
   test(`its replies are refused and not repeated (RESP${protocol})`, async () => {
     const client = await server.connect({ protocol });
     for (const other of OTHERS) {
-      const functions = Object.keys(CALLS).map(
-        (name) =>
-          `redis.register_function({ function_name = '${name}', flags = { 'no-writes' }, callback = function() return ${other} end })`,
-      );
-      await client.function('LOAD', 'REPLACE', `#!lua name=conversation\n${functions.join('\n')}`);
+      await load(client, Object.fromEntries(Object.keys(CALLS).map((name) => [name, other])));
       for (const [name, call] of Object.entries(CALLS)) {
         // A status is text for whoever reads it, as a state is.
         if (other.includes('ok =') && !/claim|hand_over|answer|remove|update|due/.test(name)) continue;
@@ -62,30 +67,18 @@ for (const protocol of [2, 3] as const) {
 
 test('an outcome without the state that belongs to it is one error everywhere', async () => {
   const client = await server.connect();
-  const OUTCOMES = {
-    claim: ['claimed', 'held', 'queued', 'full', 'starting'],
-    hand_over: ['claimed', 'held', 'starting'],
-    update: ['updated', 'starting'],
-    answer: ['accepted', 'answered', 'stale'],
-    remove: ['held'],
-  };
   const store = new ConversationStore(client);
-  const call = {
-    claim: () => store.claim(STATE),
-    update: () => store.update(STATE, {}),
-    hand_over: () => store.handOver(STATE, { ...STATE, jobId: 'j2' }),
-    answer: () => store.answerQuestion(STATE, 'q1'),
-    remove: () => store.remove(STATE),
+  const calls: Record<string, [call: () => Promise<unknown>, ...outcomes: string[]]> = {
+    conv_claim: [() => store.claim(STATE), 'claimed', 'held', 'queued', 'full', 'starting'],
+    conv_hand_over: [() => store.handOver(STATE, { ...STATE, jobId: 'j2' }), 'claimed', 'held', 'starting'],
+    conv_update: [() => store.update(STATE, {}), 'updated', 'starting'],
+    conv_answer: [() => store.answerQuestion(STATE, 'q1'), 'accepted', 'answered', 'stale'],
+    conv_remove: [() => store.remove(STATE), 'held'],
   };
-  for (const outcome of Object.values(OUTCOMES).flat()) {
-    const functions = Object.keys(OUTCOMES).map(
-      (name) => `redis.register_function('conv_${name}', function() return { '${outcome}', false } end)`,
-    );
-    const version =
-      "redis.register_function({ function_name = 'conv_version', flags = { 'no-writes' }, callback = function() return '1.0.0' end })";
-    await client.function('LOAD', 'REPLACE', ['#!lua name=conversation', ...functions, version].join('\n'));
-    for (const name of Object.keys(OUTCOMES) as (keyof typeof OUTCOMES)[]) {
-      if (OUTCOMES[name].includes(outcome)) await refusal(call[name](), 'CONVCORRUPT');
+  for (const [name, [call, ...outcomes]] of Object.entries(calls)) {
+    for (const outcome of outcomes) {
+      await load(client, { [name]: `{ '${outcome}', false }`, conv_version: "'1.0.0'" });
+      await refusal(call(), 'CONVCORRUPT');
     }
   }
 });
