@@ -262,7 +262,8 @@ async function mended(what: string, breaks: () => Promise<unknown>): Promise<str
   await redis.flushall();
   await breaks();
   const finding = (await ofKeys()).find(({ found }) => found.startsWith(`${what}: 1 `));
-  return (await promisify(execFile)('sh', ['-c', finding?.command ?? ''])).stdout;
+  assert.ok(finding?.command, what);
+  return (await promisify(execFile)('sh', ['-c', finding.command])).stdout;
 }
 
 test('the command that doctor gives leaves nothing wrong with the keys', async () => {
