@@ -85,7 +85,7 @@ test('the command line finds the whole cluster from one node, and what runs on i
   );
   assert.is(foundBy('rights')[0]?.level, 'ok');
   assert.is(foundBy('library').length, foundBy('server').length);
-  assert.match(foundBy('keys')[0]?.found, 'No problems in 1 conversation, 1 index, 0 inboxes, 0 lists of deliveries, 1 watched job.');
+  assert.match(foundBy('keys')[0]?.found, /^No problems in 1 conversation, 1 index, .*, 1 watched job\.$/);
   const untagged = await run('list');
   assert.is(untagged.code, 2);
   assert.match(untagged.stderr, 'give a prefix with a hash tag, such as "{agentsmith}:"');
@@ -415,9 +415,11 @@ test('list looks again for as long as slots move, and is UNAVAILABLE where they 
   const slot = slotOf('{nobody}');
   client.cluster = (async (...args: unknown[]) => {
     // The layout is asked for before and behind every round.
-    if (++looks <= limit) await moveKeyByKey(slot, ...((looks % 2 ? [home, away] : [away, home]) as [Node, Node]));
-    if (looks === limit)
-      await node.set(sharded.key(late, 'conversation:slack:late'), JSON.stringify({ ...STATE, ...late }));
+    if (args[0] === 'NODES' && ++looks <= limit) {
+      await (looks % 2 === 1 ? moveKeyByKey(slot, home, away) : moveKeyByKey(slot, away, home));
+      const key = sharded.key(late, 'conversation:slack:late');
+      if (looks === limit) await node.set(key, JSON.stringify({ ...STATE, ...late }));
+    }
     return nodesOf(...args);
   }) as typeof client.cluster;
   const store = new ConversationStore(client, { sharded: true });
