@@ -12,7 +12,7 @@ import {
   type Library,
   library,
   PAIR,
-  SOURCE,
+  sourceUnderTest,
   WATCH,
   withLibrary,
 } from '../support/library.ts';
@@ -197,7 +197,7 @@ test.before(async () => {
   wholes.clear();
   own = await it.server.server();
   admin = await it.server.connect({}, own);
-  await admin.function('LOAD', 'REPLACE', SOURCE);
+  await admin.function('LOAD', 'REPLACE', sourceUnderTest());
 });
 
 /** What a call does for a user with all rights: the keys before and after it, and its reply. */
@@ -275,7 +275,7 @@ test('out of memory, what frees it goes on and everything else is refused whole'
 
 test('a replica refuses what writes and serves what reads', async () => {
   const replica = await it.server.connect({}, await it.server.server());
-  await replica.function('LOAD', 'REPLACE', SOURCE);
+  await replica.function('LOAD', 'REPLACE', sourceUnderTest());
   await store(replica);
   // The master is nobody: what counts is that the server is a replica.
   await replica.replicaof('127.0.0.1', 1);
