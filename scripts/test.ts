@@ -59,8 +59,7 @@ async function run(name: string, words: string[]): Promise<never> {
   await redis?.stop();
   console.log(`Tests run on ${(redis ?? (await findRedisBinary())).origin}\n`);
   if (name === 'deep') process.env['EFFORT'] = 'deep';
-  // Coverage counts the lines of the sources.
-  if (!process.env['NODE_V8_COVERAGE']) compile();
+  compile();
   let [passed, failed] = [0, 0];
   const wrong: string[] = [];
   const report = (verdict: Verdict) => {

@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 
-const LIMIT_MS = 5_000;
+const LIMIT_MS = 15_000;
 
 /**
  * Makes sure that the server of a `REDIS_URL` answers and is version 7 or later.

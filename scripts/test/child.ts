@@ -18,11 +18,11 @@ export interface Standing {
   isDone: boolean;
 }
 
+type Suite = () => Promise<[errors: string | true, ...unknown[]]>;
+
 declare global {
   var UVU_DEFER: number | undefined;
-  var UVU_QUEUE:
-    | [name: string | null, ...suites: (() => Promise<[errors: string | true, ...unknown[]]>)[]][]
-    | undefined;
+  var UVU_QUEUE: [name: string | null, ...suites: Suite[]][] | undefined;
 }
 
 const LAST = 'after the last test';
@@ -39,9 +39,13 @@ register(`data:text/javascript,${encodeURIComponent(hooks)}`);
 globalThis.UVU_DEFER = 1;
 const uvu = await import('uvu');
 
+const { BAIL } = process.env;
 const standing: Standing = { registered: 0, passed: 0, place: '', problems: [], isDone: true };
+/** Of each file that was loaded: its tests by their titles, and its suites. The hunt for mutants runs them again and again. */
+const loaded = new Map<string, { titles: string[]; suites: Suite[] }>();
 /** The titles of the tests that have not begun. */
-const waiting: string[] = [];
+let waiting: string[] = [];
+let hasFailed = false;
 let linger: NodeJS.Timeout | undefined;
 
 function tell(place: string): void {
@@ -53,18 +57,21 @@ process.on('disconnect', () => process.exit());
 process.on('message', async (file: string) => {
   // There are no more.
   if (file === '') process.exit();
-  Object.assign(standing, { registered: 0, passed: 0, problems: [], isDone: false });
-  globalThis.UVU_QUEUE = [[null]];
+  const known = loaded.get(file);
+  waiting = [...(known?.titles ?? [])];
+  hasFailed = false;
+  Object.assign(standing, { registered: waiting.length, passed: 0, problems: [], isDone: false });
   // From here on only what the file does keeps the process alive.
   process.channel?.unref();
   tell('while the file was loaded');
-  await import(pathToFileURL(file).href);
-  const [, ...suites] = globalThis.UVU_QUEUE[0] ?? [null];
+  const { suites } = known ?? (await load(file));
   for (const run of suites) {
     const [errors] = await run();
     if (errors !== true) process.stdout.write(`\n${errors}\n`);
   }
   tell(LAST);
+  // What is left open by a test that failed is nothing to a hunt for mutants.
+  if (BAIL) return done();
   linger = setTimeout(() => {
     // Of the pipes, two are stdout and stderr.
     const open = process.getActiveResourcesInfo().filter((kind) => kind !== 'PipeWrap');
@@ -72,18 +79,29 @@ process.on('message', async (file: string) => {
   }, LINGER_MS).unref();
 });
 
+async function load(file: string) {
+  globalThis.UVU_QUEUE = [[null]];
+  await import(pathToFileURL(file).href);
+  const [, ...suites] = globalThis.UVU_QUEUE[0] ?? [null];
+  const all = { titles: [...waiting], suites };
+  loaded.set(file, all);
+  return all;
+}
+
 // Nothing is left that could still happen.
 process.on('beforeExit', () => {
   if (standing.isDone) return;
-  if (standing.place !== LAST) done(`Something is awaited that nobody will ever do, ${standing.place}.`);
-  else if (waiting.length > 0)
-    done(`Never run: "${waiting.join('", "')}". Look for skip, only, a hook that throws, or a missing run().`);
-  else done(standing.registered === 0 ? 'No test is registered.' : undefined);
+  done(standing.place === LAST ? undefined : `Something is awaited that nobody will ever do, ${standing.place}.`);
 });
 
 function done(problem?: string): void {
   clearTimeout(linger);
   if (problem) standing.problems.push(problem);
+  else if (waiting.length > 0)
+    standing.problems.push(
+      `Never run: "${waiting.join('", "')}". Look for skip, only, a hook that throws, or a missing run().`,
+    );
+  else if (standing.registered === 0) standing.problems.push('No test is registered.');
   standing.isDone = true;
   process.channel?.ref();
   tell(standing.place);
@@ -95,6 +113,7 @@ function counted<T>(original: Test<T>): Test<T> {
     waiting.push(title);
     add(title, async (context) => {
       waiting.splice(waiting.indexOf(title), 1);
+      if (BAIL && hasFailed) return;
       tell(`in the test "${title}"`);
       await careful(() => body(context));
       standing.passed++;
@@ -117,6 +136,7 @@ async function careful(run: () => unknown, hook?: string): Promise<void> {
   try {
     await run();
   } catch (thrown) {
+    hasFailed = true;
     const error = thrown instanceof Error ? thrown : new Error(`${inspect(thrown)} was thrown, which is not an Error`);
     if (hook) standing.problems.push(`A hook ${hook} threw: ${error.message}.`);
     throw error;

@@ -31,65 +31,78 @@ export interface Verdict {
 /** Runs test files and compares the tests that were registered with those that passed. */
 export async function runFiles(plan: Plan, report: (verdict: Verdict) => void): Promise<void> {
   const left = [...plan.files];
-  // Of a single file a person wants to see what it prints at once.
-  const hear = left.length === 1 ? (text: string) => process.stdout.write(text) : undefined;
   const lane = async () => {
-    let run: ReturnType<typeof startProcess> | undefined;
+    let child: TestProcess | undefined;
+    let output = '';
     for (let file = left.shift(); file !== undefined; file = left.shift()) {
-      run ??= startProcess(plan.silenceMs, hear);
-      const isLast = !plan.reuse || left.length === 0;
-      const verdict = await run(join(plan.directory, file), isLast);
-      report({ file, ...verdict });
-      if (isLast || verdict.failed > 0) run = undefined;
+      const begin = Date.now();
+      child ??= startProcess(plan.silenceMs, process.env, (text) => {
+        // Of a single file a person wants to see what it prints at once.
+        if (plan.files.length === 1) process.stdout.write(text);
+        else output += text;
+      });
+      const standing = await child.run(join(plan.directory, file));
+      const { passed, registered, problems } = standing;
+      const isOver = !isGood(standing) || !plan.reuse || left.length === 0;
+      if (isOver) problems.push(...(await child.end()));
+      const failed = Math.max(registered - passed, Math.min(problems.length, 1));
+      report({ file, passed, failed, problems, output, ms: Date.now() - begin });
+      output = '';
+      if (isOver) child = undefined;
     }
   };
   await Promise.all(Array.from({ length: plan.atOnce }, lane));
 }
 
-const groups = new Set<number>();
-// A test may itself run tests: SIGTERM lets it take its own groups along.
-onExit(() => {
-  for (const group of groups) signal(group, 'SIGTERM');
-});
+export function isGood({ isDone, registered, passed, problems }: Standing): boolean {
+  return isDone && passed === registered && problems.length === 0;
+}
 
-function signal(group: number, name: NodeJS.Signals): void {
+/** The processes with test files. Each leads a group, so that servers and whatever else the tests started end with it. */
+const groups = new Set<number>();
+onExit(() => groups.forEach(kill));
+
+function kill(group: number): void {
   try {
-    process.kill(-group, name);
+    process.kill(-group, 'SIGKILL');
   } catch {
     // Nobody of the group is left.
   }
 }
 
-/** Starts a process that runs one file after the other. It ends after the last one, and after a bad one. */
-function startProcess(silenceMs: number, hear?: (text: string) => void) {
+export interface TestProcess {
+  /** Runs a file: how it stands when it is done, or when the process has ended. */
+  run(path: string): Promise<Standing>;
+  /** Ends the process: a sentence if it was not to end so. */
+  end(): Promise<string[]>;
+  kill(): void;
+}
+
+/** Starts a process that runs one file after the other. */
+export function startProcess(silenceMs: number, env: NodeJS.ProcessEnv, hear = (_: string) => {}): TestProcess {
   // Stack traces name the lines of the sources.
   const args = ['--enable-source-maps', ...typescript(), join(import.meta.dirname, 'child.ts')];
-  const child = spawn(process.execPath, args, {
-    // A process group of its own, so that servers and whatever else the tests started end with it.
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    env: process.stdout.isTTY && !('NO_COLOR' in process.env) ? { ...process.env, FORCE_COLOR: '1' } : process.env,
-  });
+  const stdio = ['ignore', 'pipe', 'pipe', 'ipc'] as const;
+  const child = spawn(process.execPath, args, { detached: true, stdio: [...stdio], env });
   const { pid: group = 0 } = child;
   groups.add(group);
-  const closed = once(child, 'close');
-  child.on('exit', () => {
-    groups.delete(group);
-    // Whoever of the group outlives the tests would hold their output open.
-    signal(group, 'SIGKILL');
-  });
   let standing: Standing;
-  let [output, isSilent] = ['', false];
+  let isSilent = false;
   const patience = setTimeout(() => {
     isSilent = true;
-    signal(group, 'SIGTERM');
-    setTimeout(() => signal(group, 'SIGKILL'), 2_000).unref();
+    kill(group);
   }, silenceMs);
+  const closed = once(child, 'close');
+  child.on('exit', () => {
+    clearTimeout(patience);
+    groups.delete(group);
+    // Whoever of the group outlives the tests would hold their output open.
+    kill(group);
+  });
   for (const stream of [child.stdout, child.stderr]) {
     stream?.setEncoding('utf8').on('data', (text) => {
       patience.refresh();
-      if (hear) hear(text);
-      else output += text;
+      hear(text);
     });
   }
   child.on('message', (message: Standing) => {
@@ -97,22 +110,21 @@ function startProcess(silenceMs: number, hear?: (text: string) => void) {
     standing = message;
     if (standing.isDone) child.emit('done');
   });
-  return async (path: string, isLast: boolean): Promise<Omit<Verdict, 'file'>> => {
-    const begin = Date.now();
-    standing = { registered: 0, passed: 0, place: 'before the file', problems: [], isDone: false };
-    output = '';
-    patience.refresh();
-    child.send(path);
-    await Promise.race([once(child, 'done'), closed]);
-    const { isDone, place, registered, passed, problems } = standing;
-    if (isLast || !isDone || passed < registered || problems.length > 0) {
+  return {
+    kill: () => kill(group),
+    async run(path) {
+      standing = { registered: 0, passed: 0, place: 'before the file', problems: [], isDone: false };
+      patience.refresh();
+      child.send(path);
+      await Promise.race([once(child, 'done'), closed]);
+      return standing;
+    },
+    async end() {
       if (child.connected) child.send('');
       const [code, by] = await closed;
-      clearTimeout(patience);
-      if (isSilent) problems.push(`Nothing happened for ${silenceMs / 1000} s ${place}.`);
-      else if (!isDone || code !== 0) problems.push(`The process ended with ${by ?? `exit code ${code}`} ${place}.`);
-    }
-    const failed = Math.max(registered - passed, Math.min(problems.length, 1));
-    return { passed, failed, problems, output, ms: Date.now() - begin };
+      if (isSilent) return [`Nothing happened for ${silenceMs / 1000} s ${standing.place}.`];
+      if (standing.isDone && code === 0) return [];
+      return [`The process ended with ${by ?? `exit code ${code}`} ${standing.place}.`];
+    },
   };
 }

@@ -3,7 +3,16 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { RunningRedis } from '../../scripts/redis/start.ts';
 import { CHANNEL, HAND_OVER, HANDLED, INBOX, JOB, PAIR, SECOND, STREAM, WATCH } from '../support/keys.ts';
-import { failure, json, type Library, library, SOURCE, second, withLibrary } from '../support/library.ts';
+import {
+  failure,
+  json,
+  type Library,
+  library,
+  SOURCE,
+  second,
+  sourceUnderTest,
+  withLibrary,
+} from '../support/library.ts';
 import { type DumpedKey, dump } from '../support/redis.ts';
 
 const test = suite("Redis's own errors");
@@ -204,7 +213,7 @@ test.before(async () => {
   wholes.clear();
   own = await it.server.server();
   admin = await it.server.connect({}, own);
-  await admin.function('LOAD', 'REPLACE', SOURCE);
+  await admin.function('LOAD', 'REPLACE', sourceUnderTest());
 });
 
 /** What a call does for a user with all rights: the keys before and after it, and its reply. */
@@ -282,7 +291,7 @@ test('out of memory, what reads, frees, finds or says that it lives goes on, and
 
 test('a replica refuses what writes and serves what reads', async () => {
   const replica = await it.server.connect({}, await it.server.server());
-  await replica.function('LOAD', 'REPLACE', SOURCE);
+  await replica.function('LOAD', 'REPLACE', sourceUnderTest());
   await store(replica);
   // The master is nobody: what counts is that the server is a replica.
   await replica.replicaof('127.0.0.1', 1);

@@ -8,11 +8,12 @@ import { type DumpedKey, dump, type TestRedis, withRedis } from './redis.ts';
 export * from './keys.ts';
 
 /** The library as it is loaded by hand. */
-export let SOURCE = readFileSync(new URL('../../lua/conversation.lua', import.meta.url), 'utf8');
+export const SOURCE = readFileSync(new URL('../../lua/conversation.lua', import.meta.url), 'utf8');
 
-/** Has the tests load another source from now on: one that counts, or one with a mistake that they must notice. */
-export function putUnderTest(source: string): void {
-  SOURCE = source;
+/** The library to test: {@link SOURCE}, or a mutant of it in the file that the environment names. */
+export function sourceUnderTest(): string {
+  const { MUTANT } = process.env;
+  return MUTANT ? readFileSync(MUTANT, 'utf8') : SOURCE;
 }
 
 /** The TTL of a call that names none. */
@@ -97,7 +98,7 @@ export function withLibrary<T>(test: Test<T>): ((name: string, body: (library: L
   const libraries: Partial<Record<2 | 3, Library>> = {};
   test.before(async () => {
     for (const protocol of [2, 3] as const) libraries[protocol] = library(await server.connect({ protocol }));
-    await libraries[3]?.redis.function('LOAD', 'REPLACE', SOURCE);
+    await libraries[3]?.redis.function('LOAD', 'REPLACE', sourceUnderTest());
   });
   const register = (name: string, body: (library: Library) => Promise<void>) => {
     for (const protocol of [2, 3] as const) {

@@ -15,13 +15,6 @@ export interface TestRedis {
 export type ClientOptions = RedisOptions & { replyMapping?: 'legacy' };
 
 let common: Promise<RunningRedis> | undefined;
-let farewell: ((client: Redis) => Promise<void>) | undefined;
-
-/** Has every suite show each of its servers once more before it leaves them. */
-export function beforeLeaving(task: typeof farewell): void {
-  farewell = task;
-}
-
 /**
  * Gives a suite a Redis. All suites of a test process use one server; each finds it empty, without keys and without
  * libraries, because each leaves it so.
@@ -37,7 +30,6 @@ export function withRedis<T>(suite: Test<T>): TestRedis {
     return (await common).url;
   };
   suite.after(async () => {
-    if (farewell) for (const server of [...servers, await common]) if (server) await use(server, farewell);
     for (const client of clients) client.disconnect();
     await Promise.all(servers.map((server) => server.stop()));
     const started = await common?.catch(() => undefined);

@@ -8,7 +8,6 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { RunningRedis } from '../../scripts/redis/start.ts';
 import { typescript } from '../../scripts/test/typescript.ts';
 import { withRedis } from '../support/redis.ts';
 
@@ -19,75 +18,26 @@ const folder = mkdtempSync(join(tmpdir(), 'a folder '));
 test.after(() => rmSync(folder, { recursive: true }));
 
 /** Runs one of the project's programs: how it ended and what it said. */
-async function run(script: string[], env: Record<string, string>, whenStarted = (_pid: number) => {}) {
+async function run(script: string[], env: Record<string, string>, whenHeard = (_pid: number) => {}) {
   const { REDIS_URL: _, ...inherited } = process.env;
   const child = spawn(process.execPath, [...typescript(), ...script], { env: { ...inherited, ...env } });
-  child.stdout.once('data', () => whenStarted(child.pid as number));
+  child.stdout.once('data', () => whenHeard(child.pid as number));
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
   return { code: code as number | null, stdout, stderr };
 }
 
-/** Has starting.ts start a server: what it said about that. */
-async function start(env: Record<string, string>, way = 'stop', whenStarted?: (pid: number) => void) {
-  const ended = await run([join(import.meta.dirname, 'starting.ts'), way], env, whenStarted);
-  return { ...ended, started: JSON.parse(ended.stdout || '{}') as RunningRedis };
-}
+const start = (env: Record<string, string>, way = 'stop', whenStarted?: (pid: number) => void) =>
+  run([join(import.meta.dirname, 'starting.ts'), way], env, whenStarted);
 
-/** A folder for the PATH with this program in it alone. */
-function path(name: string, script: string): string {
-  const bin = mkdtempSync(join(folder, 'bin '));
-  writeFileSync(join(bin, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
-  return bin;
-}
-
-/** Waits until nobody listens there any more. */
-async function isGone({ url }: RunningRedis): Promise<void> {
-  const { port, hostname } = new URL(url);
-  for (let isTaken = true; isTaken; await sleep(50)) {
-    const socket = connect(Number(port), hostname);
-    isTaken = await once(socket, 'connect').then(
-      () => true,
-      () => false,
-    );
-    socket.destroy();
-  }
-}
-
-test('passes by a server that is too old, and takes valkey-server where it finds that', async () => {
-  const { binary } = await redis.server();
-  const old = path('redis-server', 'echo "Redis server v=6.2.6"');
-  const { started, stderr } = await start({ PATH: `${old}:${path('valkey-server', `exec '${binary}' "$@"`)}` });
-  assert.match(started.origin ?? stderr, /^valkey-server \d+\.\d+\.\d+ from the PATH$/);
-  await isGone(started);
-});
-
-test('says what it tried and how to install Redis where there is none', async () => {
-  const bin = path('redis-server', 'echo "Redis server v=6.2.6"');
-  const { code, stdout, stderr } = await start({ PATH: bin, REDISMS_DOWNLOAD_MIRROR: 'http://127.0.0.1:1' });
+test('where there is only a server that is too old, it says what it tried and how to install Redis', async () => {
+  writeFileSync(join(folder, 'redis-server'), '#!/bin/sh\necho "Redis server v=6.2.6"\n', { mode: 0o755 });
+  const { code, stdout, stderr } = await start({ PATH: folder, REDISMS_DOWNLOAD_MIRROR: 'http://127.0.0.1:1' });
   assert.equal([code, stdout], [1, '']);
-  assert.match(stderr, `  On the PATH: ${bin}/redis-server is version 6.2.6; wanted is 7 or later\n`);
+  assert.match(stderr, `  On the PATH: ${folder}/redis-server is version 6.2.6; wanted is 7 or later\n`);
   assert.match(
     stderr,
     /\n {2}Debian: {6}.+\n {2}Download: {4}connect ECONNREFUSED.+\nTo install one here: .+\n.*REDIS_URL/,
   );
-});
-
-test('listens on loopback alone and keeps nothing on disk', async () => {
-  const client = await redis.connect({}, await redis.server());
-  const settings = await Promise.all(['bind', 'save', 'appendonly'].map((name) => client.config('GET', name)));
-  assert.equal(settings, [
-    ['bind', '127.0.0.1'],
-    ['save', ''],
-    ['appendonly', 'no'],
-  ]);
-});
-
-test('uses the server of REDIS_URL, and leaves it alone when it stops', async () => {
-  const { url } = await redis.server();
-  const { started } = await start({ REDIS_URL: `${url}/2`, PATH: '' });
-  assert.match(started.origin, new RegExp(`^REDIS_URL ${url}/2 \\((Redis|Valkey) \\d+\\.\\d+\\.\\d+\\)$`));
-  assert.is(started.shared, true);
-  assert.is(await (await redis.connect({}, started)).ping(), 'PONG');
 });
 
 test('says in one line why the server of REDIS_URL can not be used, and never its password', async () => {
@@ -114,18 +64,26 @@ test('gives the reason when the server does not start', async () => {
   assert.match((error as Error).message, /did not start:.*no-such-setting/s);
 });
 
-for (const way of ['unref', 'exit', 'throw', 'SIGTERM', 'SIGKILL']) {
-  test(`ends the server with a process that ends by ${way}`, async () => {
-    const { started } = await start({}, way, (pid) => way.startsWith('SIG') && process.kill(pid, way));
-    await isGone(started);
+for (const way of ['stop', 'unref', 'exit', 'throw', 'SIGTERM', 'SIGKILL']) {
+  test(`a server is gone after ${way}`, async () => {
+    const { stdout } = await start({}, way, (pid) => way.startsWith('SIG') && process.kill(pid, way));
+    const { port, hostname } = new URL(JSON.parse(stdout).url);
+    for (let isTaken = true; isTaken; await sleep(50)) {
+      const socket = connect(Number(port), hostname);
+      isTaken = await once(socket, 'connect').then(
+        () => true,
+        () => false,
+      );
+      socket.destroy();
+    }
   });
 }
 
 test('npm test refuses a server of REDIS_URL with anything on it, and touches nothing', async () => {
   const server = await redis.server();
   const client = await redis.connect({}, server);
-  const npmTest = [join(import.meta.dirname, '..', '..', 'scripts', 'test.ts'), 'library/get'];
   await client.set('mine', '1');
+  const npmTest = [join(import.meta.dirname, '..', '..', 'scripts', 'test.ts'), 'library/get'];
   const { code, stdout } = await run(npmTest, { REDIS_URL: server.url });
   assert.match(`${code} ${stdout}`, /^1 The server of REDIS_URL holds keys\..*\n0 passed, 1 failed\n$/s);
   assert.is(await client.get('mine'), '1');

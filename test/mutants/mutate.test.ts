@@ -1,10 +1,9 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { withRedis } from '../support/redis.ts';
-import { instrument } from './lua/instrument.ts';
-import { mutants } from './lua/mutate.ts';
+import { mutants } from './mutate.ts';
 
-const test = suite('tools that look at the Lua');
+const test = suite('mutants of a library');
 const redis = withRedis(test);
 
 const SMALL = `#!lua name=small
@@ -20,23 +19,6 @@ local function sign(keys, args)
 end
 redis.register_function('small_sign', sign)
 `;
-
-test('an instrumented library works as before and tells which lines and outcomes were not reached', async () => {
-  const client = await redis.connect();
-  const { source, points } = instrument(SMALL);
-  await client.function('LOAD', 'REPLACE', source);
-  assert.is(await client.fcall('small_sign', 0, '100'), 'é');
-  assert.is(await client.fcall('small_sign', 0, '7'), 'small');
-  const reached = new Set((await client.fcall_ro('conv_coverage', 0)) as number[]);
-  const missed = [...points].filter(([point]) => !reached.has(point)).map(([, point]) => point);
-  assert.equal(missed, [
-    { line: 4, around: 'sign', branch: 'number > 0 → false' },
-    { line: 7, around: 'sign' },
-    { line: 6, around: 'sign', branch: 'not number → true' },
-    { line: 9, around: 'sign' },
-    { line: 9, around: 'sign', branch: 'number < 0 → true' },
-  ]);
-});
 
 test('every mutant differs in one place, and is still Lua', async () => {
   const client = await redis.connect();

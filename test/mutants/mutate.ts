@@ -1,4 +1,4 @@
-import { lineOf, type Node, nodesOf, rangeOf, sourceOf, treeOf } from './tree.ts';
+import { lineOf, type Node, nodesOf, rangeOf, sourceOf, treeOf } from './syntax-tree.ts';
 
 /** A library with one mistake. */
 export interface Mutant {

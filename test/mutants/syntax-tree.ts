@@ -47,11 +47,6 @@ export function* nodesOf(node: Node, around = '', within?: Node): Generator<Plac
   }
 }
 
-/** The lists of statements in a node, its own only. */
-export function statementsOf(node: Node): Node[] {
-  return 'body' in node && Array.isArray(node.body) ? node.body : [];
-}
-
 function surrounding(node: Node, within: Node | undefined): Node | undefined {
   if (node.type === 'FunctionDeclaration') return undefined;
   return node.type === 'CallExpression' || node.type === 'BinaryExpression' ? node : within;
@@ -63,24 +58,4 @@ function nameOf(identifier: Node): string {
 
 function isNode(value: unknown): value is Node {
   return typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string';
-}
-
-/** Text to put between two characters. `depth` tells apart what opens or closes at one place. */
-export interface Insertion {
-  at: number;
-  text: string;
-  size: number;
-  closes: boolean;
-}
-
-/** The text with all insertions. What closes stands before what opens; the larger one opens first and closes last. */
-export function inserted(text: string, insertions: Insertion[]): string {
-  const order = (a: Insertion, b: Insertion) =>
-    a.at - b.at || Number(b.closes) - Number(a.closes) || (a.closes ? a.size - b.size : b.size - a.size);
-  let [result, done] = ['', 0];
-  for (const insertion of insertions.toSorted(order)) {
-    result += text.slice(done, insertion.at) + insertion.text;
-    done = insertion.at;
-  }
-  return result + text.slice(done);
 }
