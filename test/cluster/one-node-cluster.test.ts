@@ -74,7 +74,7 @@ test('the command line finds the whole cluster from one node, and what runs on i
   );
   assert.is(foundBy('rights')[0]?.level, 'ok');
   assert.is(foundBy('library').length, foundBy('server').length);
-  assert.match(foundBy('keys')[0]?.found, 'No problems in 1 conversation, 1 index, 0 inboxes, 1 watched job.');
+  assert.match(foundBy('keys')[0]?.found, 'No problems in 1 conversation, 1 index, 0 inboxes, 0 lists of deliveries, 1 watched job.');
   const untagged = await run('list');
   assert.is(untagged.code, 2);
   assert.match(untagged.stderr, 'give a prefix with a hash tag, such as "{agentsmith}:"');
