@@ -89,6 +89,8 @@ async function launch({ path, origin }: RedisBinary, args: readonly string[]): P
   let said = '';
   const ready = new Promise<boolean>((resolve) => {
     for (const stream of streams) {
+      // Whoever watched the server may be gone before it.
+      stream.on('error', () => {});
       stream.on('data', (text) => {
         said = `${said}${text}`.slice(-2_000);
         if (said.includes('Ready to accept connections')) resolve(true);
