@@ -37,6 +37,8 @@ export interface StandInOptions {
   signingSecret: string;
   /** How long Slack waits before each of its retries, in milliseconds. */
   retryAfter?: number[];
+  /** Called with the answer to each delivery. */
+  onAttempt?: (attempt: Attempt) => void;
   /** Called with each call of the bot, before and after it takes effect. What it awaits delays the answer. */
   onCall?: (method: string, args: Record<string, unknown>, when: 'before' | 'after') => Promise<void> | void;
 }
@@ -133,6 +135,7 @@ export class StandIn {
       const retry = n > 0 ? { 'x-slack-retry-num': String(n), 'x-slack-retry-reason': reason } : {};
       const attempt = await this.send(JSON.stringify(event), 'application/json', first + n, retry);
       attempts.push(attempt);
+      this.#options.onAttempt?.(attempt);
       if (attempt.status === 200) break;
       reason = attempt.status > 0 ? 'http_error' : attempt.ms >= 3_000 ? 'http_timeout' : 'connection_failed';
     }
@@ -191,6 +194,9 @@ async function main(): Promise<void> {
   };
   const slack = new StandIn({
     ...{ bots, signingSecret: process.env['SLACK_SIGNING_SECRET'] ?? 'secret' },
+    onAttempt({ status }) {
+      if (status !== 200) console.log(`  the bot answered ${status || 'nothing'}; delivering again`);
+    },
     onCall(method, args, when) {
       if (when === 'before') return;
       if (method === 'chat.postMessage') show(args as unknown as Message, 'bot posts:');
@@ -202,6 +208,7 @@ async function main(): Promise<void> {
     `The stand-in for Slack is at ${await slack.listen(Number(process.env['STAND_IN_PORT'] ?? 3001))}\n${HELP}`,
   );
   let thread = '';
+  let turn = 0;
   for await (const line of createInterface({ input: process.stdin })) {
     const [, word = '', rest = ''] = /^(\w+)\s*(.*)$/.exec(line.trim()) ?? [];
     if (word === 'mention' || (word === 'say' && thread)) {
@@ -209,11 +216,7 @@ async function main(): Promise<void> {
         thread: word === 'say' ? thread : '',
       });
       if (word === 'mention') thread = ts;
-      for (const event of events) {
-        slack.deliver(event).then(([first]) => {
-          if (first?.status !== 200) console.log(`  the bot answered ${first?.status || 'nothing'}; delivering again`);
-        });
-      }
+      for (const event of events) void slack.deliver(event, turn++);
     } else if (word === 'click') {
       const all = slack.messages
         .toReversed()
@@ -221,8 +224,11 @@ async function main(): Promise<void> {
           (message.blocks ?? []).flatMap(({ elements = [] }) => elements.map((button) => ({ message, button }))),
         );
       const found = all.find(({ button }) => button.text.text.toLowerCase() === rest.toLowerCase());
-      if (found) await slack.click(found.message, found.button);
-      else console.log(`  there is no button "${rest}"`);
+      // To each bot in turn, and to the next one where a bot is away.
+      for (let n = 0; found && n < bots.length; n++) {
+        if ((await slack.click(found.message, found.button, 'U1', turn++)).status === 200) break;
+      }
+      if (!found) console.log(`  there is no button "${rest}"`);
     } else if (word) console.log(HELP);
   }
   slack.close();

