@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { closeLines, type FaultyProxy, type Line, openLines } from '../faults/proxy.ts';
-import { SOURCE, STATE } from '../support/library.ts';
+import { STATE, sourceUnderTest } from '../support/library.ts';
 import { random } from '../support/random.ts';
 import { SOON } from './arbitrary.ts';
 import { documentOf } from './document.ts';
@@ -43,7 +43,7 @@ export async function histories(url: string, seed: number, count: number, isBadN
   };
   try {
     await direct.flushall();
-    await direct.function('LOAD', 'REPLACE', SOURCE);
+    await direct.function('LOAD', 'REPLACE', sourceUnderTest());
     for (let index = 0; index < count; index++) {
       const { before, calls, heard } = await happen(direct, lines, `h${index}:`, below);
       count_('calls', calls.length);
