@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import { ERROR_CODES } from '../../src/index.ts';
-import { SOURCE } from '../support/library.ts';
+import { sourceUnderTest } from '../support/library.ts';
 import { random } from '../support/random.ts';
 import { type BadCall, badCall, PLANTED } from './bad-calls.ts';
 import { SECRET } from './hostile-json.ts';
@@ -30,7 +30,7 @@ export async function badInput(url: string, seed: number, count: number): Promis
   const client = new Redis(url);
   const figures = new Map<string, number>();
   try {
-    await client.function('LOAD', 'REPLACE', SOURCE);
+    await client.function('LOAD', 'REPLACE', sourceUnderTest());
     const below = random(seed);
     let stored = 0;
     for (let made = 0; made < count; made += BATCH) {

@@ -7,7 +7,7 @@ import { calls } from '../model/arbitrary.ts';
 import type { Call } from '../model/model.ts';
 import { byFcall, type Performer, withEntry } from '../model/perform.ts';
 import { type SeenKey, SNAPSHOT, Table } from '../model/table.ts';
-import { SOURCE } from '../support/library.ts';
+import { sourceUnderTest } from '../support/library.ts';
 import { random, seed } from '../support/random.ts';
 import { CrashingServer } from './crashing.ts';
 
@@ -82,7 +82,7 @@ test(`a server with AOF that is killed ${KILLS} times under load keeps every ack
   };
   try {
     const direct = connect({});
-    await direct.function('LOAD', SOURCE);
+    await direct.function('LOAD', sourceUnderTest());
     // These hear of an error where a default client would send again, so that it shows what was under way.
     const strict = { maxRetriesPerRequest: 0, autoResendUnfulfilledCommands: false };
     const callers = Array.from({ length: CALLERS }, (_, index) => {

@@ -197,29 +197,29 @@ function lapses(cast: Cast, line: fc.Arbitrary<number>): fc.Arbitrary<Move[]> {
     ]);
 }
 
-/** A message for a job that holds the channel, or the job's own message again, and what is made of this job while the message waits. */
+/**
+ * A message for a job that holds the channel, or the job's own message again, and what is made of this job while the
+ * message waits; often the job lapses before that.
+ */
 function waits(cast: Cast, line: fc.Arbitrary<number>): fc.Arbitrary<Move[]> {
   return fc.constantFrom(...cast.channelIds).chain((channelId) => {
     const here = { ...cast, channelIds: [channelId] };
     return fc
-      .tuple(
-        beginning(here, 'set'),
-        beginning(here, 'claim'),
-        end(here),
-        fc.constantFrom(1, 60_000, 60_000),
-        fc.boolean(),
-        line,
-        line,
-      )
-      .map(([set, claim, end, ttlMs, isSame, first, second]): Move[] => [
-        { call: { ...set, ttlMs }, pauseMs: 0, line: first },
-        {
-          call: isSame ? { ...claim, state: at(claim.state, claim.channel, set.state) } : claim,
-          pauseMs: 0,
-          line: second,
-        },
-        { call: end(set), pauseMs: ttlMs === 1 ? 8 : 0, line: first },
-      ]);
+      .tuple(beginning(here, 'set'), beginning(here, 'claim'), end(here), fc.boolean(), fc.boolean(), line, line)
+      .map(([set, claim, end, isLapsing, isSame, first, second]): Move[] => {
+        const [own, fresh] = [at(claim.state, claim.channel, set.state), cast.answerIds[0] ?? ''];
+        const another = withMember(withMember(claim.state, 'deliveryId', fresh), 'claimId', 'k1');
+        return [
+          { call: { ...set, ttlMs: 60_000 }, pauseMs: 0, line: first },
+          {
+            call: isSame ? { ...claim, state: own } : { ...claim, state: another, queue: fresh },
+            pauseMs: 0,
+            line: second,
+          },
+          ...(isLapsing ? [{ call: { ...set, ttlMs: 1 }, pauseMs: 0, line: first }] : []),
+          { call: end(set), pauseMs: isLapsing ? 8 : 0, line: first },
+        ];
+      });
   });
 }
 
@@ -228,7 +228,9 @@ function end(cast: Cast): fc.Arbitrary<(set: Beginning) => Call> {
   return fc
     .tuple(how, beginning(cast, 'hand_over'), fc.nat({ max: 5 }))
     .map(([how, next, kind]) => ({ channel, job, state }) => {
-      if (kind > 2) return { ...next, channel, job, state: at(next.state, channel, kind > 3 ? state : []) };
+      // Anybody may be followed where messages wait and nobody holds the channel.
+      const outgoing = next.successor === job ? next.job : job;
+      if (kind > 2) return { ...next, channel, job: outgoing, state: at(next.state, channel, kind > 3 ? state : []) };
       return { name: 'remove', channel, ...(kind > 0 && { job }), ...how };
     });
 }

@@ -129,7 +129,7 @@ test('calls of eight connections on one conversation reply as if they were made 
 });
 
 test('over bad networks they do so too, and a call that is sent again changes nothing more', async () => {
-  console.log(await histories(await redis.url(), seed, effort(60, 2_000), true));
+  console.log(await histories(await redis.url(), seed, effort(100, 2_000), true));
 });
 
 test.run();

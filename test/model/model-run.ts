@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
-import { SOURCE } from '../support/library.ts';
+import { sourceUnderTest } from '../support/library.ts';
 import { type Play, plays } from './arbitrary.ts';
 import { documentOf, textOf } from './document.ts';
 import type { Call } from './model.ts';
@@ -42,7 +42,7 @@ export async function modelRun(url: string, seed: number, runs: number, longest:
     tables.map(async (table) => {
       const clients = ([2, 3, 2, 3] as const).map((protocol) => new Redis(url, { db: table, protocol }));
       try {
-        await clients[0]?.function('LOAD', 'REPLACE', SOURCE);
+        await clients[0]?.function('LOAD', 'REPLACE', sourceUnderTest());
         let until = Number.POSITIVE_INFINITY;
         const property = fc.asyncProperty(plays(clients.length, longest), async (play) => {
           // Where shrinking takes too long, what failed so far is small enough.

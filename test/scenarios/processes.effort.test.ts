@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { effort } from '../support/effort.ts';
-import { SOURCE } from '../support/library.ts';
+import { sourceUnderTest } from '../support/library.ts';
 import { random, seed } from '../support/random.ts';
 import { dump, withRedis } from '../support/redis.ts';
 import { call, channelKey, inboxKey, pair, stateOf } from './conv.ts';
@@ -24,7 +24,7 @@ const below = random(seed);
 test.before(async () => {
   redis = await server.connect();
   ledger = await server.connect({ db: 1 });
-  await redis.function('LOAD', 'REPLACE', SOURCE);
+  await redis.function('LOAD', 'REPLACE', sourceUnderTest());
   crew = new Crew(await server.url(), below);
   await crew.hire(PROCESSES);
 });
@@ -46,6 +46,8 @@ test(`${DISPATCHERS} dispatchers run ${MESSAGES} messages of ${CHANNELS} channel
   const isDone = { messages: false };
   const channel = async (number: number) => {
     for (let n = 0; n < MESSAGES / CHANNELS; n++) {
+      // People write about as fast as they are answered.
+      await until(async () => (await redis.xlen(inboxKey(number))) < 3);
       // A platform gives a message to whoever asks, often to several, and again until somebody has acknowledged it.
       for (let isAcknowledged = false; !isAcknowledged; await sleep(5)) {
         const copies = Array.from({ length: DISPATCHERS / CHANNELS }, () => crew.deliver(number, `m${n}`));
