@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CHANNEL, HANDLED, JOB, STREAM } from '../support/keys.ts';
-import { DAY, json, SOURCE, STATE } from '../support/library.ts';
+import { DAY, json, STATE, sourceUnderTest } from '../support/library.ts';
 import { codeOf, told, withEnds } from './ends.ts';
 
 // What goes wrong where this state is kept with plain GET and SET.
@@ -188,7 +188,7 @@ it('13: a removal says whether it removed, found another holder, or found nothin
 
 it('14: a full server still removes', async ({ open, server }) => {
   const full = await server.connect({}, await server.server('--maxmemory-policy', 'noeviction'));
-  await full.function('LOAD', 'REPLACE', SOURCE);
+  await full.function('LOAD', 'REPLACE', sourceUnderTest());
   const end = open(full);
   await end.set(STATE);
   await full.config('SET', 'maxmemory', '1');

@@ -3,7 +3,7 @@ import type { Test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ConversationError, ConversationStore } from '../../src/index.ts';
 import { WATCH } from '../support/keys.ts';
-import { SOURCE, type STATE } from '../support/library.ts';
+import { type STATE, sourceUnderTest } from '../support/library.ts';
 import { type DumpedKey, dump, type TestRedis, withRedis } from '../support/redis.ts';
 
 // A play is a test that runs from both ends: by raw FCALL and by the store.
@@ -127,8 +127,10 @@ export function withEnds<T>(test: Test<T>): (name: string, body: (play: Play) =>
   const server = withRedis(test);
   const connections: Redis[] = [];
   test.before(async () => {
+    // The hunt for mutants runs a suite again and again.
+    connections.length = 0;
     for (let n = 0; n < 10; n++) connections.push(await server.connect());
-    await connections[0]?.function('LOAD', 'REPLACE', SOURCE);
+    await connections[0]?.function('LOAD', 'REPLACE', sourceUnderTest());
   });
   return (name, body) => {
     for (const [form, open] of Object.entries(ENDS)) {

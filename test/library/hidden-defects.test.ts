@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ConversationStore, loadLibrary } from '../../src/index.ts';
 import { CHANNEL, HANDLED, INBOX, JOB, STREAM, WATCH } from '../support/keys.ts';
-import { DAY, SOURCE, STATE } from '../support/library.ts';
+import { DAY, SOURCE, STATE, sourceUnderTest } from '../support/library.ts';
 import { withRedis } from '../support/redis.ts';
 import { codeOf, dueOf, type Play, told, withEnds } from './ends.ts';
 
@@ -292,7 +292,7 @@ it('49: a redelivery does not interrupt the very job that it started', async ({ 
 
 it('50: with memory full a job says what it has read, is found silent and answered for', async (at) => {
   const full = await at.server.connect({}, await at.server.server('--maxmemory-policy', 'noeviction'));
-  await full.function('LOAD', 'REPLACE', SOURCE);
+  await full.function('LOAD', 'REPLACE', sourceUnderTest());
   const end = at.open(full, 1);
   await end.claim(DELIVERED, START);
   await end.claim(FOLLOWING, QUEUE);
