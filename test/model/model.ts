@@ -278,7 +278,8 @@ class Turn implements World {
   /** Writes a conversation, moves its inbox with it and, where it may, the entry of the watch. */
   #store(channel: string, conversation: Conversation, moves: boolean): Document {
     const { job, state, end } = conversation;
-    const wasLimited = limitOf(this.conversations.get(channel)?.state ?? []).answerBy !== undefined;
+    const before = this.conversations.get(channel);
+    const wasLimited = before?.job === job && limitOf(before.state).answerBy !== undefined;
     this.conversations.set(channel, conversation);
     const inbox = this.inboxes.get(channel);
     if (inbox) this.inboxes.set(channel, { ...inbox, end: Math.max(inbox.end, end + 7 * DAY) });
