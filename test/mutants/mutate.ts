@@ -1,4 +1,6 @@
-import { lineOf, type Node, nodesOf, rangeOf, sourceOf, treeOf } from './syntax-tree.ts';
+import luaparse from 'luaparse';
+
+type Node = luaparse.Node;
 
 /** A library with one mistake. */
 export interface Mutant {
@@ -35,10 +37,12 @@ const LONGEST = 100;
 
 /** Every library that differs from this one in one place: an operator, a condition, a constant, a statement. */
 export function mutants(source: string): Mutant[] {
-  const { text, chunk } = treeOf(source);
+  // Lua's strings are bytes, so the text is latin1: one character is one byte.
+  const text = Buffer.from(source, 'utf8').toString('latin1');
+  const options = { luaVersion: '5.1', encodingMode: 'pseudo-latin1', ranges: true, locations: true } as const;
   const found: Mutant[] = [];
   const seen = new Map<string, number>();
-  for (const { node, around, within } of nodesOf(chunk)) {
+  for (const { node, around, within } of nodesOf(luaparse.parse(text, options))) {
     for (const [from, to, by] of changes(node, text)) {
       const mutated = text.slice(0, from) + by + text.slice(to);
       const [start, end] = span(node, within) ?? [from, to];
@@ -49,7 +53,7 @@ export function mutants(source: string): Mutant[] {
       found.push({
         name: times > 1 ? `${name} #${times}` : name,
         function: around || 'top level',
-        line: lineOf(node),
+        line: node.loc?.start.line ?? 0,
         source: sourceOf(mutated),
       });
     }
@@ -71,15 +75,15 @@ function* changes(node: Node, text: string): Generator<[from: number, to: number
       return;
     }
     case 'UnaryExpression':
-      if (node.operator === 'not') yield [from, to, text.slice(rangeOf(node.argument)[0], to)];
+      if (node.operator === 'not') yield [from, to, own.replace(/^not\s*/, '')];
       return;
     case 'IfClause':
     case 'ElseifClause':
     case 'WhileStatement':
     case 'RepeatStatement': {
-      const [start, end] = rangeOf(node.condition);
-      // Where the condition is one of these, its own change says the same.
       const { condition } = node;
+      const [start, end] = rangeOf(condition);
+      // Where the condition is one of these, its own change says the same.
       if (condition.type === 'UnaryExpression' || condition.type === 'BinaryExpression') return;
       yield [start, end, `not (${text.slice(start, end)})`];
       return;
@@ -97,8 +101,6 @@ function* changes(node: Node, text: string): Generator<[from: number, to: number
     case 'CallStatement':
     case 'AssignmentStatement':
     case 'IfStatement':
-      yield [from, to, ''];
-      return;
     case 'BreakStatement':
       yield [from, to, ''];
       return;
@@ -121,4 +123,43 @@ function span(node: Node, within: Node | undefined): [from: number, to: number] 
 function shown(lines: string): string {
   const line = sourceOf(lines.replace(/\s+/g, ' ').trim());
   return line.length > LONGEST ? `${line.slice(0, LONGEST)}…` : line;
+}
+
+/** latin1 back to what is loaded. */
+function sourceOf(text: string): string {
+  return Buffer.from(text, 'latin1').toString('utf8');
+}
+
+/** Where a node begins and ends in the text. */
+function rangeOf(node: Node): [from: number, to: number] {
+  const { range } = node as { range?: [number, number] };
+  if (!range) throw new Error(`${node.type} has no place`);
+  return range;
+}
+
+/** A node, the name of the function around it, and the call or comparison around it if it is in one. */
+interface Place {
+  node: Node;
+  around: string;
+  within?: Node | undefined;
+}
+
+/** Every node in the order of the text. */
+function* nodesOf(node: Node, around = '', within?: Node): Generator<Place> {
+  yield { node, around, within };
+  const inside =
+    node.type === 'FunctionDeclaration' && node.identifier?.type === 'Identifier' ? node.identifier.name : around;
+  for (const value of Object.values(node)) {
+    for (const child of Array.isArray(value) ? value : [value])
+      if (isNode(child)) yield* nodesOf(child, inside, surrounding(node, within));
+  }
+}
+
+function surrounding(node: Node, within: Node | undefined): Node | undefined {
+  if (node.type === 'FunctionDeclaration') return undefined;
+  return node.type === 'CallExpression' || node.type === 'BinaryExpression' ? node : within;
+}
+
+function isNode(value: unknown): value is Node {
+  return typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string';
 }
