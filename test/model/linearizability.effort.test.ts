@@ -125,11 +125,11 @@ test('the checker refuses two removals that are told that a job lapsed', () => {
 });
 
 test('calls of eight connections on one conversation reply as if they were made one after the other', async () => {
-  console.log(await histories(await redis.url(), seed, effort(300, 6_000)));
+  console.log(await histories(await redis.url(), seed, effort(300, 2_000)));
 });
 
 test('over bad networks they do so too, and a call that is sent again changes nothing more', async () => {
-  console.log(await histories(await redis.url(), seed, effort(100, 2_000), true));
+  console.log(await histories(await redis.url(), seed, effort(100, 700), true));
 });
 
 test.run();

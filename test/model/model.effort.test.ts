@@ -13,7 +13,7 @@ const test = suite('model');
 const redis = withRedis(test);
 
 test('any sequence of calls does and replies what the model says, and the keys of a conversation stay a pair', async () => {
-  console.log(await modelRun(await redis.url(), seed, effort(200, 2_400), effort(40, 60)));
+  console.log(await modelRun(await redis.url(), seed, effort(200, 1_000), effort(40, 60)));
 });
 
 const channel = 'slack:C1';

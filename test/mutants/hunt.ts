@@ -11,18 +11,17 @@ export interface Hunt {
 }
 
 /**
- * Runs the fast suite on one mutant after the other, as many at once as there are cores, and begins none after `limitMs`.
+ * Runs the fast suite on one mutant after the other, as many at once as there are cores.
  *
  * @param files the files of the suite, the quickest first
  */
-export async function hunt(mutants: readonly Mutant[], files: readonly string[], limitMs: number): Promise<Hunt> {
-  const until = Date.now() + limitMs;
+export async function hunt(mutants: readonly Mutant[], files: readonly string[]): Promise<Hunt> {
   const left = [...mutants];
   const survivors = new Set<Mutant>();
   const killers = new Map<Mutant, string>();
   const lane = async () => {
     let suite: FastSuite | undefined;
-    for (let mutant = left.shift(); mutant && Date.now() < until; mutant = left.shift()) {
+    for (let mutant = left.shift(); mutant; mutant = left.shift()) {
       suite ??= await startFastSuite();
       const killer = await killerOf(mutant, suite, [...likely(mutant, killers), ...files]);
       if (killer === undefined) survivors.add(mutant);

@@ -12,9 +12,8 @@ import { mutants } from './mutate.ts';
 const test = suite('mutants of the Lua');
 const redis = withRedis(test);
 
-/** `MUTANTS_MS` of the environment gives the hunt more time than a run of all deep tests has for it, in milliseconds. */
-const { MUTANTS_MS = '420000' } = process.env;
-const FEWEST_MUTANTS = 200;
+/** How many are tried; `MUTANTS` of the environment may say more. All of them take more than an hour on two cores. */
+const { MUTANTS = '220' } = process.env;
 const FEWEST_TESTS = 400;
 const KILLED = 0.95;
 /** What became of each mutant, a line each, to be compared with another hunt. */
@@ -55,17 +54,15 @@ test('the fast suite notices 95 % of the mistakes that are not listed as none', 
   const listed: Record<string, string> = JSON.parse(
     readFileSync(new URL('equivalent-mutants.json', import.meta.url), 'utf8'),
   );
-  // In an order that has nothing to do with their places, and is always the same: whatever the time is enough for.
+  // In an order that has nothing to do with their places, and is always the same.
   const inTurn = all.toSorted((a, b) => (hash(a.name) < hash(b.name) ? -1 : 1));
-  const { survivors, killers } = await hunt(inTurn, quickestFirst, Number(MUTANTS_MS));
+  const { survivors, killers } = await hunt(inTurn.slice(0, Number(MUTANTS)), quickestFirst);
   const lines = [...killers.keys()].map(({ name }) => `KILLED ${name}`);
   writeFileSync(LIST, [...lines, ...[...survivors].map(({ name }) => `SURVIVED ${name}`)].sort().join('\n'));
   const alive = [...survivors].filter(({ name }) => !(name in listed));
   const judged = killers.size + alive.length;
   console.log(`${killers.size} of ${judged} mutants killed, ${((100 * killers.size) / judged).toFixed(1)} %`);
-  console.log(
-    `${survivors.size - alive.length} that survived are listed, ${all.length - judged - survivors.size + alive.length} were not tried`,
-  );
+  console.log(`${survivors.size - alive.length} that survived are listed`);
   for (const { name } of killers.keys()) if (name in listed) console.log(`listed as no mistake, but noticed: ${name}`);
   for (const name of Object.keys(listed))
     if (!all.some((mutant) => mutant.name === name)) console.log(`listed, but not there any more: ${name}`);
@@ -75,7 +72,6 @@ test('the fast suite notices 95 % of the mistakes that are not listed as none', 
     );
     for (const { name } of alive.sort((a, b) => a.line - b.line)) console.log(`  ${JSON.stringify(name)}: "",`);
   }
-  assert.ok(judged >= FEWEST_MUTANTS, `${judged} mutants in the time there was are too few`);
   assert.ok(killers.size >= KILLED * judged, 'too many survive');
 });
 
