@@ -10,66 +10,51 @@ const BASE =
   '"jobId":"j1","channelId":"C1","userId":"U1","platform":"slack","project":"web","ticketId":12,' +
   '"startedAt":"2026-01-31T09:30:00.000Z"';
 
+const { raw } = String;
+
+/** Texts by their name: `<p>` and `<l>` are the values of the pendingQuestionId and the lastAnswer that count. */
+const TEMPLATES = {
+  'both members first': '{<both>,<base>}',
+  'both members last': '{<base>,"lastAnswer":<l>,"pendingQuestionId":<p>}',
+  'white space everywhere': ' \t\r\n{ <base> ,\r\n\t"pendingQuestionId"\n:\t<p> , "lastAnswer" : <l>\n}\n \t',
+  'pretty-printed':
+    '{\n  <base>,\n  "pendingQuestionId": <p>,\n  "transcript": [\n    {}\n  ],\n  "lastAnswer": <l>\n}',
+  'nested members of the same names':
+    '{"a":{"pendingQuestionId":"no","lastAnswer":{}},<base>,<both>,"b":[{"pendingQuestionId":null,"lastAnswer":null}]}',
+  'the names as values':
+    '{"u":"pendingQuestionId",<base>,"v":"lastAnswer","w":["pendingQuestionId","lastAnswer"],<both>}',
+  'the names inside strings, quotes escaped': raw`{"n":"{\"pendingQuestionId\":\"no\",\"lastAnswer\":{}}",<base>,<both>,"m":"say \"pendingQuestionId","o":"\\\"lastAnswer"}`,
+  'members that end with the names': raw`{"a\"pendingQuestionId":1,"a\"lastAnswer":2,<base>,<both>}`,
+  'members of similar names':
+    '{"pendingQuestionIdX":1,"xpendingQuestionId":2,"PendingQuestionId":3,"lastanswer":5,"":6,<base>,<both>}',
+  'strings that end with backslashes': raw`{"a":"\\","b":"\\\\",<base>,"c\\":"\\\"",<both>,"d":"\\"}`,
+  'braces, brackets and commas in strings': raw`{"a":"}{][,:\"","{":"}",<base>,"pendingQuestionId":<p>,"b":["]",{"}":"["}],"lastAnswer":<l>,"c":"}"}`,
+  'member names spelled with escapes': raw`{<base>,"\u0070endingQuestionId":<p>,"last\u0041nswer":<l>}`,
+  'member names spelled with escapes, nested plain ones before': raw`{"a":{"pendingQuestionId":1,"lastAnswer":2},<base>,"pending\u0051uestionI\u0064":<p>,"lastAnswe\u0072":<l>}`,
+  'nested names spelled with escapes': raw`{"a":{"\u0070endingQuestionId":1},<base>,<both>,"b":{"\u006castAnswer":2}}`,
+  'duplicate members, of which the last counts':
+    '{"pendingQuestionId":"old","lastAnswer":{"questionId":"old","answerId":"old"},<base>,<both>}',
+  'duplicate members, the last spelled with escapes': raw`{"pendingQuestionId":"old","lastAnswer":null,<base>,"\u0070endingQuestionId":<p>,"\u006CastAnswer":<l>}`,
+  'duplicate members, the first spelled with escapes': raw`{"\u0070endingQuestionId":"old","\u006castAnswer":null,<base>,<both>}`,
+  'numbers as they were written':
+    '{"i":1234567890123456789,<base>,<both>,"n":[1.10,1e2,1E+2,-0,0.1e-7,100.0,123456789012345678901234567890,0]}',
+  'an integer ticket written with a fraction or exponent': '{<base>,<both>,"ticketId":1.20e1}',
+  'empty arrays and objects': '{"transcript":[],"meta":{},"a":[ ],"b":{ },"c":[[],{}],<base>,<both>}',
+  'true, false and null': '{"a":true,"b":false,"c":null,"d":[null,true,false],<base>,<both>,"e":null}',
+  'characters of any script': '{"é":"日本 😀 \u2028 \u0085 \u007f \ufeff \uffff",<base>,<both>,"ж":"\u{10ffff}"}',
+  'escapes of any kind': raw`{"e":"\u00e9\u00E9\ud83d\ude00\/\b\f\n\r\t\"\\\u0000\u001f",<base>,<both>}`,
+  'the members of the keys spelled with escapes': raw`{<base>,"job\u0049d":"\u006a1","platform":"\u0073lack",<both>}`,
+  'a platform in capitals': '{<base>,"platform":"SLACK",<both>}',
+  'dots in strings that look like numbers': '{"v":"1. first","w":"-.5","x":"1.","y":".",<base>,<both>}',
+  'nesting as deep as the server reads it': `{"deep":${'['.repeat(990)}${']'.repeat(990)},<base>,<both>}`,
+};
+
 type Text = (pending: string, last: string) => string;
 
-/** Texts by their name, with the value of the one top-level pendingQuestionId and lastAnswer that count. */
-const TEXTS: Record<string, Text> = {
-  'both members first': (p, l) => `{"pendingQuestionId":${p},"lastAnswer":${l},${BASE}}`,
-  'both members last': (p, l) => `{${BASE},"lastAnswer":${l},"pendingQuestionId":${p}}`,
-  'white space everywhere': (p, l) =>
-    ` \t\r\n{ ${BASE} ,\r\n\t"pendingQuestionId"\n:\t${p} , "lastAnswer" : ${l}\n}\n \t`,
-  'pretty-printed': (p, l) =>
-    `{\n  ${BASE.replaceAll(',', ',\n  ')},\n  "pendingQuestionId": ${p},\n  "transcript": [\n    {}\n  ],\n  "lastAnswer": ${l}\n}`,
-  'nested members of the same names': (p, l) =>
-    `{"a":{"pendingQuestionId":"no","lastAnswer":{}},${BASE},"pendingQuestionId":${p},"lastAnswer":${l},` +
-    `"b":[{"pendingQuestionId":null,"lastAnswer":null}]}`,
-  'the names as values': (p, l) =>
-    `{${BASE.replace('U1', 'pendingQuestionId')},"v":"lastAnswer","w":["pendingQuestionId","lastAnswer"],` +
-    `"pendingQuestionId":${p},"lastAnswer":${l}}`,
-  'the names inside strings, quotes escaped': (p, l) =>
-    `{"n":"{\\"pendingQuestionId\\":\\"no\\",\\"lastAnswer\\":{}}",${BASE},"pendingQuestionId":${p},"lastAnswer":${l},` +
-    `"m":"say \\"pendingQuestionId","o":"\\\\\\"lastAnswer"}`,
-  'members that end with the names': (p, l) =>
-    `{"a\\"pendingQuestionId":1,"a\\"lastAnswer":2,${BASE},"pendingQuestionId":${p},"lastAnswer":${l}}`,
-  'members of similar names': (p, l) =>
-    `{"pendingQuestionIdX":1,"xpendingQuestionId":2,"PendingQuestionId":3,"pendingQuestionID":4,"lastanswer":5,"":6,` +
-    `${BASE},"pendingQuestionId":${p},"lastAnswer":${l}}`,
-  'strings that end with backslashes': (p, l) =>
-    `{"a":"\\\\","b":"\\\\\\\\",${BASE},"c\\\\":"\\\\\\"","pendingQuestionId":${p},"lastAnswer":${l},"d":"\\\\"}`,
-  'braces, brackets and commas in strings': (p, l) =>
-    `{"a":"}{][,:\\"","{":"}",${BASE},"pendingQuestionId":${p},"b":["]",{"}":"["}],"lastAnswer":${l},"c":"}"}`,
-  'member names spelled with escapes': (p, l) => `{${BASE},"\\u0070endingQuestionId":${p},"last\\u0041nswer":${l}}`,
-  'member names spelled with escapes, nested plain ones before': (p, l) =>
-    `{"a":{"pendingQuestionId":1,"lastAnswer":2},${BASE},"pending\\u0051uestionI\\u0064":${p},"lastAnswe\\u0072":${l}}`,
-  'nested names spelled with escapes': (p, l) =>
-    `{"a":{"\\u0070endingQuestionId":1},${BASE},"pendingQuestionId":${p},"lastAnswer":${l},"b":{"\\u006castAnswer":2}}`,
-  'duplicate members, of which the last counts': (p, l) =>
-    `{"pendingQuestionId":"old","lastAnswer":{"questionId":"old","answerId":"old"},${BASE},"pendingQuestionId":${p},"lastAnswer":${l}}`,
-  'duplicate members, the last spelled with escapes': (p, l) =>
-    `{"pendingQuestionId":"old","lastAnswer":null,${BASE},"\\u0070endingQuestionId":${p},"\\u006CastAnswer":${l}}`,
-  'duplicate members, the first spelled with escapes': (p, l) =>
-    `{"\\u0070endingQuestionId":"old","\\u006castAnswer":null,${BASE},"pendingQuestionId":${p},"lastAnswer":${l}}`,
-  'numbers as they were written': (p, l) =>
-    `{${BASE.replace('12', '1234567890123456789')},"pendingQuestionId":${p},"lastAnswer":${l},` +
-    `"n":[1.10,1e2,1E+2,-0,0.1e-7,100.0,123456789012345678901234567890,-9223372036854775808,0]}`,
-  'an integer ticket written with a fraction or exponent': (p, l) =>
-    `{${BASE.replace('12', '1.20e1')},"pendingQuestionId":${p},"lastAnswer":${l}}`,
-  'empty arrays and objects': (p, l) =>
-    `{"transcript":[],"meta":{},"a":[ ],"b":{ },"c":[[],{}],${BASE},"pendingQuestionId":${p},"lastAnswer":${l}}`,
-  'true, false and null': (p, l) =>
-    `{"a":true,"b":false,"c":null,"d":[null,true,false],${BASE},"pendingQuestionId":${p},"lastAnswer":${l},"e":null}`,
-  'characters of any script': (p, l) =>
-    `{"é":"日本 😀 \u2028 \u0085 \u007f \ufeff \uffff",${BASE.replace('U1', 'Ünal')},"pendingQuestionId":${p},"lastAnswer":${l},"ж":"\u{10ffff}"}`,
-  'escapes of any kind': (p, l) =>
-    `{"e":"\\u00e9\\u00E9\\ud83d\\ude00\\/\\b\\f\\n\\r\\t\\"\\\\\\u0000\\u001f",${BASE},"pendingQuestionId":${p},"lastAnswer":${l}}`,
-  'the members of the keys spelled with escapes': (p, l) =>
-    `{${BASE.replace('"jobId":"j1"', '"job\\u0049d":"\\u006a1"').replace('"slack"', '"\\u0073lack"')},"pendingQuestionId":${p},"lastAnswer":${l}}`,
-  'a platform in capitals': (p, l) => `{${BASE.replace('slack', 'SLACK')},"pendingQuestionId":${p},"lastAnswer":${l}}`,
-  'dots in strings that look like numbers': (p, l) =>
-    `{"v":"1. first","w":"-.5","x":"1.","y":".",${BASE},"pendingQuestionId":${p},"lastAnswer":${l}}`,
-  'nesting as deep as the server reads it': (p, l) =>
-    `{"deep":${'['.repeat(990)}${']'.repeat(990)},${BASE},"pendingQuestionId":${p},"lastAnswer":${l}}`,
-};
+const TEXTS = Object.entries(TEMPLATES).map(([name, template]): [string, Text] => {
+  const whole = template.replace('<both>', '"pendingQuestionId":<p>,"lastAnswer":<l>').replace('<base>', BASE);
+  return [name, (pending, last) => whole.replace('<p>', () => pending).replace('<l>', () => last)];
+});
 
 /** Values that a change replaces whole. */
 const PENDING = ['null', '"q0"', '"q\\u0030"', '"}\\",\\"lastAnswer\\":{"', '"\\\\"'];
@@ -80,7 +65,7 @@ const LAST = [
   '{"questionId":"q0","answerId":"","more":{"pendingQuestionId":["}"],"lastAnswer":[{}]}}',
 ];
 
-for (const [name, text] of Object.entries(TEXTS)) {
+for (const [name, text] of TEXTS) {
   it(`${name}: every other byte survives every change`, async (at) => {
     const { call, redis } = at;
     for (const pending of PENDING) {
@@ -110,7 +95,7 @@ for (const [name, text] of Object.entries(TEXTS)) {
 }
 
 /** The same texts with the other two members that functions change in those places. */
-for (const [name, text] of Object.entries(TEXTS)) {
+for (const [name, text] of TEXTS) {
   it(`${name}: every other byte survives a first sign of life and a time limit`, async ({ call, redis }) => {
     const renamed: Text = (answerBy, starting) =>
       text(answerBy, starting)
@@ -163,7 +148,8 @@ for (const [name, [head, tail]] of Object.entries({
 }
 
 it("another program's pending question of any type is replaced whole", async (at) => {
-  const text = TEXTS['nested members of the same names'] as Text;
+  const text = (p: string, l: string) =>
+    `{"a":{"pendingQuestionId":"no"},${BASE},"pendingQuestionId":${p},"lastAnswer":${l}}`;
   for (const value of ['7', '-1.50e3', 'true', 'false', '""', '[]', '{}', '{"a":["]}\\"",{"b":"}"}]}', '[ [ "]" ] ]']) {
     await at.redis.flushall();
     await at.redis.mset(CHANNEL, text(value, value), JOB, CHANNEL);

@@ -1,10 +1,9 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ConversationStore, loadLibrary } from '../../src/index.ts';
-import { CHANNEL, INBOX, JOB, STREAM } from '../support/keys.ts';
-import { DAY, STATE } from '../support/library.ts';
+import { CHANNEL, DAY, INBOX, JOB, STATE, STREAM } from '../support/library.ts';
 import { withRedis } from '../support/redis.ts';
-import { codeOf, dueOf, told, withEnds } from './ends.ts';
+import { AGAIN, codeOf, DELIVERED, dueOf, NEXT, PLACE, told, withEnds } from './ends.ts';
 
 // What goes wrong in a dispatcher around such a state.
 
@@ -12,26 +11,29 @@ const test = suite('defects of a dispatcher that are impossible');
 const it = withEnds(test);
 const server = withRedis(test);
 
-const PLACE = { platform: 'slack', channelId: 'C1' };
-const DELIVERED = { ...STATE, deliveryId: 'd1' };
-const SECOND = { ...STATE, jobId: 'j2', claimId: 'c2' };
-const AGAIN = { ...SECOND, deliveryId: 'd1' };
-
-it('15: a message that is delivered again after its job has ended does not run a second time', async ({ end }) => {
+it('defect 15: a message that is delivered again after its job has ended does not run a second time', async ({
+  end,
+}) => {
   await end.claim(DELIVERED);
   await end.remove(STATE);
   assert.equal(await end.claim(AGAIN), { outcome: 'duplicate', state: null });
-  assert.is(await told(end.claim({ ...SECOND, deliveryId: 'd2' })), 'claimed');
+  assert.is(await told(end.claim({ ...NEXT, deliveryId: 'd2' })), 'claimed');
 });
 
-it('16: a message that is delivered again while its job runs is a duplicate, not held', async ({ end, redis }) => {
+it('defect 16: a message that is delivered again while its job runs is a duplicate, not held', async ({
+  end,
+  redis,
+}) => {
   await end.claim(DELIVERED);
   assert.is(await told(end.claim(AGAIN)), 'duplicate');
   assert.is(await told(end.claim(AGAIN, { queue: { text: 'again' } })), 'duplicate');
   assert.is(await redis.exists(INBOX), 0);
 });
 
-it('17: a message whose dispatcher died, or whose job could not be started, is not lost', async ({ end, lapse }) => {
+it('defect 17: a message whose dispatcher died, or whose job could not be started, is not lost', async ({
+  end,
+  lapse,
+}) => {
   await end.claim(DELIVERED, { startWithinMs: 60_000 });
   await lapse();
   assert.is(await told(end.claim(AGAIN, { startWithinMs: 60_000 })), 'claimed');
@@ -39,44 +41,42 @@ it('17: a message whose dispatcher died, or whose job could not be started, is n
   assert.is(await told(end.claim({ ...DELIVERED, claimId: 'c3' })), 'claimed');
 });
 
-it('18: of dispatchers with one message and one job id, one is told to start it', async ({ atOnce, end }) => {
+it('defect 18: of dispatchers with one message and one job id, one is told to start it', async ({ atOnce, end }) => {
   const claim = (end_: typeof end, n: number) => end_.claim({ ...DELIVERED, claimId: `c${n}` });
   assert.equal(await atOnce(20, claim), { claimed: 1, duplicate: 19 });
-  const stored = await end.get(STATE);
-  assert.equal(
-    await end.claim(stored ?? STATE),
-    { outcome: 'claimed', state: stored },
-    'a lost reply, asked for again',
-  );
+  const state = (await end.get(STATE)) ?? STATE;
+  assert.equal(await end.claim(state), { outcome: 'claimed', state }, 'a lost reply, asked for again');
 });
 
-it('18: nor are two told to start one whose message has no id', async ({ atOnce }) => {
+it('defect 18: of dispatchers whose message has no id, one is told to start the job too', async ({ atOnce }) => {
   assert.equal(await atOnce(20, (end, n) => end.claim({ ...STATE, claimId: `c${n}` })), { claimed: 1, held: 19 });
 });
 
-it('19: a claim that does not win leaves the deadlines of the running job alone', async ({ end, unchanged }) => {
+it('defect 19: a claim that does not win leaves the deadlines of the running job alone', async ({ end, unchanged }) => {
   await end.claim(DELIVERED);
   for (const changes of [{ claimId: 'c2', deliveryId: 'd2' }, { claimId: 'c3' }, {}]) {
     await unchanged(() => end.claim({ ...DELIVERED, ...changes }, { startWithinMs: 1_000 }));
   }
-  await unchanged(() => end.claim(SECOND, { ttlMs: 1_000 }));
+  await unchanged(() => end.claim(NEXT, { ttlMs: 1_000 }));
 });
 
-it('20: what is written while a job runs is queued, and not stranded at its end', async ({ end, redis }) => {
+it('defect 20: what is written while a job runs is queued, and not stranded at its end', async ({
+  end,
+  lastQueued,
+}) => {
   await end.claim(DELIVERED);
-  const last = async () => (await redis.xrevrange(INBOX, '+', '-', 'COUNT', 1))[0]?.[0] ?? '';
-  assert.is(await told(end.claim({ ...SECOND, deliveryId: 'd2' }, { queue: { text: 'one' } })), 'queued');
+  assert.is(await told(end.claim({ ...NEXT, deliveryId: 'd2' }, { queue: { text: 'one' } })), 'queued');
   assert.is(await told(end.remove(STATE)), 'waiting');
-  const seen = await last();
-  const next = { ...SECOND, claimId: 'c3', deliveryId: 'd3' };
+  const seen = await lastQueued();
+  const next = { ...NEXT, claimId: 'c3', deliveryId: 'd3' };
   assert.is(await told(end.claim(next, { queue: { text: 'two' } })), 'queued', 'between its last look and its end');
   assert.equal(await end.getByJobId('j1', { lastSeen: seen }), DELIVERED);
   assert.is(await told(end.remove(STATE)), 'waiting');
-  await end.getByJobId('j1', { lastSeen: await last() });
+  await end.getByJobId('j1', { lastSeen: await lastQueued() });
   assert.is(await told(end.remove(STATE)), 'removed');
 });
 
-it('21: a job that dies in silence is named to one caller at a time, and its end is told to one', async (at) => {
+it('defect 21: a job that dies in silence is named to one caller at a time, and its end is told to one', async (at) => {
   await at.open(at.redis, 60_000).claim(STATE);
   await at.silence();
   const named: string[] = [];
@@ -85,7 +85,7 @@ it('21: a job that dies in silence is named to one caller at a time, and its end
   assert.equal(await at.atOnce(10, (end) => end.remove(STATE)), { gone: 9, removed: 1 });
 });
 
-it('21: a job whose caller died looking into it is named again when the lease is over', async (at) => {
+it('defect 21: a job whose caller died looking into it is named again when the lease is over', async (at) => {
   await at.open(at.redis, 60_000).claim(STATE);
   for (const _ of [1, 2]) {
     await at.silence();
@@ -94,32 +94,37 @@ it('21: a job whose caller died looking into it is named again when the lease is
   }
 });
 
-it('21: of removals of a job that lapsed in silence, one is told so and tells the channel', async (at) => {
+it('defect 21: of removals of a job that lapsed in silence, one is told so and tells the channel', async (at) => {
   for (const [holder, others] of [
     [null, 'gone'],
-    [SECOND, 'held'],
+    [NEXT, 'held'],
   ] as const) {
-    await at.open(at.redis, 60_000).claim(STATE);
+    await at.open(at.redis, 60_000).claim(DELIVERED);
     await at.silence();
     await at.lapse();
     if (holder) await at.end.claim(holder);
     assert.equal(await dueOf(at.end), ['j1 silent'], 'it is named although its state is gone');
     assert.equal(await at.atOnce(10, (end) => end.remove(STATE)), { [others]: 9, lapsed: 1 });
     assert.equal(await at.end.get(PLACE), holder, 'the next job stays');
+    if (!holder) assert.is(await told(at.end.claim(AGAIN)), 'claimed', 'its message has no outcome');
+    await at.redis.flushall();
   }
 });
 
-it('21: a job whose host slept past its silence is found alive, and no second one runs', async (at) => {
+it('defect 21: a job whose host slept past its silence is found alive, and no second one runs', async (at) => {
   await at.open(at.redis, 60_000).claim(STATE);
   await at.silence();
   assert.equal(await dueOf(at.end), ['j1 silent']);
-  assert.is(await told(at.end.claim(SECOND)), 'held');
+  assert.is(await told(at.end.claim(NEXT)), 'held');
   await at.silence();
   await at.end.getByJobId('j1');
   assert.equal(await dueOf(at.end), [], 'a message from the job ends its silence');
 });
 
-it('22: what the application notes for itself overwrites nothing that came in between', async ({ atOnce, end }) => {
+it('defect 22: what the application notes for itself overwrites nothing that came in between', async ({
+  atOnce,
+  end,
+}) => {
   await end.set({ ...STATE, pendingQuestionId: 'q1' });
   const counts = await atOnce(20, (end, n) =>
     n === 7 ? end.answerQuestion(STATE, 'q1', { answerId: 'a1' }) : end.update(STATE, { [`note${n}`]: n }),
@@ -130,7 +135,7 @@ it('22: what the application notes for itself overwrites nothing that came in be
   assert.is(Object.keys(state).filter((name) => name.startsWith('note')).length, 19);
 });
 
-it('22: nor does it when the answer comes between its read and its update', async ({ end }) => {
+it('defect 22: what it notes keeps an answer that came between its read and its update', async ({ end }) => {
   for (const [n, ref] of [STATE, PLACE, { jobId: 'j1' }].entries()) {
     await end.set({ ...STATE, pendingQuestionId: 'q1' });
     const read = await end.get(ref);
@@ -141,9 +146,9 @@ it('22: nor does it when the answer comes between its read and its update', asyn
   }
 });
 
-it('23: a stop or an answer that is meant for one job never reaches the stream of the next', async (at) => {
+it('defect 23: a stop or an answer that is meant for one job never reaches the stream of the next', async (at) => {
   const { end, redis, unchanged } = at;
-  await end.set({ ...SECOND, pendingQuestionId: 'q1' });
+  await end.set({ ...NEXT, pendingQuestionId: 'q1' });
   // An index that somebody left behind does not lead there either.
   for (const index of [null, CHANNEL]) {
     if (index !== null) await redis.set(JOB, index, 'PX', 60_000);
@@ -166,7 +171,7 @@ it('23: a stop or an answer that is meant for one job never reaches the stream o
   }
 });
 
-it('24: a question with three days to live is not forgotten because a progress message came', async (at) => {
+it('defect 24: a question with three days to live is not forgotten because a progress message came', async (at) => {
   const { end, deadlines, open, redis } = at;
   await end.claim(STATE);
   await end.setPendingQuestion(STATE, 'q1', { ttlMs: 3 * DAY });
@@ -186,13 +191,13 @@ it('24: a question with three days to live is not forgotten because a progress m
   }
 });
 
-it("25: neither an answer, an update nor a hand-over gives a job's own stream an earlier end", async (at) => {
+it("defect 25: neither an answer, an update nor a hand-over gives a job's own stream an earlier end", async (at) => {
   const { end, redis } = at;
   const published = { stream: STREAM, fields: { text: 'Yes' } };
   for (const send of [
     () => end.answerQuestion(STATE, 'q1', { ...published, ttlMs: 1_000 }),
     () => end.update(STATE, {}, { ...published, deliveryId: 'd1' }),
-    () => end.handOver(STATE, SECOND, { ...published, ttlMs: 1_000 }),
+    () => end.handOver(STATE, NEXT, { ...published, ttlMs: 1_000 }),
   ]) {
     for (const deadline of [-1, Date.now() + 3 * DAY]) {
       await redis.flushall();
@@ -205,17 +210,21 @@ it("25: neither an answer, an update nor a hand-over gives a job's own stream an
   }
 });
 
-it('26: a state that nobody can read is an error for a read as for a claim', async ({ end, redis, unchanged }) => {
-  for (const value of ['rubbish', '{"jobId":', '{}', '[]', 'null']) {
+it('defect 26: a state that nobody can read is an error for a read as for a claim', async ({
+  end,
+  redis,
+  unchanged,
+}) => {
+  for (const value of ['rubbish', '[]']) {
     await redis.mset(CHANNEL, value, JOB, CHANNEL);
     for (const call of [
       () => end.get(PLACE),
       () => end.get({ jobId: 'j1' }),
       () => end.getByJobId('j1'),
-      () => end.claim(SECOND),
+      () => end.claim(NEXT),
       () => end.claim(STATE),
       () => end.update(STATE, {}),
-      () => end.handOver(STATE, SECOND),
+      () => end.handOver(STATE, NEXT),
     ]) {
       assert.is(await unchanged(() => codeOf(call())), 'CONVCORRUPT', `${value} ${call}`);
     }
@@ -226,7 +235,7 @@ for (const [name, foreign] of [
   ["a stranger's library of the same name", "#!lua name=conversation\nredis.register_function('talk', "],
   ["a library of another name that has a function's name", "#!lua name=chat\nredis.register_function('conv_get', "],
 ] as const) {
-  test(`27: ${name} is not replaced`, async () => {
+  test(`defect 27: ${name} is not replaced`, async () => {
     const other = await server.connect({}, await server.server());
     await other.function('LOAD', `${foreign}function() return 'hi' end)`);
     const before = await other.function('LIST', 'WITHCODE');

@@ -1,12 +1,16 @@
 import type { Redis } from 'ioredis';
 import type { Test } from 'uvu';
-import * as assert from 'uvu/assert';
 import { ConversationError, ConversationStore } from '../../src/index.ts';
-import { WATCH } from '../support/keys.ts';
-import { type STATE, sourceUnderTest } from '../support/library.ts';
-import { type DumpedKey, dump, type TestRedis, withRedis } from '../support/redis.ts';
+import { INBOX, type Library, library, STATE, sourceUnderTest, WATCH } from '../support/library.ts';
+import { type TestRedis, withRedis } from '../support/redis.ts';
 
 // A play is a test that runs from both ends: by raw FCALL and by the store.
+
+export const PLACE = { platform: 'slack', channelId: 'C1' };
+/** The state of a job that a message started, those of a second one, and of one for the same message again. */
+export const DELIVERED = { ...STATE, deliveryId: 'd1' };
+export const NEXT = { ...STATE, jobId: 'j2', claimId: 'c2' };
+export const AGAIN = { ...NEXT, deliveryId: 'd1' };
 
 type Members = Omit<typeof STATE, 'pendingQuestionId'> & { pendingQuestionId: string | null };
 export type State = Members & { [member: string]: unknown };
@@ -102,20 +106,16 @@ function stored(redis: Redis, silentAfterMs?: number): End {
 /** The ends, by their name. */
 const ENDS = { FCALL: raw, store: stored };
 
-export interface Play {
-  redis: Redis;
+export interface Play extends Library {
   server: TestRedis;
   end: End;
   /** Another such end: over another connection, or for jobs that are on watch. */
   open(redis: Redis, silentAfterMs?: number): End;
   /** The same many calls, each over a connection and an end of its own, all at once; the outcomes and their number. */
   atOnce(calls: number, make: (end: End, n: number) => Promise<unknown>): Promise<Record<string, number>>;
-  /** Makes a call and checks that it changes nothing. */
-  unchanged<T>(call: () => Promise<T>): Promise<T>;
-  dump(): Promise<Record<string, DumpedKey>>;
   deadlines(...keys: string[]): Promise<number[]>;
-  /** The entries of a stream, each its fields and values with blanks between. */
-  said(key: string): Promise<string[]>;
+  /** The id of the last entry of the inbox. */
+  lastQueued(): Promise<string>;
   /** Lets so much time pass that every conversation has come to its end. */
   lapse(): Promise<void>;
   /** Lets so much time pass that every job on watch is due. */
@@ -138,7 +138,7 @@ export function withEnds<T>(test: Test<T>): (name: string, body: (play: Play) =>
         const [redis] = connections as [Redis];
         await redis.flushall();
         await body({
-          redis,
+          ...library(redis),
           server,
           end: open(redis),
           open,
@@ -154,15 +154,8 @@ export function withEnds<T>(test: Test<T>): (name: string, body: (play: Play) =>
             }
             return counts;
           },
-          async unchanged(call) {
-            const before = await dump(redis);
-            const reply = await call();
-            assert.equal(await dump(redis), before, 'nothing may have changed');
-            return reply;
-          },
-          dump: () => dump(redis),
           deadlines: (...keys) => Promise.all(keys.map((key) => redis.pexpiretime(key))),
-          said: async (key) => (await redis.xrange(key, '-', '+')).map(([, fields]) => fields.join(' ')),
+          lastQueued: async () => (await redis.xrevrange(INBOX, '+', '-', 'COUNT', 1))[0]?.[0] ?? '',
           async lapse() {
             const keys = [...(await redis.keys('conversation:*')), ...(await redis.keys('job-index:*'))];
             if (keys.length > 0) await redis.del(keys);

@@ -5,7 +5,7 @@ import { ConversationStore, loadLibrary } from '../../src/index.ts';
 import { CHANNEL, HANDLED, INBOX, JOB, STREAM, WATCH } from '../support/keys.ts';
 import { DAY, SOURCE, STATE, sourceUnderTest } from '../support/library.ts';
 import { withRedis } from '../support/redis.ts';
-import { codeOf, dueOf, type Play, told, withEnds } from './ends.ts';
+import { AGAIN, codeOf, DELIVERED, dueOf, NEXT, PLACE, type Play, told, withEnds } from './ends.ts';
 
 // What goes wrong behind an outcome that says that all is well.
 
@@ -13,21 +13,12 @@ const test = suite('defects behind a success that are impossible');
 const it = withEnds(test);
 const server = withRedis(test);
 
-const PLACE = { platform: 'slack', channelId: 'C1' };
-const DELIVERED = { ...STATE, deliveryId: 'd1' };
-const SECOND = { ...STATE, jobId: 'j2', claimId: 'c2' };
-const AGAIN = { ...SECOND, deliveryId: 'd1' };
-const FOLLOWING = { ...SECOND, deliveryId: 'd2' };
+const FOLLOWING = { ...NEXT, deliveryId: 'd2' };
 const THIRD = { ...STATE, jobId: 'j3', claimId: 'c3' };
 const START = { startWithinMs: 60_000 };
 const QUEUE = { queue: { text: 'next' } };
 
-/** The id of the last entry of the inbox. */
-async function last({ redis }: Play): Promise<string> {
-  return (await redis.xrevrange(INBOX, '+', '-', 'COUNT', 1))[0]?.[0] ?? '';
-}
-
-it('28: a dispatcher claims and dies: the redelivery is told starting, and claims once the claim has lapsed', async (at) => {
+it('defect 28: a dispatcher claims and dies: the redelivery is told starting, and claims once the claim has lapsed', async (at) => {
   await at.end.claim(DELIVERED, START);
   for (const options of [{}, START, QUEUE]) {
     assert.is(await told(at.unchanged(() => at.end.claim(AGAIN, options))), 'starting');
@@ -38,19 +29,19 @@ it('28: a dispatcher claims and dies: the redelivery is told starting, and claim
   assert.is(await told(at.unchanged(() => at.end.claim(DELIVERED))), 'duplicate', 'a job that was heard of runs');
 });
 
-it('29: the message of a job that was displaced by set is a duplicate', async ({ end }) => {
+it('defect 29: the message of a job that was displaced by set is a duplicate', async ({ end }) => {
   await end.claim(DELIVERED);
-  await end.set(SECOND);
+  await end.set(NEXT);
   for (const _ of [1, 2]) {
     assert.equal(await end.claim({ ...THIRD, deliveryId: 'd1' }, QUEUE), {
       outcome: 'duplicate',
       state: await end.get(PLACE),
     });
-    await end.remove(SECOND);
+    await end.remove(NEXT);
   }
 });
 
-it('30: a job that reads no inbox ends while a message waits: one of all hand-overs starts the next one', async (at) => {
+it('defect 30: a job that reads no inbox ends while a message waits: one of all hand-overs starts the next one', async (at) => {
   await at.end.claim(DELIVERED);
   await at.end.claim(FOLLOWING, QUEUE);
   assert.is(await told(at.unchanged(() => at.end.remove(STATE))), 'waiting');
@@ -58,11 +49,11 @@ it('30: a job that reads no inbox ends while a message waits: one of all hand-ov
   assert.equal(await at.atOnce(20, handOver), { claimed: 1, held: 19 });
   assert.equal(await at.said(INBOX), ['text next']);
   const successor = (await at.end.get(PLACE)) ?? STATE;
-  await at.end.getByJobId(successor.jobId, { lastSeen: await last(at) });
+  await at.end.getByJobId(successor.jobId, { lastSeen: await at.lastQueued() });
   assert.is(await told(at.end.remove(successor)), 'removed');
 });
 
-it('31: what was queued to a dead job is not stranded, with or without its state', async (at) => {
+it('defect 31: what was queued to a dead job is not stranded, with or without its state', async (at) => {
   for (const hasState of [true, false]) {
     await at.redis.flushall();
     const watched = at.open(at.redis, 60_000);
@@ -81,29 +72,31 @@ it('31: what was queued to a dead job is not stranded, with or without its state
   }
 });
 
-it('32: what a job has read and said is not read again by the next one', async (at) => {
+it('defect 32: what a job has read and said is not read again by the next one', async (at) => {
   await at.end.claim(DELIVERED);
   await at.end.claim(FOLLOWING, { queue: { text: 'done' } });
-  const read = await last(at);
+  const read = await at.lastQueued();
   await at.end.claim({ ...FOLLOWING, claimId: 'c3', deliveryId: 'd3' }, { queue: { text: 'not read' } });
   for (const _ of ['said', 'said again']) await at.end.getByJobId('j1', { lastSeen: read });
   await at.end.handOver(STATE, THIRD);
   assert.equal(await at.said(INBOX), ['text not read']);
-  assert.is(await at.unchanged(() => at.end.getByJobId('j1', { lastSeen: '99999999999999-0' })), null);
 });
 
-it('33: a yes that is delivered again answers no other question and starts no job', async ({ end, unchanged }) => {
+it('defect 33: a yes that is delivered again answers no other question and starts no job', async ({
+  end,
+  unchanged,
+}) => {
   await end.set({ ...STATE, pendingQuestionId: 'delete one file' });
   const yes = { answerId: 'm1', stream: STREAM, fields: { text: 'yes' } };
   assert.is(await told(end.answerQuestion(STATE, 'delete one file', yes)), 'accepted');
   await end.setPendingQuestion(STATE, 'delete everything');
   assert.is(await told(unchanged(() => end.answerQuestion(STATE, 'delete everything', yes))), 'duplicate');
-  assert.is(await told(unchanged(() => end.claim({ ...SECOND, deliveryId: 'm1' }, QUEUE))), 'duplicate');
+  assert.is(await told(unchanged(() => end.claim({ ...NEXT, deliveryId: 'm1' }, QUEUE))), 'duplicate');
   await end.remove(STATE);
-  assert.is(await told(unchanged(() => end.claim({ ...SECOND, deliveryId: 'm1' }))), 'duplicate');
+  assert.is(await told(unchanged(() => end.claim({ ...NEXT, deliveryId: 'm1' }))), 'duplicate');
 });
 
-it('34: a message that was held can be queued, interrupt the job, or come again', async (at) => {
+it('defect 34: a message that was held can be queued, interrupt the job, or come again', async (at) => {
   for (const next of [
     async () => assert.is(await told(at.end.claim(FOLLOWING, QUEUE)), 'queued'),
     async () => assert.is(await told(at.end.handOver(STATE, FOLLOWING)), 'claimed'),
@@ -119,7 +112,7 @@ it('34: a message that was held can be queued, interrupt the job, or come again'
   }
 });
 
-it('35: no renewal, note or default of a worker makes a conversation end sooner or a claim later', async (at) => {
+it('defect 35: no renewal, note or default of a worker makes a conversation end sooner or a claim later', async (at) => {
   const { end, deadlines } = at;
   await end.claim(STATE, { ttlMs: DAY });
   const long = await deadlines(CHANNEL, JOB);
@@ -134,7 +127,7 @@ it('35: no renewal, note or default of a worker makes a conversation end sooner 
   assert.equal(await deadlines(CHANNEL, JOB), short);
 });
 
-it('36: the stream with an accepted answer lives for 24 h, or as long as the conversation', async (at) => {
+it('defect 36: the stream with an accepted answer lives for 24 h, or as long as the conversation', async (at) => {
   for (const ttlMs of [1_000, 3 * DAY]) {
     await at.redis.flushall();
     await at.end.set({ ...STATE, pendingQuestionId: 'q1' });
@@ -146,7 +139,7 @@ it('36: the stream with an accepted answer lives for 24 h, or as long as the con
   }
 });
 
-it('37: a worker without the option keeps its job off the list of the silent', async (at) => {
+it('defect 37: a worker without the option keeps its job off the list of the silent', async (at) => {
   await at.open(at.redis, 60_000).claim(STATE);
   const worker = at.open(at.redis);
   for (const sign of [
@@ -160,7 +153,7 @@ it('37: a worker without the option keeps its job off the list of the silent', a
   }
 });
 
-it('38: a job that waits three days for a person is silent only when the time of its question is over', async (at) => {
+it('defect 38: a job that waits three days for a person is silent only when the time of its question is over', async (at) => {
   await at.open(at.redis, 1).claim(STATE);
   await at.end.setPendingQuestion(STATE, 'q1', { answerWithinMs: 3 * DAY });
   await sleep(10);
@@ -171,7 +164,7 @@ it('38: a job that waits three days for a person is silent only when the time of
   assert.equal(await dueOf(at.end), ['j1 silent'], 'from the answer on it may be silent for no longer than ever');
 });
 
-it('39: a question whose time is over is named to one caller at a time and answered once', async (at) => {
+it('defect 39: a question whose time is over is named to one caller at a time and answered once', async (at) => {
   await at.end.claim(STATE);
   await at.end.setPendingQuestion(STATE, 'q1', { answerWithinMs: 1 });
   await sleep(10);
@@ -187,41 +180,40 @@ it('39: a question whose time is over is named to one caller at a time and answe
   assert.equal(await dueOf(at.end, 1), []);
 });
 
-it('40: a channel with 1000 messages in an hour still knows an earlier one', async ({ end, redis }) => {
+it('defect 40: a channel with 1000 messages in an hour still knows an earlier one', async ({ end, redis }) => {
   await end.claim(DELIVERED);
   await end.remove(STATE);
   await redis.zadd(HANDLED, ...Array.from({ length: 9_998 }, (_, n) => [Date.now(), `m${n}`]).flat());
-  await end.claim({ ...SECOND, deliveryId: 'd2' });
-  await end.remove(SECOND);
+  await end.claim({ ...NEXT, deliveryId: 'd2' });
+  await end.remove(NEXT);
   assert.is(await told(end.claim(DELIVERED)), 'duplicate');
 });
 
-it('41: a message with an attachment of 20 MB is refused, not queued a thousand times', async ({ end, unchanged }) => {
-  await end.claim({ ...STATE, pendingQuestionId: null });
-  const fields = { file: 'x'.repeat(20_000_000) };
+it('defect 41: a message with a large attachment is refused, not queued a thousand times', async ({
+  end,
+  unchanged,
+}) => {
+  await end.claim(STATE);
+  const fields = { file: 'x'.repeat(300_000) };
   const published = { stream: STREAM, fields };
   for (const call of [
     () => end.claim(FOLLOWING, { queue: fields }),
     () => end.update(STATE, {}, { ...published, deliveryId: 'd1' }),
     () => end.answerQuestion(STATE, 'q1', { ...published, answerId: 'a1' }),
-    () => end.handOver(STATE, SECOND, published),
+    () => end.handOver(STATE, NEXT, published),
   ]) {
     assert.match(await unchanged(() => codeOf(call())), /^(CONVARG|INVALID_ARGUMENT)$/);
   }
 });
 
-test('42: a text that is cut off in the middle of an emoji is stored, with U+FFFD for its half', async () => {
+test('defect 42: a text that is cut off in the middle of an emoji is stored, with U+FFFD for its half', async () => {
   const store = new ConversationStore(await server.connect());
   const claimed = await store.claim({ ...STATE, channelId: 'C42', jobId: 'j42', project: 'half a \ud83d' });
   assert.equal([claimed.outcome, claimed.state?.project], ['claimed', 'half a \ufffd']);
 });
 
-it('43: a stream is named by its whole key, and one of another prefix is refused', async ({
-  end,
-  said,
-  redis,
-  unchanged,
-}) => {
+it('defect 43: a stream is named by its whole key, and one of another prefix is refused', async (at) => {
+  const { end, said, redis, unchanged } = at;
   await end.set({ ...STATE, pendingQuestionId: 'q1' });
   const yes = { answerId: 'a1', fields: { text: 'Yes' } };
   assert.is(await told(end.answerQuestion(STATE, 'q1', { ...yes, stream: 'answers' })), 'accepted');
@@ -237,14 +229,14 @@ it('43: a stream is named by its whole key, and one of another prefix is refused
   assert.equal(await said(store.key(STATE, 'answers')), ['text Yes']);
 });
 
-it('44: a server that was demoted refuses in words that say that the call may be sent again', async (at) => {
+it('defect 44: a server that was demoted refuses in words that say that the call may be sent again', async (at) => {
   const demoted = await at.server.connect({}, await at.server.server());
   await demoted.function('LOAD', SOURCE);
   await demoted.replicaof('127.0.0.1', 1);
   assert.match(await codeOf(at.open(demoted).claim(STATE)), /^(READONLY|UNAVAILABLE)$/);
 });
 
-test('45: a library of an older major version is not replaced unasked', async () => {
+test('defect 45: a library of an older major version is not replaced unasked', async () => {
   const other = await server.connect({}, await server.server());
   await other.function('LOAD', SOURCE.replace("VERSION = '1.", "VERSION = '0."));
   const before = await other.function('LIST', 'WITHCODE');
@@ -255,7 +247,7 @@ test('45: a library of an older major version is not replaced unasked', async ()
   assert.is((await new ConversationStore(other).claim(STATE)).outcome, 'claimed');
 });
 
-it('46: a message waits in the inbox for as long as its job waits for a person', async (at) => {
+it('defect 46: a message waits in the inbox for as long as its job waits for a person', async (at) => {
   await at.end.claim(DELIVERED);
   await at.end.claim(FOLLOWING, QUEUE);
   await at.end.setPendingQuestion(STATE, 'q1', { answerWithinMs: 30 * DAY });
@@ -263,7 +255,7 @@ it('46: a message waits in the inbox for as long as its job waits for a person',
   assert.ok(inbox >= conversation && conversation > Date.now() + 29 * DAY);
 });
 
-it('47: a question whose asking is sent again after the answer does not stand again', async ({ end }) => {
+it('defect 47: a question whose asking is sent again after the answer does not stand again', async ({ end }) => {
   await end.claim(STATE);
   for (const options of [{}, { answerWithinMs: 60_000 }]) {
     await end.setPendingQuestion(STATE, 'q1', options);
@@ -274,7 +266,7 @@ it('47: a question whose asking is sent again after the answer does not stand ag
   }
 });
 
-it('48: an overdue question and a silent job are one entry of one page', async (at) => {
+it('defect 48: an overdue question and a silent job are one entry of one page', async (at) => {
   await at.open(at.redis, 1).claim(STATE);
   await at.end.setPendingQuestion(STATE, 'q1', { answerWithinMs: 1 });
   await sleep(10);
@@ -282,7 +274,7 @@ it('48: an overdue question and a silent job are one entry of one page', async (
   assert.is(await at.redis.zcard(WATCH), 1);
 });
 
-it('49: a redelivery does not interrupt the very job that it started', async ({ end, unchanged }) => {
+it('defect 49: a redelivery does not interrupt the very job that it started', async ({ end, unchanged }) => {
   const stop = { stream: STREAM, fields: { type: 'stop' } };
   await end.claim(DELIVERED, START);
   assert.is(await told(unchanged(() => end.handOver(STATE, AGAIN, stop))), 'starting');
@@ -290,7 +282,7 @@ it('49: a redelivery does not interrupt the very job that it started', async ({ 
   assert.is(await told(unchanged(() => end.handOver(STATE, AGAIN, stop))), 'duplicate');
 });
 
-it('50: with memory full a job says what it has read, is found silent and answered for', async (at) => {
+it('defect 50: with memory full a job says what it has read, is found silent and answered for', async (at) => {
   const full = await at.server.connect({}, await at.server.server('--maxmemory-policy', 'noeviction'));
   await full.function('LOAD', 'REPLACE', sourceUnderTest());
   const end = at.open(full, 1);
@@ -304,22 +296,24 @@ it('50: with memory full a job says what it has read, is found silent and answer
   assert.equal(await dueOf(end), ['j1 silent']);
 });
 
-it('51: a claim that is sent again is a write of its own, so that the replicas that are counted have it', async (at) => {
-  const changes = async () => /rdb_changes_since_last_save:(\d+)/.exec(await at.redis.info('persistence'))?.[1];
+it('defect 51: a claim or a hand-over that is sent again is a write of its own, which WAIT covers', async (at) => {
+  const changes = async () => Number(/changes_since_last_save:(\d+)/.exec(await at.redis.info('persistence'))?.[1]);
   await at.end.claim(STATE);
-  const before = await changes();
-  assert.is(await told(at.unchanged(() => at.end.claim(STATE))), 'claimed');
-  assert.is.not(await changes(), before);
+  for (const again of [() => at.end.claim(STATE), () => at.end.handOver({ ...STATE, jobId: 'j0' }, STATE)]) {
+    const before = await changes();
+    assert.is(await told(at.unchanged(again)), 'claimed');
+    assert.ok((await changes()) > before, again.toString());
+  }
 });
 
-it('52: a state that was just small enough when it was stored can be asked and answered', async ({ end }) => {
+it('defect 52: a state that was just small enough when it was stored can be asked and answered', async ({ end }) => {
   const note = 'n'.repeat(262_144 - JSON.stringify({ ...STATE, note: '' }).length);
   assert.is(await told(end.claim({ ...STATE, note })), 'claimed');
   await end.setPendingQuestion(STATE, 'q1', { answerWithinMs: 60_000 });
   assert.is(await told(end.answerQuestion(STATE, 'q1', { answerId: 'a1' })), 'accepted');
 });
 
-test('54: a logger that throws is no failure of the call', async () => {
+test('defect 54: a logger that throws is no failure of the call', async () => {
   const fail = () => {
     throw new Error('the disk of the log is full');
   };
@@ -328,18 +322,21 @@ test('54: a logger that throws is no failure of the call', async () => {
   assert.is((await store.claim({ ...STATE, channelId: 'C54', jobId: 'j54' })).outcome, 'claimed');
 });
 
-it('55: a patch of any size goes through, and a key of 10 MB is refused', async ({ end, unchanged }) => {
+it('defect 55: a patch of any size goes through, and a key that is far too long is refused', async ({
+  end,
+  unchanged,
+}) => {
   const members = Object.fromEntries(Array.from({ length: 8 }, (_, n) => [`m${n}`, 'x\\'.repeat(10_000)]));
   await end.set({ ...STATE, ...members });
   const patch = Object.fromEntries(Object.keys(members).map((name) => [name, 'y']));
   assert.equal((await end.update(STATE, patch)).state, { ...STATE, ...patch });
-  const long = { platform: 'slack', channelId: 'x'.repeat(10_000_000) };
+  const long = { platform: 'slack', channelId: 'x'.repeat(500_000) };
   for (const call of [() => end.get(long), () => end.claim({ ...STATE, ...long }), () => end.remove(long)]) {
     assert.match(await unchanged(() => codeOf(call())), /^(CONV(KEY|STATE)|INVALID_ARGUMENT)$/);
   }
 });
 
-it('56: a successor made from the state of the old job revives no question', async ({ end, unchanged }) => {
+it('defect 56: a successor made from the state of the old job revives no question', async ({ end, unchanged }) => {
   await end.set({ ...STATE, pendingQuestionId: 'q1' });
   const read = (await end.get(STATE)) ?? STATE;
   await end.answerQuestion(STATE, 'q1', { answerId: 'a1' });
@@ -351,18 +348,18 @@ it('56: a successor made from the state of the old job revives no question', asy
   }
 });
 
-it('57: a job that was heard of is not removed with retry, and its message runs once', async ({ end, unchanged }) => {
+it('defect 57: a job that was heard of is not removed with retry, and its message runs once', async ({
+  end,
+  unchanged,
+}) => {
   await end.claim(DELIVERED, START);
   const state = await end.getByJobId('j1');
   assert.equal(await unchanged(() => end.remove(STATE, { retry: true })), { outcome: 'held', state });
   assert.is(await told(end.claim(AGAIN)), 'duplicate');
 });
 
-it('58: the message of a button waits until its job is heard of, and may come again', async ({
-  end,
-  said,
-  unchanged,
-}) => {
+it('defect 58: the message of a button waits until its job is heard of, and may come again', async (at) => {
+  const { end, said, unchanged } = at;
   await end.claim(DELIVERED, START);
   const stop = { deliveryId: 'b1', stream: STREAM, fields: { type: 'stop' } };
   assert.is(await told(unchanged(() => end.update(STATE, {}, stop))), 'starting');

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CHANNEL, HAND_OVER, HANDLED, INBOX, JOB, PAIR, STREAM, WATCH } from '../support/keys.ts';
-import { DEFAULT_TTL, json, withLibrary } from '../support/library.ts';
+import { failure, json, withLibrary } from '../support/library.ts';
 
 const test = suite('keys');
 const it = withLibrary(test);
@@ -14,27 +14,28 @@ const CHANNELS = [
 const JOBS = [...CHANNELS, 'conversation:', 'job-index:', 'conversation:slack:'];
 const PREFIXES = ['', 'b:', '{agentsmith}:', 'conversation', 'job-index', 'prod/é/', '%a*', 'x'.repeat(2_000)];
 
-it('a conversation under every allowed id and prefix goes from claim to removal', async ({ call, living, dump }) => {
+it('a conversation under every allowed id and prefix goes from claim to removal', async ({ call, dump }) => {
   for (const prefix of PREFIXES) {
     for (const [n, jobId] of JOBS.entries()) {
       const channelId = CHANNELS[n % CHANNELS.length] ?? '';
-      const [channel, job, next] = [`conversation:slack:${channelId}`, `job-index:${jobId}`, 'job-index:next'].map(
-        (key) => prefix + key,
-      ) as [string, string, string];
-      const text = json({ channelId, jobId });
-      for (const ref of [[channel], [job], [channel, job]]) {
-        assert.equal(await call('claim', [channel, job], text), ['claimed', text], ref.join(' '));
-        assert.is(await call('get', ref), text);
-        await living(DEFAULT_TTL, () => call('set_pending', ref, 'q'), [channel, job]);
-        const [stream, fields] = ref.includes(job) ? [[`${prefix}answers`], ['f', 'v']] : [[], []];
-        const answered = json({ channelId, jobId, lastAnswer: { questionId: 'q', answerId: '' } });
-        assert.equal(await call('answer', [...ref, ...stream], 'q', '', '', ...fields), ['accepted', answered]);
-        assert.is(await call('get_by_job', [job]), answered);
-        const state = json({ channelId, jobId: 'next' });
-        assert.equal(await call('hand_over', [channel, job, next], state), ['claimed', state]);
-        assert.is(await call('set', [channel, job], text), state);
-        assert.equal(await call('remove', ref), ['removed', text]);
-      }
+      const [channel, job] = [`${prefix}conversation:slack:${channelId}`, `${prefix}job-index:${jobId}`];
+      const [text, next] = [json({ channelId, jobId }), json({ channelId, jobId: 'next' })];
+      const answered = json({ channelId, jobId, lastAnswer: { questionId: 'q', answerId: '' } });
+      const ref = [[channel], [job], [channel, job]][(n + prefix.length) % 3] as string[];
+      const [stream, fields] = ref.includes(job) ? [[`${prefix}answers`], ['f', 'v']] : [[], []];
+      const replies = await Promise.all([
+        call('claim', [channel, job], text),
+        call('get', ref),
+        call('set_pending', ref, 'q'),
+        call('answer', [...ref, ...stream], 'q', '', '', ...fields),
+        call('get_by_job', [job]),
+        call('hand_over', [channel, job, `${prefix}job-index:next`], next),
+        call('set', [channel, job], text),
+        call('remove', ref),
+      ]);
+      const asked = json({ channelId, jobId, pendingQuestionId: 'q' });
+      const expected = [['claimed', text], text, asked, ['accepted', answered], answered, ['claimed', next], next];
+      assert.equal(replies, [...expected, ['removed', text]], ref.join(' '));
     }
   }
   assert.equal([...new Set(Object.values(await dump()).map(({ type }) => type))], ['stream']);
@@ -51,8 +52,8 @@ it('a platform of letters, digits, dots, underscores and hyphens has its key in 
   assert.equal(await dump(), {});
 });
 
-const LONG = 'x'.repeat(500_000);
-const MANY = Array<string>(5_000).fill(WATCH);
+const LONG = 'x'.repeat(5_000);
+const MANY = Array<string>(500).fill(WATCH);
 
 const NO_CONVERSATIONS = [
   ...['', 'x', 'conversation', 'conversation:', 'conversation:slack', 'conversation:slack:', 'conversation::C1'],
@@ -100,6 +101,9 @@ const BY_PAIR: Call[] = [
 const HAND_OVER_TO_J1: Call = ['hand_over', json({ claimId: 'c9' })];
 const J0 = 'job-index:j0';
 
+/** Lists of keys, the words of each separated by blanks. */
+const lists = (...all: string[]) => all.map((keys) => keys.split(' '));
+
 /** The key lists that each call refuses. */
 const REFUSED: Record<string, [calls: Call[], keys: string[][]][]> = {
   'that are no conversation and no job': [
@@ -117,22 +121,8 @@ const REFUSED: Record<string, [calls: Call[], keys: string[][]][]> = {
     ],
   ],
   'of different prefixes': [
-    [
-      [...BY_REFERENCE, ...BY_PAIR],
-      [
-        [`b:${CHANNEL}`, JOB],
-        [CHANNEL, `b:${JOB}`],
-        [`a:${CHANNEL}`, `b:${JOB}`],
-      ],
-    ],
-    [
-      [HAND_OVER_TO_J1],
-      [
-        [CHANNEL, `b:${J0}`, JOB],
-        [CHANNEL, J0, `b:${JOB}`],
-        [`b:${CHANNEL}`, J0, JOB],
-      ],
-    ],
+    [[...BY_REFERENCE, ...BY_PAIR], lists(`b:${CHANNEL} ${JOB}`, `${CHANNEL} b:${JOB}`, `a:${CHANNEL} b:${JOB}`)],
+    [[HAND_OVER_TO_J1], lists(`${CHANNEL} b:${J0} ${JOB}`, `${CHANNEL} ${J0} b:${JOB}`, `b:${CHANNEL} ${J0} ${JOB}`)],
   ],
   'that are too few, too many or in another order': [
     [
@@ -140,6 +130,7 @@ const REFUSED: Record<string, [calls: Call[], keys: string[][]][]> = {
       [[], [CHANNEL, CHANNEL], [JOB, JOB], [JOB, CHANNEL], [...PAIR, JOB, 'x'], [...PAIR, ...MANY]],
     ],
     [BY_PAIR, [[CHANNEL], [JOB], [...PAIR, 's']]],
+    [[['get_by_job']], [[CHANNEL], [CHANNEL, INBOX]]],
     [
       [HAND_OVER_TO_J1],
       [[], [CHANNEL], [CHANNEL, J0], [J0, CHANNEL, JOB], [CHANNEL, J0, JOB, JOB], [CHANNEL, J0, JOB, ...MANY]],
@@ -160,40 +151,35 @@ const REFUSED: Record<string, [calls: Call[], keys: string[][]][]> = {
   ],
   'of which the further ones are not its own, or a stream where none is taken': [
     [BY_REFERENCE, [[CHANNEL], [JOB], PAIR].flatMap((ref) => FOREIGN.map((key) => [...ref, key]))],
-    [
-      BY_REFERENCE.slice(0, 4),
-      [
-        [CHANNEL, 's'],
-        [JOB, 's'],
-        [...PAIR, 's'],
-      ],
-    ],
+    [BY_REFERENCE.slice(0, 4), lists(`${CHANNEL} s`, `${JOB} s`, `${CHANNEL} ${JOB} s`)],
     [BY_PAIR, FOREIGN.map((key) => [...PAIR, key])],
     [[HAND_OVER_TO_J1], FOREIGN.map((key) => [CHANNEL, J0, JOB, key])],
   ],
   'of which the stream names no job, is named twice, or is not one of the prefix': [
+    [PUBLISHING, [[CHANNEL, 's'], ['s'], ['s', JOB], [JOB, 's', 's'], [...PAIR, 's', 's'], [CHANNEL, 's', JOB]]],
     [
       PUBLISHING,
-      [
-        ...[[CHANNEL, 's'], ['s'], ['s', JOB], [JOB, 's', 's'], [...PAIR, 's', 's'], [CHANNEL, 's', JOB]],
-        ...[CHANNEL, 'conversation:slack:C2', 'job-index:', 'b:conversation:slack:C1', `x${HANDLED}`].flatMap((key) => [
-          [...PAIR, key],
-          [JOB, key],
-        ]),
-        ...['b:', 's', 'c:s', ''].flatMap((key) => [
-          [`b:${JOB}`, key],
-          [`b:${CHANNEL}`, `b:${JOB}`, key],
-        ]),
-      ],
+      [CHANNEL, 'conversation:slack:C2', 'job-index:', 'b:conversation:slack:C1', `x${HANDLED}`].flatMap((key) => [
+        [...PAIR, key],
+        [JOB, key],
+      ]),
+    ],
+    [
+      PUBLISHING,
+      ['b:', 's', 'c:s', ''].flatMap((key) => [
+        [`b:${JOB}`, key],
+        [`b:${CHANNEL}`, `b:${JOB}`, key],
+      ]),
     ],
   ],
   'that are not those of the state': [
     [
-      ['set', 'claim'].flatMap((name) => [
-        ...[{ jobId: 'j2' }, { jobId: 'J1' }, { channelId: 'c1' }, { channelId: 'C1 ' }, { platform: 'teams' }].map(
-          (changes) => [name, json(changes)] as const,
-        ),
-      ]),
+      [{ jobId: 'j2' }, { jobId: 'J1' }, { channelId: 'c1' }, { channelId: 'C1 ' }, { platform: 'teams' }].flatMap(
+        (changes): Call[] => [
+          ['set', json(changes)],
+          ['claim', json(changes)],
+        ],
+      ),
       [PAIR],
     ],
     [BY_PAIR, ['x:C1', 'conversation:slack:C1', 'slack:job-index:C1'].map((id) => [`conversation:slack:${id}`, JOB])],
@@ -202,27 +188,29 @@ const REFUSED: Record<string, [calls: Call[], keys: string[][]][]> = {
 };
 
 for (const [name, refused] of Object.entries(REFUSED)) {
-  it(`CONVKEY: keys ${name}`, async ({ call, redis, refusal }) => {
+  it(`CONVKEY: keys ${name}`, async ({ call, redis, refusal, unchanged }) => {
     await call('set', PAIR, json({ pendingQuestionId: 'q1' }));
     await call('set', [`b:${CHANNEL}`, `b:${JOB}`], json({ pendingQuestionId: 'q1' }));
     await redis.xadd(INBOX, '1-1', 'text', 'waits');
-    for (const [calls, lists] of refused) {
-      for (const [called, ...args] of calls) {
-        for (const keys of lists) {
-          const what = `${called} ${keys.join(' ').slice(0, 200)}`;
-          assert.match(await refusal(called, keys, ...args), /^CONVKEY .{10,300}$/, what);
+    await unchanged(async () => {
+      for (const [calls, lists] of refused) {
+        for (const [called, ...args] of calls) {
+          for (const keys of lists) {
+            const what = `${called} ${keys.join(' ').slice(0, 200)}`;
+            assert.match(await refusal(called, keys, ...args), /^CONVKEY .{10,300}$/, what);
+          }
         }
       }
-    }
+    });
   });
 }
 
-it('bytes that are no UTF-8 may stand in a key but never in a state', async ({ redis, refused }) => {
+it('bytes that are no UTF-8 may stand in a key but never in a state', async ({ redis, unchanged }) => {
   const channel = Buffer.from('conversation:slack:C\xff', 'latin1');
   assert.is(await redis.callBuffer('FCALL', 'conv_get', '1', channel), null);
   const state = Buffer.from(json({ channelId: 'C\xff' }), 'latin1');
-  const message = await refused(() => redis.callBuffer('FCALL', 'conv_set', '2', channel, JOB, state));
-  assert.match(message, /^CONVSTATE .*UTF-8/);
+  const set = () => redis.callBuffer('FCALL', 'conv_set', '2', channel, JOB, state);
+  assert.match(await unchanged(() => failure(set())), /^CONVSTATE .*UTF-8/);
 });
 
 it('a platform with a colon is refused, even where the key comes out the same', async ({ refusal }) => {
@@ -247,10 +235,7 @@ it('the own inbox, handled and watch keys, and a stream, may stand behind a refe
       assert.is(await call('set_pending', keys, ''), json());
       assert.equal(await call('update', keys, '{}'), ['updated', json()]);
       assert.equal(await call('answer', keys, 'q', 'a'), ['stale', json()]);
-      assert.equal(await call('hand_over', [...HAND_OVER, ...further], json({ jobId: 'j2' })), [
-        'claimed',
-        json({ jobId: 'j2' }),
-      ]);
+      assert.is(await at.outcome('hand_over', [...HAND_OVER, ...further], json({ jobId: 'j2' })), 'claimed');
       await call('set', PAIR, json());
       assert.equal(await call('remove', keys), ['removed', json()]);
       assert.is(await redis.dbsize(), 0);

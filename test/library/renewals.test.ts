@@ -1,17 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CHANNEL, HAND_OVER, HANDLED, INBOX, JOB, PAIR, SECOND, STREAM, WATCH } from '../support/keys.ts';
-import {
-  DAY,
-  DEFAULT_TTL,
-  failure,
-  json,
-  type Library,
-  MAX_MILLISECONDS,
-  now,
-  second,
-  withLibrary,
-} from '../support/library.ts';
+import { DAY, DEFAULT_TTL, failure, json, type Library, second, withLibrary } from '../support/library.ts';
 
 // What renews what: every call against the deadline, `starting`, the watch and the inbox.
 
@@ -105,20 +95,18 @@ it('the ttlMs of a call is what it gives, empty the default, at most 99999999999
   for (const [ttl, arg] of [
     [60_000, 60_000],
     [DEFAULT_TTL, ''],
-    [MAX_MILLISECONDS, '999999999999'],
+    [999_999_999_999, '999999999999'],
   ] as const) {
-    for (const keys of [[JOB], PAIR]) {
-      await redis.flushall();
-      await call('set', PAIR, json(STORED), 10_000);
-      await living(ttl, () => call('get_by_job', keys, arg));
-      await living(ttl, () => call('hand_over', HAND_OVER, second(), arg), SECOND);
-      await living(ttl, () => call('set', PAIR, json(STORED), arg), PAIR);
-      await living(ttl, () => call('set_pending', keys, 'q2', arg));
-      await living(ttl, () => call('answer', keys, 'q2', 'a2', arg));
-      await living(ttl, () => call('set_pending', keys, '', arg));
-      await call('remove', keys);
-      await living(ttl, () => call('claim', PAIR, json(), arg));
-    }
+    await redis.flushall();
+    await call('set', PAIR, json(STORED), 10_000);
+    await living(ttl, () => call('get_by_job', [JOB], arg));
+    await living(ttl, () => call('hand_over', HAND_OVER, second(), arg), SECOND);
+    await living(ttl, () => call('set', PAIR, json(STORED), arg));
+    await living(ttl, () => call('set_pending', PAIR, 'q2', arg));
+    await living(ttl, () => call('answer', PAIR, 'q2', 'a2', arg));
+    await living(ttl, () => call('set_pending', PAIR, '', arg));
+    await call('remove', PAIR);
+    await living(ttl, () => call('claim', PAIR, json(), arg));
   }
 });
 
@@ -153,7 +141,7 @@ for (const [name, call] of Object.entries(NEW_STATES)) {
   });
 }
 
-/** Every call that publishes, with the deadline that its conversation then has. */
+/** Every call that publishes, with the deadline that its conversation then has, and the stream that it writes to. */
 const PUBLISHERS: Record<string, (at: Library, ttlMs: number, fields?: string[]) => Promise<unknown>> = {
   answer: async ({ call }, ttlMs, fields = ['f', 'v']) => {
     await call('set', PAIR, json({ pendingQuestionId: 'q1' }));
@@ -170,59 +158,57 @@ const PUBLISHERS: Record<string, (at: Library, ttlMs: number, fields?: string[])
 };
 
 for (const [name, publish] of Object.entries(PUBLISHERS)) {
-  it(`${name}: a stream lives 24 h or as long as the conversation, never sooner than it did, and one without a deadline gets none`, async (at) => {
+  it(`${name}: a stream lives 24 h or as long as the conversation, and never sooner than it did`, async (at) => {
     await at.living(DAY, () => publish(at, 60_000), [STREAM]);
     await at.redis.flushall();
     await publish(at, 3 * DAY);
     assert.is(await at.redis.pexpiretime(STREAM), await at.redis.pexpiretime(CHANNEL));
-    for (const [before, after] of [
-      [30_000, DAY],
-      [2 * DAY, 2 * DAY],
-      [-1, -1],
-    ] as const) {
+    for (const before of [30_000, 2 * DAY]) {
       await at.redis.flushall();
       await at.redis.xadd(STREAM, '1-1', 'text', 'before');
-      if (before > 0) await at.redis.pexpireat(STREAM, (await now(at.redis)) + before);
+      await at.redis.pexpire(STREAM, before);
       const deadline = await at.redis.pexpiretime(STREAM);
-      if (after === DAY) await at.living(DAY, () => publish(at, 60_000), [STREAM]);
-      else {
-        await publish(at, 60_000);
-        assert.is(await at.redis.pexpiretime(STREAM), deadline);
-      }
+      if (before < DAY) await at.living(DAY, () => publish(at, 60_000), [STREAM]);
+      else assert.ok(await publish(at, 60_000));
+      assert.is((await at.redis.pexpiretime(STREAM)) === deadline, before > DAY);
       assert.equal(await at.said(STREAM), ['text before', 'f v']);
     }
   });
 
   it(`${name}: a stream keeps about the last 10,000 entries`, async (at) => {
-    const pipeline = at.redis.pipeline();
-    for (let entry = 0; entry < 12_000; entry++) pipeline.xadd(STREAM, '*', 'n', entry);
-    await pipeline.exec();
+    const add = "for n = 1, 10200 do redis.call('XADD', KEYS[1], '*', 'n', n) end";
+    await at.redis.eval(add, 1, STREAM);
     await publish(at, 60_000);
     const length = await at.redis.xlen(STREAM);
-    assert.ok(length >= 10_000 && length <= 10_200, `the stream has ${length} entries`);
-    assert.is((await at.said(STREAM)).at(-1), 'f v');
+    assert.ok(length >= 10_000 && length <= 10_150, `the stream has ${length} entries`);
+    assert.equal((await at.redis.xrevrange(STREAM, '+', '-', 'COUNT', 1))[0]?.[1], ['f', 'v']);
   });
+}
 
-  it(`${name}: 1024 fields of any bytes, at most 256 KiB in all, reach the stream`, async (at) => {
-    const most = Array.from({ length: 1_024 }, (_, n) => [`f${n}`, n === 0 ? '\0"é\n' : '']).flat();
+it('1024 fields of any bytes, at most 256 KiB in all, reach a stream or an inbox', async (at) => {
+  const message = second({ deliveryId: 'd2' });
+  const queue: (typeof PUBLISHERS)[string] = async ({ call }, ttlMs, fields = []) => {
+    await call('claim', PAIR, json());
+    return call('claim', SECOND, message, ttlMs, ...fields);
+  };
+  const most = Array.from({ length: 1_024 }, (_, n) => [`f${n}`, n === 0 ? '\0"é\n' : '']).flat();
+  const publishers = Object.values(PUBLISHERS).map((publish) => [STREAM, publish] as const);
+  for (const [stream, publish] of [[INBOX, queue] as const, ...publishers]) {
     for (const fields of [most, ['f', 'v'.repeat(262_143)]]) {
       await at.redis.flushall();
       await publish(at, 60_000, fields);
-      assert.equal((await at.redis.xrange(STREAM, '-', '+'))[0]?.[1], fields);
+      assert.equal((await at.redis.xrange(stream, '-', '+'))[0]?.[1], fields);
     }
     for (const [fields, message] of [
       [['f', 'v'.repeat(262_144)], /^CONVARG .*262144/],
       [['é'.repeat(65_536), 'v'.repeat(131_073)], /^CONVARG .*262144/],
-      [Array(2_050).fill('f'), /^CONVARG wanted .* arguments, [0-9]+ were given/],
-      [Array(20_000).fill('f'), /^CONVARG wanted .* arguments, [0-9]+ were given/],
-      [['f'], /^CONVARG every field needs a value/],
-      [[], /^CONVARG a stream needs at least one field and its value/],
+      [Array(2_050).fill('f'), /^CONVARG wanted .* arguments, 20\d\d were given/],
     ] as const) {
       await at.redis.flushall();
       assert.match(await failure(publish(at, 60_000, [...fields])), message);
-      assert.is(await at.redis.exists(STREAM), 0);
+      assert.is(await at.redis.exists(stream), 0);
     }
-  });
-}
+  }
+});
 
 test.run();

@@ -1,7 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CHANNEL, HANDLED, JOB, PAIR } from '../support/keys.ts';
-import { json, NO_UTF8, withLibrary } from '../support/library.ts';
+import { CHANNEL, HANDLED, JOB, json, NO_UTF8, PAIR, withLibrary } from '../support/library.ts';
 
 // What is given must be the JSON of a ConversationState; anything else is refused and changes nothing.
 
@@ -24,12 +23,7 @@ const MEMBERS: Record<string, unknown[]> = {
     ...['2026-01-32T09:30:00Z', '2026-01-31T25:30:00Z', '2026-01-31T24:30:00Z', '2026-01-31T09:30:61Z'],
     ...['2026-01-31T09:30:00+20:00', '2026-01-31T9:30:00Z', '2026-01-31T09:60:00Z', '2026-01-31T09:30:00.Z'],
     ...['2026-01-31T09:30:0Z', '2026-01-31T09:30:00z', '2026-01-31T09:30:00+1', '2026-01-31T09:30:00+01:60'],
-    ...[
-      '2026-01-31T09:30:00+01:00x',
-      '2026-01-31T09:30:00Z ',
-      ' 2026-01-31T09:30:00Z',
-      'Sat, 31 Jan 2026 09:30:00 GMT',
-    ],
+    ...['2026-01-31T09:30:00+01:00x', '2026-01-31T09:30:00Z ', ' 2026-01-31T09:30:00Z', '31 Jan 2026 09:30 GMT'],
   ],
   pendingQuestionId: ['', 1, true, false, [], {}, 'q\n', 'q\u0085', 'x'.repeat(1_025), 'é'.repeat(513)],
   claimId: ['', 1, {}, 'c\n', 'x'.repeat(1_025)],
@@ -39,14 +33,8 @@ const MEMBERS: Record<string, unknown[]> = {
   answerBy: ['', '1800000000000', 0, -1, 1.5, 1e13, 1e300, true, [], {}],
   lastAnswer: [
     ...['', 'a1', 1, false, [], {}, { questionId: 'q1' }, { answerId: 'a1' }, { questionId: '', answerId: 'a1' }],
-    ...[
-      ['q1', null],
-      [1, 'a1'],
-      ['q\n', 'a1'],
-      ['q1', 'a\0'],
-      ['q1', 'x'.repeat(1_025)],
-      ['x'.repeat(1_025), 'a1'],
-    ].map(([questionId, answerId]) => ({ questionId, answerId })),
+    ...[null, 'a\0', 'x'.repeat(1_025)].map((answerId) => ({ questionId: 'q1', answerId })),
+    ...[1, 'q\n', 'x'.repeat(1_025)].map((questionId) => ({ questionId, answerId: 'a1' })),
   ],
 };
 
@@ -58,29 +46,22 @@ const STORING = [
 ] as const;
 
 for (const [member, values] of Object.entries(MEMBERS)) {
-  it(`${member} that is not valid is named, and what is wanted`, async (at) => {
-    await at.call('set', PAIR, json(), 60_000);
-    for (const value of values) {
-      const state = json({ [member]: value, note: SECRET });
-      for (const [name, keys] of STORING) {
-        const message = await at.refusal(name, keys, state);
-        if (name !== 'set' && /pendingQ|lastA|answerBy/.test(member)) {
-          // A new job brings no question at all, whatever it looks like.
-          assert.match(message, new RegExp(`^CONVSTATE .*${member}`), JSON.stringify(value));
-          continue;
+  it(`${member} that is not valid is named, and what is wanted`, async ({ call, refusal, unchanged }) => {
+    await call('set', PAIR, json(), 60_000);
+    // A new job brings no question at all, whatever it looks like.
+    const isAsked = /pendingQ|lastA|answerBy/.test(member);
+    await unchanged(async () => {
+      for (const value of values) {
+        for (const [name, keys] of STORING) {
+          const message = await refusal(name, keys, json({ [member]: value, note: SECRET }));
+          const wanted = isAsked && name !== 'set' ? `^CONVSTATE .*${member}` : `^CONVSTATE ${member}.* must be `;
+          assert.match(message, new RegExp(wanted), JSON.stringify(value));
+          assert.not.match(message, /sesame|U1/);
         }
-        assert.match(message, new RegExp(`^CONVSTATE ${member}.* must be `), JSON.stringify(value));
-        assert.not.match(message, SECRET);
-        assert.not.match(message, 'U1');
       }
-    }
+    });
   });
 }
-
-it('the members that make the keys are named before the keys are compared', async (at) => {
-  const message = await at.refusal('set', PAIR, json({ jobId: undefined }));
-  assert.match(message, /^CONVSTATE jobId must be a non-empty string of at most 512 bytes without control characters$/);
-});
 
 it('every date and time of ISO 8601 and every kind of ticket is taken', async ({ call }) => {
   for (const startedAt of [
@@ -105,53 +86,28 @@ const NO_STATES: (string | Buffer)[] = [
   ...['', ' ', '{', '{}x', 'null', 'true', '1', '"x"', '[]', '[{}]', ` [${GOOD}]`, GOOD.slice(0, -1), GOOD.slice(1)],
   ...[`${GOOD},`, GOOD + GOOD, `${GOOD}\0`, `\0${GOOD}`, `${GOOD}\0${GOOD}`, `\ufeff${GOOD}`, `\v${GOOD}`],
   ...[`/**/${GOOD}`, GOOD.replace('}', ',}'), GOOD.replaceAll('"', "'")],
-  ...[
-    ...[
-      '"\n"',
-      '"\t"',
-      '"a\0b"',
-      '"\u001f"',
-      '"a\n","b":"c"',
-      '"\\x41"',
-      '"\\u12"',
-      '"\\u12G4"',
-      '"\\ud800"',
-      '"\\udc00"',
-    ],
-    ...[
-      '"\\ud800\\u0041"',
-      '"\\"',
-      '"',
-      '01',
-      '-01',
-      '00',
-      '1.',
-      '-1.',
-      '1.e5',
-      '0.',
-      '10.',
-      '.5',
-      '-.5',
-      '-.5e1',
-      '+1',
-    ],
-    ...['-', '--1', '1e', '1e+', '1E-', '0x10', '-0x10', '1_000', '1,000.', 'NaN', '-NaN', 'nan', 'Infinity'],
-    ...['-Infinity', 'inf', '-inf', 'True', 'nul', 'undefined', '[1,]', '[,1]', '[1 2]', '{"a"}', '{"a":}', '{a:1}'],
-    ...['{1:1}', '{"a":1,}', '[1}', '{"a":1]', '', `${'['.repeat(2_000)}${']'.repeat(2_000)}`],
-  ].map((value) => GOOD.replace('"sesame"', value)),
+  // Values, with blanks between.
+  ...'"\\x41" "\\u12" "\\u12G4" "\\ud800" "\\udc00" "\\ud800\\u0041" "\\" " 01 -01 00 1. -1. 1.e5 0. 10. .5 -.5 -.5e1'
+    .concat(' +1 - --1 1e 1e+ 1E- 0x10 -0x10 1_000 1,000. NaN -NaN nan Infinity -Infinity inf -inf True nul undefined')
+    .concat(' [1,] [,1] {"a"} {"a":} {a:1} {1:1} {"a":1,} [1} {"a":1]')
+    .split(' ')
+    .concat('"\n"', '"\t"', '"a\0b"', '"\u001f"', '"a\n","b":"c"', '[1 2]', '', '['.repeat(2_000) + ']'.repeat(2_000))
+    .map((value) => GOOD.replace('"sesame"', value)),
   ...NO_UTF8.map((bytes) => Buffer.concat([Buffer.from(`{"a":"`), bytes, Buffer.from(`",${GOOD.slice(1)}`)])),
   Buffer.from(GOOD, 'utf16le'),
 ];
 
-it('what is no JSON to a strict parser is not stored', async (at) => {
-  await at.call('set', PAIR, json(), 60_000);
-  for (const text of NO_STATES) {
-    for (const [name, keys] of STORING) {
-      const message = await at.refusal(name, keys, text);
-      assert.match(message, /^CONVSTATE the state must be /, String(text).slice(-80));
-      assert.not.match(message, SECRET);
+it('what is no JSON to a strict parser is not stored', async ({ call, refusal, unchanged }) => {
+  await call('set', PAIR, json(), 60_000);
+  await unchanged(async () => {
+    for (const text of NO_STATES) {
+      for (const [name, keys] of STORING) {
+        const message = await refusal(name, keys, text);
+        assert.match(message, /^CONVSTATE the state must be (a JSON object$|JSON: )/, String(text).slice(-80));
+        assert.not.match(message, SECRET);
+      }
     }
-  }
+  });
 });
 
 it('where a text stops being JSON is said', async ({ refusal }) => {
@@ -163,25 +119,24 @@ it('where a text stops being JSON is said', async ({ refusal }) => {
 });
 
 it('the first and last character of every row of well-formed UTF-8 is taken', async ({ call }) => {
-  for (const code of [0xa0, 0x7ff, 0x800, 0xfff, 0x1000, 0xcfff, 0xd000, 0xd7ff, 0xe000, 0xffff, 0x10000, 0x3ffff]) {
-    const text = json({ note: String.fromCodePoint(code) });
-    await call('set', PAIR, text);
-    assert.is(await call('get', PAIR), text, code.toString(16));
+  const codes = [0xa0, 0x7ff, 0x800, 0xfff, 0x1000, 0xcfff, 0xd000, 0xd7ff, 0xe000, 0xffff, 0x10000, 0x3ffff];
+  const last = String.fromCodePoint(0x40000, 0xfffff, 0x100000, 0x10ffff);
+  for (const note of [...codes.map((code) => String.fromCodePoint(code)), last]) {
+    await call('set', PAIR, json({ note }));
+    assert.is(await call('get', PAIR), json({ note }));
   }
-  const text = json({ note: String.fromCodePoint(0x40000, 0xfffff, 0x100000, 0x10ffff) });
-  await call('set', PAIR, text);
-  assert.is(await call('get', PAIR), text);
 });
 
-it('a state of more than 256 KiB', async (at) => {
-  await at.call('set', PAIR, json(), 60_000);
+it('a state of more than 256 KiB is refused', async ({ call, refusal, unchanged }) => {
+  await call('set', PAIR, json(), 60_000);
   const length = 262_144 - json({ note: '' }).length;
-  for (const [name, keys] of STORING) {
-    const long = json({ note: 'n'.repeat(length + 1) });
-    const message = await at.refusal(name, keys, long);
-    assert.is(message, 'CONVSTATE the state would have 262145 bytes; at most 262144 are stored');
-    await at.refusal(name, keys, json({ note: 'é'.repeat(length / 2 + 1) }));
-  }
+  await unchanged(async () => {
+    for (const [name, keys] of STORING) {
+      const message = await refusal(name, keys, json({ note: 'n'.repeat(length + 1) }));
+      assert.is(message, 'CONVSTATE the state would have 262145 bytes; at most 262144 are stored');
+      await refusal(name, keys, json({ note: 'é'.repeat(length / 2 + 1) }));
+    }
+  });
 });
 
 it('a state that is just small enough can be asked, heard of and answered', async ({ call }) => {
@@ -222,14 +177,11 @@ it('of the optional members null means the same as absent, and stays null', asyn
 });
 
 it('the largest and smallest numbers of each member are taken, however they are written', async ({ call }) => {
-  for (const [member, values] of [
-    ['silentAfterMs', ['1', '999999999999', '6e4', '60000.0']],
-    ['answerBy', ['1', '1800000000000', '9999999999999']],
-  ] as const) {
-    for (const value of values) {
-      const state = json({ pendingQuestionId: 'q1', [member]: 0 }).replace(`"${member}":0`, `"${member}":${value}`);
-      await call('set', PAIR, state);
-    }
+  for (const number of ['1', '999999999999', '6e4', '60000.0']) {
+    await call('set', PAIR, json({ silentAfterMs: 0 }).replace(':0}', `:${number}}`));
+  }
+  for (const number of ['1', '1800000000000', '9999999999999']) {
+    await call('set', PAIR, json({ pendingQuestionId: 'q1', answerBy: 0 }).replace(':0}', `:${number}}`));
   }
 });
 

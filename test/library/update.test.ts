@@ -1,90 +1,59 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CHANNEL, HANDLED, JOB, PAIR, SECOND, STREAM } from '../support/keys.ts';
-import { FENCED, json, type Library, REFERENCES, second, withLibrary } from '../support/library.ts';
+import { json, REFERENCES, second, withLibrary } from '../support/library.ts';
+
+// Whom an update reaches, and when it has to come again, is in defects 5, 22, 23 and 58.
 
 const test = suite('conv_update');
 const it = withLibrary(test);
 
-for (const [form, keys] of Object.entries(REFERENCES)) {
-  it(`${form}: the members are put into the state; an empty patch changes nothing; without a conversation it is gone`, async (at) => {
-    assert.equal(await at.still('update', keys, '{"pod":1}'), ['gone', null]);
-    assert.equal(await at.still('update', keys, '{"pod":1}', 'd1'), ['gone', null]);
+it('the members are put into the state, and an empty patch or the same one again changes nothing', async (at) => {
+  for (const keys of Object.values(REFERENCES)) {
     await at.call('set', PAIR, json({ pod: 'old', transcript: [] }));
     const update = () => at.call('update', keys, '{"pod":"new","message":{"ts":[1.10, {}]}}');
-    const wanted = json({ pod: 'new', transcript: [], message: 0 }).replace(
-      '"message":0',
-      '"message":{"ts":[1.10, {}]}',
-    );
+    const wanted = json({ pod: 'new', transcript: [], message: 0 }).replace(':0}', ':{"ts":[1.10, {}]}}');
     assert.equal(await update(), ['updated', wanted]);
     assert.equal(await at.redis.mget(CHANNEL, JOB), [wanted, CHANNEL]);
     assert.equal(await at.still('update', keys, '{}'), ['updated', wanted]);
     assert.equal(await at.unchanged(update), ['updated', wanted]);
-  });
-}
-
-for (const [form, keys] of Object.entries(FENCED)) {
-  const stop = ({ call }: Library, deliveryId: string) =>
-    call('update', [...keys, STREAM], '{"stopped":true}', deliveryId, 'type', 'stop');
-
-  it(`${form}: another job's conversation is left alone, its stream too`, async (at) => {
-    await at.call('set', SECOND, second());
-    await at.redis.set(JOB, CHANNEL, 'PX', 60_000);
-    assert.equal(await at.unchanged(() => stop(at, 'd1')), ['gone', null]);
-  });
-
-  it(`${form}: the stream hears it in the same step, once for a delivery`, async (at) => {
-    await at.call('set', PAIR, json());
-    const stopped = json({ stopped: true });
-    assert.equal(await stop(at, 'd1'), ['updated', stopped]);
-    assert.equal(await at.unchanged(() => stop(at, 'd1')), ['duplicate', stopped]);
-    assert.equal(await stop(at, 'd2'), ['updated', stopped]);
-    assert.equal(await at.said(STREAM), ['type stop', 'type stop']);
-    assert.equal(await at.redis.zrange(HANDLED, '0', '-1'), ['d1', 'd2']);
-  });
-
-  it(`${form}: what has a delivery waits while the job is starting, what has none does not`, async (at) => {
-    const state = json({ starting: true, deliveryId: 'd1' });
-    await at.call('claim', PAIR, state);
-    for (const deliveryId of ['d1', 'd2']) {
-      assert.equal(await at.unchanged(() => stop(at, deliveryId)), ['starting', state]);
-      assert.is(await at.unchanged(() => at.outcome('update', keys, '{"pod":1}', deliveryId)), 'starting');
-    }
-    const noted = json({ starting: true, deliveryId: 'd1', pod: 1 });
-    assert.equal(await at.call('update', keys, '{"pod":1}'), ['updated', noted]);
-    assert.equal(await at.call('update', keys, '{"pod":1}', ''), ['updated', noted]);
-    await at.call('get_by_job', [JOB]);
-    assert.is(((await stop(at, 'd2')) as string[])[0], 'updated', 'it comes again');
-    assert.is(((await stop(at, 'd1')) as string[])[0], 'duplicate');
-  });
-}
-
-it('a delivery that was handled while another job was starting is a duplicate, not starting', async (at) => {
-  await at.call('claim', PAIR, json({ deliveryId: 'd1' }));
-  await at.call('remove', PAIR);
-  const state = second({ starting: true });
-  await at.call('claim', SECOND, state);
-  assert.equal(await at.still('update', SECOND, '{"x":1}', 'd1'), ['duplicate', state]);
+  }
 });
 
-it('the message that started the job is a duplicate, also of an update', async (at) => {
-  const state = json({ deliveryId: 'd1' });
-  await at.call('claim', PAIR, state);
-  assert.equal(await at.still('update', PAIR, '{"x":1}', 'd1'), ['duplicate', state]);
+it('the stream hears it in the same step, once for a delivery', async (at) => {
+  const stop = (deliveryId: string) => at.call('update', [JOB, STREAM], '{"stopped":1}', deliveryId, 'type', 'stop');
+  await at.call('set', PAIR, json());
+  assert.equal(await stop('d1'), ['updated', json({ stopped: 1 })]);
+  assert.equal(await at.unchanged(() => stop('d1')), ['duplicate', json({ stopped: 1 })]);
+  assert.equal(await stop('d2'), ['updated', json({ stopped: 1 })]);
+  assert.equal(await at.said(STREAM), ['type stop', 'type stop']);
+  assert.equal(await at.redis.zrange(HANDLED, '0', '-1'), ['d1', 'd2']);
+});
+
+it('what has a delivery is told starting while the job is, what has none is put into the state', async (at) => {
+  const state = { deliveryId: 'd1', starting: true };
+  await at.call('claim', PAIR, json(state));
+  for (const deliveryId of ['d1', 'd2']) {
+    assert.equal(await at.still('update', PAIR, '{"pod":1}', deliveryId), ['starting', json(state)]);
+  }
+  assert.equal(await at.call('update', PAIR, '{"pod":1}'), ['updated', json({ ...state, pod: 1 })]);
+  assert.equal(await at.call('update', PAIR, '{"pod":2}', ''), ['updated', json({ ...state, pod: 2 })]);
+});
+
+it('a delivery that has its outcome is a duplicate: one that was handled, or the message of the job', async (at) => {
+  await at.call('claim', PAIR, json({ deliveryId: 'd1' }));
+  assert.equal(await at.still('update', PAIR, '{"x":1}', 'd1'), ['duplicate', json({ deliveryId: 'd1' })]);
   await at.call('update', PAIR, '{}', 'd2');
   await at.call('remove', PAIR);
-  assert.equal(
-    await at.call('claim', SECOND, second({ deliveryId: 'd2' })),
-    ['duplicate', null],
-    'one of an update too',
-  );
+  assert.equal(await at.call('claim', SECOND, second({ deliveryId: 'd2' })), ['duplicate', null]);
+  const state = second({ starting: true });
+  await at.call('claim', SECOND, state);
+  assert.equal(await at.still('update', SECOND, '{"x":1}', 'd1'), ['duplicate', state], 'that comes before starting');
 });
 
 it('an update publishes only under a delivery, so that a resend publishes once', async (at) => {
   await at.call('set', PAIR, json());
   assert.match(await at.refusal('update', [...PAIR, STREAM], '{}', '', 'type', 'stop'), /^CONVARG .*deliveryId/);
-  assert.match(await at.refusal('update', [...PAIR, STREAM], '{}', 'd1'), /^CONVARG .*field/);
-  assert.match(await at.refusal('update', PAIR, '{}', 'd1', 'f', 'v'), /^CONVARG .*stream/);
 });
 
 /** A patch, and what it makes of the members `"a":1,"b":[2]` at the end of a state. */
@@ -106,16 +75,15 @@ const PATCHES: Record<string, [patch: string, members: string]> = {
   ],
 };
 
-for (const [name, [patch, members]] of Object.entries(PATCHES)) {
-  it(`a patch ${name}, and every other byte survives`, async (at) => {
-    const start = json({ list: [], note: '"a":9' }).slice(0, -1);
+it('a patch is put in member by member, and every other byte survives', async (at) => {
+  const start = json({ list: [], note: '"a":9' }).slice(0, -1);
+  for (const [name, [patch, members]] of Object.entries(PATCHES)) {
     await at.call('set', PAIR, `${start},"a":1,"b":[2]}`);
     const wanted = `${start},${members}}`;
-    assert.equal(await at.call('update', PAIR, patch), ['updated', wanted]);
-    assert.equal(await at.call('update', PAIR, patch), ['updated', wanted]);
+    for (const _ of [1, 2]) assert.equal(await at.call('update', PAIR, patch), ['updated', wanted], `it ${name}`);
     assert.equal(JSON.parse(wanted), { ...JSON.parse(`${start},"a":1,"b":[2]}`), ...JSON.parse(patch) });
-  });
-}
+  }
+});
 
 /** A patch, and what is stored before and after it: names with signs, escapes and digits are told from all others. */
 const NAMES: [patch: string, before: string, after: string][] = [
@@ -148,16 +116,8 @@ const MANY = [
 
 it('many members at once are put where they would be put one by one', async (at) => {
   const further = [
-    ...[
-      '"a" : 0',
-      '"twice":1',
-      '"key":true',
-      '"x\\u0022y":{"a":[{"b":"}"}]}',
-      '"twice":2',
-      '"b":"\\\\"',
-      '"nested":{"c":1}',
-    ],
-    ...['"c":[]', '"":""', '"d":-1.5e7'],
+    ...['"a" : 0', '"twice":1', '"key":true', '"x\\u0022y":{"a":[{"b":"}"}]}', '"twice":2', '"b":"\\\\"'],
+    ...['"nested":{"c":1}', '"c":[]', '"":""', '"d":-1.5e7'],
   ];
   for (const [begin, end] of [
     ['', ''],
@@ -172,7 +132,7 @@ it('many members at once are put where they would be put one by one', async (at)
   }
 });
 
-it('a patch of at most 1024 members is put into a state of any number of members, and a longer one is refused', async (at) => {
+it('a patch of at most 1024 members is put into a state of any number, and a longer one is refused', async (at) => {
   const names = Array.from({ length: 1_024 }, (_, n) => `member ${n}`);
   const state = { note: 'with a \\ ', ...Object.fromEntries(names.slice(0, 700).map((name) => [name, 0])) };
   const patch = Object.fromEntries(names.map((name, n) => [name, n]));

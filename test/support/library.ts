@@ -4,6 +4,7 @@ import type { Test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CHANNEL, JOB, PAIR, WATCH } from './keys.ts';
 import { type DumpedKey, dump, type TestRedis, withRedis } from './redis.ts';
+import { rejection } from './rejection.ts';
 
 export * from './keys.ts';
 
@@ -18,7 +19,6 @@ export function sourceUnderTest(): string {
 
 /** The TTL of a call that names none. */
 export const DEFAULT_TTL = 7_200_000;
-export const MAX_MILLISECONDS = 999_999_999_999;
 export const DAY = 86_400_000;
 
 export const STATE = {
@@ -71,13 +71,12 @@ export interface Library {
   read: Call<unknown>;
   /** The outcome of an FCALL that answers with one. */
   outcome: Call<string | undefined>;
+  /** The message of the error that an FCALL must end with. */
+  refusal: Call<string>;
   /** The reply to an FCALL that must change nothing, not even a deadline. */
   still: Call<unknown>;
-  /** The error of an FCALL that must be refused, having changed nothing. */
-  refusal: Call<string>;
-  /** The same for what makes a call. */
-  unchanged<T>(call: () => Promise<T>): Promise<T>;
-  refused(call: () => Promise<unknown>): Promise<string>;
+  /** The same for whatever makes calls. */
+  unchanged<T>(calls: () => Promise<T>): Promise<T>;
   /** Everything on the server. */
   dump(): Promise<Record<string, DumpedKey>>;
   /** The entries of a stream, each its fields and values with blanks between. */
@@ -116,11 +115,9 @@ export function library(redis: Redis): Library {
   const call: Library['call'] = (name, keys, ...args) => redis.fcall(`conv_${name}`, keys.length, ...keys, ...args);
   const unchanged: Library['unchanged'] = async (run) => {
     const before = await dump(redis);
-    try {
-      return await run();
-    } finally {
-      assert.equal(await dump(redis), before, 'nothing may have changed');
-    }
+    const reply = await run();
+    assert.equal(await dump(redis), before, 'nothing may have changed');
+    return reply;
   };
   /** Makes a call and checks that what is read then is a moment so long after it. */
   const moment = async <T>(ms: number, run: () => Promise<T>, read: () => Promise<[number, string]>) => {
@@ -146,24 +143,15 @@ export function library(redis: Redis): Library {
       }),
     dueIn: (ms, run, jobId = 'j1') =>
       moment(ms, run, async () => [Number(await redis.zscore(WATCH, `${jobId}\n${CHANNEL}`)), `${jobId} is due`]),
+    refusal: (...args) => failure(call(...args)),
     still: (...args) => unchanged(() => call(...args)),
-    refusal: (...args) => failure(unchanged(() => call(...args))),
     unchanged,
-    refused: (run) => failure(unchanged(run)),
   };
 }
 
 /** The message of the error that a promise must end with. */
 export async function failure(promise: Promise<unknown>): Promise<string> {
-  const reply = await promise.then(
-    (value) => ({ value }),
-    (error: unknown) => {
-      assert.instance(error, Error);
-      return error as Error;
-    },
-  );
-  if (reply instanceof Error) return reply.message;
-  throw new Error(`an error was wanted, the reply was ${JSON.stringify(reply.value)}`);
+  return (await rejection(() => promise)).message;
 }
 
 /** The server's clock, in milliseconds since 1970. */
