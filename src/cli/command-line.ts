@@ -1,7 +1,7 @@
-import { Command, type CommanderError, Option } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../conversation.gen.ts';
 import { Failure, USAGE_ERROR } from './failure.ts';
-import { NPX, sentence, unescaped } from './print.ts';
+import { NPX, sentence, styled, unescaped } from './print.ts';
 import type { Values } from './values.ts';
 
 // The words of the command line. What a command does is loaded when it is run.
@@ -161,9 +161,18 @@ const SERVERS =
   'REDIS_USERNAME and REDIS_PASSWORD are those of the servers, SENTINEL_USERNAME and SENTINEL_PASSWORD those of the ' +
   'Sentinels. Exit code: 0 yes, 1 no or it could not be done, 2 the command line is wrong.';
 
-/** Runs a command line. @throws Failure, or CommanderError where help or version was printed instead */
-export async function runCommandLine(args: readonly string[]): Promise<void> {
-  await program().parseAsync(commandFirst(args), { from: 'user' });
+/** Runs a command line, says on stderr why it failed, and returns the exit code. */
+export async function runCommandLine(args: readonly string[]): Promise<number> {
+  try {
+    await program().parseAsync(commandFirst(args), { from: 'user' });
+    return 0;
+  } catch (error) {
+    // Help or the version was printed.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_ERROR;
+    // Whatever it is, a person reads it: no stack trace.
+    console.error(styled('red', error instanceof Error ? error.message : String(error), process.stderr));
+    return error instanceof Failure ? error.exitCode : 1;
+  }
 }
 
 function program(): Command {

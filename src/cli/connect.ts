@@ -24,10 +24,6 @@ export interface Store {
   space: Keyspace;
 }
 
-// What the client reports to nobody: that ASKING was refused, which it sends where a slot is on the move.
-let hearUnheard: (error: unknown) => void = () => {};
-process.on('unhandledRejection', (error) => hearUnheard(error));
-
 /**
  * Connects, runs one task and disconnects.
  * @throws Failure that names the server and the reason; what the task throws as a Failure stays as it is
@@ -43,9 +39,6 @@ export async function withServer<T>(values: Values, task: (server: Server) => Pr
   });
   let timer: NodeJS.Timeout | undefined;
   let isConnected = false;
-  const unheard = new Promise<never>((_, reject) => {
-    hearUnheard = reject;
-  });
   try {
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(Object.assign(new Error('late'), { code: 'ETIMEDOUT' })), limitMs);
@@ -53,7 +46,7 @@ export async function withServer<T>(values: Values, task: (server: Server) => Pr
     await Promise.race([client.connect(), late]);
     clearTimeout(timer);
     isConnected = true;
-    return await Promise.race([task({ client, ...target }), unheard]);
+    return await task({ client, ...target });
   } catch (error) {
     if (error instanceof Failure) throw error;
     if (isConversationError(error, 'INVALID_ARGUMENT')) throw new Failure(`${error.message}.`, USAGE_ERROR);
@@ -75,9 +68,17 @@ export function withStore<T>(values: Values, task: (store: Store) => Promise<T>)
   return withServer(values, async (server) => {
     const isCluster = (await modeOf(server.client)) === 'cluster';
     const space = checkKeyspace({ prefix, sharded }, isCluster, '');
-    const client = isCluster ? await clusterOf(server.client) : server.client;
+    // The client of a cluster tells nobody that a node refused ASKING, which it sends where a slot is on the move.
+    let hearRefusal: (error: unknown) => void = () => {};
+    const refused = new Promise<never>((_, reject) => {
+      hearRefusal = reject;
+    });
+    const client = isCluster ? await clusterOf(server.client, hearRefusal) : server.client;
     try {
-      return await task({ client, connection: connect(client, 'never', log(undefined)), space });
+      return await Promise.race([
+        task({ client, connection: connect(client, 'never', log(undefined)), space }),
+        refused,
+      ]);
     } catch (error) {
       throw isCluster ? await ofMasters(server, error) : error;
     } finally {
@@ -123,7 +124,7 @@ async function ofMasters({ client: entry, tls }: Server, error: unknown): Promis
 }
 
 /** A client for the whole cluster that a node belongs to. */
-async function clusterOf(entry: Redis): Promise<Cluster> {
+async function clusterOf(entry: Redis, hearRefusal: (error: unknown) => void): Promise<Cluster> {
   // Where a right is missing this says which, and the client of the cluster only that no node is available.
   await entry.cluster('SLOTS');
   const { Cluster } = await import('ioredis');
@@ -138,6 +139,14 @@ async function clusterOf(entry: Redis): Promise<Cluster> {
     dnsLookup: (address, callback) => callback(null, address),
   });
   cluster.on('error', () => {});
+  cluster.on('+node', (node: Redis) => {
+    const ask = node.asking.bind(node);
+    node.asking = () => {
+      const asked = ask();
+      asked.catch(hearRefusal);
+      return asked;
+    };
+  });
   await cluster.connect();
   return cluster;
 }

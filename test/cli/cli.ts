@@ -1,50 +1,77 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { compiledFolder, typescript } from '../../scripts/test/typescript.ts';
+import { runCommandLine } from '../../src/cli/command-line.ts';
 
 /** How a run of the command line ended. */
 export interface CliRun {
   stdout: string;
   stderr: string;
-  /** Null where it had to be killed. */
-  code: number | null;
+  code: number;
 }
-
-const LIMIT_MS = 60_000;
 
 const COMPILED = compiledFolder();
 
-/**
- * What Node runs as the command line. Compiled, it needs nothing that lies beside its sources; and a process of 0.2 s ends
- * before what V8 optimises meanwhile is of use.
- */
+/** What Node runs as the command line. Compiled, it needs nothing that lies beside its sources. */
 export const COMMAND_LINE = COMPILED
-  ? ['--no-opt', join(COMPILED, 'src', 'cli', 'main.js')]
+  ? [join(COMPILED, 'src', 'cli', 'main.js')]
   : [...typescript(), join('src', 'cli', 'main.ts')];
 
-/** Starts it, to be ended by whoever asked for it, or after 60 s. */
+/** Starts it as a person would, as a process without this one's REDIS_URL, to be ended by whoever asked for it. */
 export function startCli(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-  return spawn(process.execPath, [...COMMAND_LINE, ...args], {
+  const child = spawn(process.execPath, [...COMMAND_LINE, ...args], {
     cwd: join(import.meta.dirname, '..', '..'),
     env: { ...process.env, REDIS_URL: '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: LIMIT_MS,
   });
+  const said = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      said[name] += text;
+    });
+  }
+  const ended = once(child, 'close').then(([code]): CliRun => ({ ...said, code }));
+  return { child, said, ended };
 }
 
-/** Runs `conversation-state` as a person would: a process of its own, without this one's REDIS_URL. */
-export async function cli(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<CliRun> {
-  const child = startCli(args, env);
-  let [stdout, stderr] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', (text) => {
-    stdout += text;
+let last: Promise<unknown> = Promise.resolve();
+
+/**
+ * Runs the command line in this process, which costs a hundredth of a process of its own: without a terminal, with the
+ * environment of `startCli`, and one run after the other, because what is printed and the environment are the process's.
+ */
+export function cli(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<CliRun> {
+  const run = last.then(() => captured(args, { REDIS_URL: '', ...env }));
+  last = run.catch(() => {});
+  return run;
+}
+
+async function captured(args: readonly string[], env: NodeJS.ProcessEnv): Promise<CliRun> {
+  const said = { stdout: '', stderr: '' };
+  const putBack = (['stdout', 'stderr'] as const).map((name) => {
+    const stream = process[name];
+    const { write, isTTY } = stream;
+    const capture = (text: string) => {
+      said[name] += text;
+      return true;
+    };
+    Object.assign(stream, { write: capture, isTTY: false });
+    return () => Object.assign(stream, { write, isTTY });
   });
-  child.stderr.setEncoding('utf8').on('data', (text) => {
-    stderr += text;
-  });
-  const code = await new Promise<number | null>((resolve, reject) => child.on('error', reject).on('close', resolve));
-  return { stdout, stderr, code };
+  const before = Object.keys(env).map((name) => [name, process.env[name]] as const);
+  Object.assign(process.env, env);
+  try {
+    const code = await runCommandLine(args);
+    return { ...said, code };
+  } finally {
+    for (const undo of putBack) undo();
+    for (const [name, value] of before) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+  }
 }
 
 /** One line on stdout and nothing else. */

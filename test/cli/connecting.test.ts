@@ -34,6 +34,8 @@ test.after(() => {
 
 /** A server on loopback, and its port. */
 async function listen(server: Server): Promise<number> {
+  // A client that hangs up before it has read everything resets the connection.
+  server.on('connection', (socket: Socket) => socket.on('error', () => {}));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   servers.push(server);
   server.unref();
@@ -106,6 +108,7 @@ test('why a server could not be used is one sentence for a person', () => {
     [failed('NOPERM User ops has no permissions to access a key'), 'this user may not use the keys of this store.'],
     [failed('NOPERM No permissions'), 'this user lacks a right.'],
     [failed('Connection is closed'), `${closed} ${OWN_CERTIFICATE}`, tls],
+    [failed('late', 'ETIMEDOUT'), 'no answer within 5 s. Without TLS the address begins with redis://', tls],
     [failed('no protocols available', 'EPROTO'), 'TLS failed: no protocols available.', tls],
     [
       failed('certificate has expired', 'CERT_HAS_EXPIRED'),
@@ -170,7 +173,7 @@ test('a server that is not there, hangs up, is no Redis, or never answers is giv
   const refused = 'the connection was refused; no server listens there.';
   const closing = await listen(createServer((socket) => socket.destroy()));
   const http = await listen(createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')));
-  const silent = await listen(createServer((socket) => socket.on('error', () => {}).resume()));
+  const silent = await listen(createServer((socket) => socket.resume()));
   const noTls = 'Without TLS the address begins with redis://';
   const cases: [url: string, said: string | RegExp][] = [
     [`redis://127.0.0.1:${port}`, `127.0.0.1:${port}: ${refused}`],
@@ -184,9 +187,8 @@ test('a server that is not there, hangs up, is no Redis, or never answers is giv
     [`redis://127.0.0.1:${http}`, `127.0.0.1:${http}: what answers there is not a Redis server.`],
     [`rediss://127.0.0.1:${http}`, `127.0.0.1:${http}: TLS failed: the server does not use it there. ${noTls}`],
     [`redis://:Wr0ng@127.0.0.1:${silent}`, `127.0.0.1:${silent}: no answer within 5 s.`],
-    [`rediss://127.0.0.1:${silent}`, `127.0.0.1:${silent}: no answer within 5 s. ${noTls}`],
   ];
-  await Promise.all(cases.map(async ([url, said]) => failed(await cli(['load', '--url', url]), said)));
+  for (const [url, said] of cases) failed(await cli(['load', '--url', url]), said);
 });
 
 test('a replica and a full server say why they take no library', async () => {
@@ -226,8 +228,8 @@ test('a certificate of the client is shown, and where it is missing the options 
 test('the certificate of the server is checked, and a check that fails names --tls-ca', async () => {
   const pem = await readFile(CERTIFICATE);
   const port = await listen(createTlsServer({ key: pem, cert: pem }, relay));
-  const trusted = { NODE_EXTRA_CA_CERTS: CERTIFICATE.pathname };
-  const check = (place: string, env = {}) => cli(['check', '--url', `${place}:${port}`], env);
+  const trusted = ['--tls-ca', CERTIFICATE.pathname];
+  const check = (place: string, args: string[] = []) => cli(['check', '--url', `${place}:${port}`, ...args]);
   succeeded(await check('rediss://localhost', trusted), `localhost:${port}  ${IS_THERE}`);
   failed(
     await check('rediss://localhost'),

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { once } from 'node:events';
 import type { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -146,20 +146,12 @@ test('load waits for a server that is not there yet, for as long as it is told',
   const refused = `127.0.0.1:${port}: the connection was refused; no server listens there.`;
   const url = ['--url', `redis://127.0.0.1:${port}`];
   failed(await cli(['load', '--wait', '1', ...url]), `${refused} Trying again for 1 s.\n${refused}`);
-  const child = startCli(['load', '--wait', '600', ...url]);
-  let [stdout, stderr] = ['', ''];
-  child.stdout.on('data', (text) => {
-    stdout += text;
-  });
-  child.stderr.on('data', (text) => {
-    stderr += text;
-  });
-  while (stderr === '') await sleep(20);
+  const { child, ended } = startCli(['load', '--wait', '600', ...url]);
+  await once(child.stderr, 'data');
   const late = await startRedis({ args: ['--port', String(port)] });
   try {
-    await new Promise((resolve) => child.on('close', resolve));
-    const loaded = `127.0.0.1:${port}  ${THIS} loaded, there was none\n`;
-    assert.equal([stdout, stderr, child.exitCode], [loaded, `${refused} Trying again for 600 s.\n`, 0]);
+    const stdout = `127.0.0.1:${port}  ${THIS} loaded, there was none\n`;
+    assert.equal(await ended, { stdout, stderr: `${refused} Trying again for 600 s.\n`, code: 0 });
   } finally {
     await late.stop();
   }

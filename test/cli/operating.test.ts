@@ -263,13 +263,9 @@ test('list and show say that a job was not heard of yet, and until when a questi
 
 test('watch prints one list after the other in a pipe, also after a lost connection, and ends with it', async () => {
   await store.claim(STATE);
-  const child = startCli(['watch'], env);
-  let text = '';
-  child.stdout.setEncoding('utf8').on('data', (piece: string) => {
-    text += piece;
-  });
+  const { child, said, ended } = startCli(['watch'], env);
   const seen = async (count: number) => {
-    while (text.split('  1 conversation\n').length <= count) await once(child.stdout, 'data');
+    while (said.stdout.split('  1 conversation\n').length <= count) await once(child.stdout, 'data');
   };
   await seen(1);
   await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
@@ -279,13 +275,13 @@ test('watch prints one list after the other in a pipe, also after a lost connect
   const lost =
     '127.0.0.1:\\d+: the connection was closed before an answer came\\..* Trying again; this is what was there before\\.';
   assert.match(
-    text,
+    said.stdout,
     new RegExp(`^(${time}1 conversation\\n${table})+${time}${lost}\\n${table}${time}1 conversation\\n`),
   );
   // The reader goes, and the next turn has nobody to write to.
   child.stdout.destroy();
-  const [code] = await once(child, 'exit');
-  assert.is(code, 0);
+  const { stderr, code } = await ended;
+  assert.equal([stderr, code], ['', 0]);
 });
 
 test('a store with a prefix or with partitions is found by it', async () => {

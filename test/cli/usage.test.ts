@@ -1,21 +1,11 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { runCommandLine } from '../../src/cli/command-line.ts';
-import { Failure } from '../../src/cli/failure.ts';
 import { LIBRARY_VERSION } from '../../src/index.ts';
-import { cli, failed, succeeded } from './cli.ts';
+import { cli, failed, startCli, succeeded } from './cli.ts';
 
 const test = suite('how the command line is called');
 const NPX = 'npx --no conversation-state';
 const COMMANDS = ['list', 'show', 'watch', 'release', 'due', 'doctor', 'load', 'check', 'keys'];
-
-/** How a command line ends that is not run any further; in this process, which takes no time. */
-async function mistakeIn(args: string[]): Promise<{ message: string; exitCode: number }> {
-  const error = await runCommandLine(args).catch((failure: unknown) => failure);
-  assert.instance(error, Failure);
-  const { message, exitCode } = error as Failure;
-  return { message, exitCode };
-}
 
 test('help and version answer on stdout, and without a command the same help is on stderr', async () => {
   const help = await cli(['--help']);
@@ -75,11 +65,20 @@ test('a wrong command line is explained without what may be a password, and lead
   ];
   for (const [args, said, command] of cases) {
     const help = command ? `${NPX} ${command} --help shows its options.` : `${NPX} --help lists the commands.`;
-    assert.equal(await mistakeIn(args), { message: `${said}\n${help}`, exitCode: 2 });
+    failed(await cli(args), `${said}\n${help}`, { exit: 2 });
   }
-  failed(await cli(['shwo']), `Unknown command "shwo". Did you mean show?\n${NPX} --help lists the commands.`, {
-    exit: 2,
-  });
+});
+
+test('as a program it prints and exits as in these tests, which run it in their own process', async () => {
+  for (const [args, code] of [
+    [['--version'], 0],
+    [['check', '--url', 'redis://127.0.0.1:1'], 1],
+    [['shwo'], 2],
+  ] as const) {
+    const run = await startCli(args).ended;
+    assert.equal(run, await cli(args));
+    assert.is(run.code, code);
+  }
 });
 
 test('a value that cannot be used is explained before a server is asked', async () => {
@@ -106,7 +105,7 @@ test('a value that cannot be used is explained before a server is asked', async 
     [['release', '--reason', 'x', '--yes', ...here], 'release needs --job ID: the job to take the channel from.'],
     [['release', '--job', 'j', '--reason', ' '], 'release needs --reason TEXT: why, for whoever asks later.'],
   ];
-  for (const [args, message] of cases) assert.equal(await mistakeIn(args), { message, exitCode: 2 });
+  for (const [args, said] of cases) failed(await cli(args), said, { exit: 2 });
   failed(await cli(['load']), 'No server is named. Give --url redis://host:port, or set REDIS_URL.', { exit: 2 });
   const asks = 'release asks before it changes anything, and here is no terminal to ask on: give --yes.';
   failed(await cli(['release', '--job', 'j', '--reason', 'x']), asks, { exit: 2 });
