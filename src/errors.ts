@@ -72,6 +72,10 @@ const NO_REPLY = [
 const LOST =
   /^(ECONN\w+|EPIPE|ETIMEDOUT|EHOSTUNREACH|EHOSTDOWN|ENETUNREACH|ENETDOWN|ENOTFOUND|EAI_AGAIN|ERR_STREAM_\w+)$/;
 
+const NO_LUA =
+  'the server has no Lua, in which the library is written. Valkey 9.1 and later have it as a module: install that and ' +
+  'load it, or use another server';
+
 /**
  * A client's error as this package throws it: a ConversationError where the server's reply begins with a known code, or
  * the call could not be made; otherwise the error itself. Either way without the command's arguments, because those hold
@@ -82,6 +86,8 @@ export function fromClient(error: unknown): unknown {
   withoutArguments(error);
   const [code = '', message = error.message] = error.message.split(/ (.*)/s);
   if (REPLY_CODES.has(code)) return new ConversationError(code as ConversationErrorCode, message, error);
+  if (/^ERR Engine 'LUA' not found/i.test(error.message))
+    return new ConversationError('LIBRARY_MISSING', NO_LUA, error);
   return isUnavailable(error) ? unavailable(error) : error;
 }
 

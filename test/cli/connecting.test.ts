@@ -7,6 +7,7 @@ import * as assert from 'uvu/assert';
 import { readAddress, readSentinels } from '../../src/cli/address.ts';
 import { Failure } from '../../src/cli/failure.ts';
 import { reasonOf } from '../../src/cli/reason.ts';
+import { fromClient } from '../../src/errors.ts';
 import { LIBRARY_VERSION } from '../../src/index.ts';
 import { withRedis } from '../support/redis.ts';
 import { cli, failed, succeeded } from './cli.ts';
@@ -114,6 +115,10 @@ test('why a server could not be used is one sentence for a person', () => {
       failed('certificate has expired', 'CERT_HAS_EXPIRED'),
       "TLS failed: certificate has expired. Name the server's certificate authority with --tls-ca FILE.",
       tls,
+    ],
+    [
+      fromClient(failed("ERR Engine 'LUA' not found")),
+      'the server has no Lua, in which the library is written. Valkey 9.1 and later have it as a module: install that and load it, or use another server.',
     ],
     ['thrown as text', 'thrown as text.'],
     [failed('ERR no!\nand more'), 'ERR no!'],
