@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../conversation.gen.ts';
+import { isConversationError } from '../errors.ts';
 import { Failure, USAGE_ERROR } from './failure.ts';
 import { NPX, sentence, styled, unescaped } from './print.ts';
 import type { Values } from './values.ts';
@@ -49,9 +50,9 @@ interface Definition {
 
 const THIS = `${LIBRARY_NAME} ${LIBRARY_VERSION}`;
 const COLUMNS =
-  'STARTED says how long ago that was. QUESTION is the pending one. UNREAD counts the messages in the inbox. STATUS ' +
-  'is starting for a job that was not heard of yet, silent or no answer for one that somebody has to look at, and since ' +
-  'when; one that a sweep has just looked at does not count until its lease ends. LEFT is the time to live. On a narrow terminal, empty columns go first, and ids are cut last, QUESTION before CHANNEL and JOB.';
+  'UNREAD counts the messages in the inbox. STATUS is starting for a job that was not heard of yet, silent or no answer ' +
+  'for one that somebody has to look at, and since when. LEFT is the time to live. A narrow terminal has no empty ' +
+  'columns, then no project, ticket and start, and ids are cut last.';
 
 const COMMANDS: Readonly<Record<string, Definition>> = {
   list: {
@@ -65,8 +66,7 @@ const COMMANDS: Readonly<Record<string, Definition>> = {
   show: {
     summary: 'show one conversation: its state, both deadlines, its inbox, and what is wrong with it',
     notes:
-      'Name the channel with --platform and --channel, or the job with --job, or all three, as list prints them. It ' +
-      'changes nothing, and exits with 1 where something is wrong.',
+      'Name the channel, the job or both, as list prints them. It changes nothing, and exits with 1 if something is wrong.',
     options: [...STORE, ...REFERENCE, JSON_LINES],
     examples: ['show --job j1', 'show --platform slack --channel C0123'],
     run: async (values) => (await import('./show.ts')).show(values),
@@ -81,11 +81,9 @@ const COMMANDS: Readonly<Record<string, Definition>> = {
   release: {
     summary: 'take a channel from a job and remove its conversation; with --stream, tell the job',
     notes:
-      'The job must be named, so that nobody takes the channel from a newer one by mistake. The state is given a ' +
-      'member `released` {by, reason, at}; with --stream the job is told in the same step, by an entry with the fields ' +
-      'type (Released), jobId, by and reason. It does not end the job itself. With --platform and --channel too, it ' +
-      'says which job holds the channel if that is another one. With unread messages in the inbox nothing is changed: ' +
-      'the apps hand such a channel over to a successor, or --discard-inbox gives the messages up.',
+      'It does not end the job itself. With --stream the job is told in the same step, by an entry with the fields type ' +
+      '(Released), jobId, by and reason. With --platform and --channel too, it says which job holds the channel if that ' +
+      'is another one. With unread messages in the inbox nothing is changed, unless --discard-inbox gives them up.',
     options: [
       ...STORE,
       ...REFERENCE,
@@ -101,9 +99,7 @@ const COMMANDS: Readonly<Record<string, Definition>> = {
   },
   due: {
     summary: 'show the jobs that are silent and the questions whose time is over; changes nothing',
-    notes:
-      'FOR counts from when somebody should have looked. A job that a sweep has just looked at is not shown until its ' +
-      'lease ends.',
+    notes: 'A job that a sweep has just looked at is not shown until its lease ends.',
     options: [...STORE, JSON_LINES],
     examples: ['due --url redis://localhost:6379'],
     run: async (values) => (await import('./due.ts')).due(values),
@@ -111,10 +107,8 @@ const COMMANDS: Readonly<Record<string, Definition>> = {
   doctor: {
     summary: 'say what is wrong with the server, the rights of a user and the stored conversations, and what to do',
     notes:
-      'Each line has a mark: ✓ as it should be, ! worth a look, ✗ wrong. It exits with 1 where something is wrong. It ' +
-      'changes nothing. Of a large store it looks at the first 100,000 keys of each kind. The user needs the rights of ' +
-      'oncall in docs/security.md; what it may not look at is said. Somebody on call names the user of the apps with ' +
-      '--user.',
+      'Each line has a mark: ✓ as it should be, ! worth a look, ✗ wrong; then it exits with 1. It changes nothing, and ' +
+      'needs the rights of oncall in docs/security.md. Of a large store it looks at the first 100,000 keys of each kind.',
     options: [
       ...STORE,
       ['--user <name>', 'whose rights are checked; the user of this connection if absent'],
@@ -127,9 +121,8 @@ const COMMANDS: Readonly<Record<string, Definition>> = {
   load: {
     summary: `bring a server's or a cluster's library to ${THIS}`,
     notes:
-      'It leaves a newer library that serves this version where it is, and does not replace one of a newer major ' +
-      "version or another program's library of this name without --force. The user needs the rights +function|load " +
-      '+function|list, on a cluster +cluster|nodes too, and no keys. On a cluster it loads the library on every master.',
+      'On a cluster it goes to every master. It leaves a newer library that serves this version where it is. The user ' +
+      'needs the rights +function|load +function|list, on a cluster +cluster|nodes too, and no keys.',
     options: [
       ...SERVER,
       ['--wait <seconds>', 'how long to try again while the server cannot be reached; 0 if absent'],
@@ -155,11 +148,18 @@ const COMMANDS: Readonly<Record<string, Definition>> = {
   },
 };
 
+/** The options that take the next word as their value. */
+const VALUED = new Set(
+  Object.values(COMMANDS).flatMap(({ options }) =>
+    options.flatMap(([flags]) => (/ </.test(flags) ? flags.split(' ', 1) : [])),
+  ),
+);
+
 const SERVERS =
-  'The server is named by --url redis://user:password@host:port, rediss:// for TLS, or by REDIS_URL, which keeps the ' +
-  'password out of the list of processes. A cluster is recognised from any of its nodes. Behind Sentinels, ' +
-  'REDIS_USERNAME and REDIS_PASSWORD are those of the servers, SENTINEL_USERNAME and SENTINEL_PASSWORD those of the ' +
-  'Sentinels. Exit code: 0 yes, 1 no or it could not be done, 2 the command line is wrong.';
+  'The server, or any node of a cluster, is named by --url redis://user:password@host:port, rediss:// for TLS, or by ' +
+  'REDIS_URL, which keeps the password out of the list of processes. Behind Sentinels, REDIS_USERNAME and REDIS_PASSWORD ' +
+  'are those of the servers, SENTINEL_USERNAME and SENTINEL_PASSWORD those of the Sentinels. Exit code: 0 yes, 1 no or ' +
+  'it could not be done, 2 the command line is wrong.';
 
 /** Runs a command line, says on stderr why it failed, and returns the exit code. */
 export async function runCommandLine(args: readonly string[]): Promise<number> {
@@ -170,8 +170,10 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     // Help or the version was printed.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_ERROR;
     // Whatever it is, a person reads it: no stack trace.
-    console.error(styled('red', error instanceof Error ? error.message : String(error), process.stderr));
-    return error instanceof Failure ? error.exitCode : 1;
+    const isMisused = isConversationError(error, 'INVALID_ARGUMENT');
+    const said = error instanceof Error ? `${error.message}${isMisused ? '.' : ''}` : String(error);
+    console.error(styled('red', said, process.stderr));
+    return error instanceof Failure ? error.exitCode : isMisused ? USAGE_ERROR : 1;
   }
 }
 
@@ -183,9 +185,11 @@ function program(): Command {
     .helpCommand('help [command]', 'show the options of a command and an example')
     .configureOutput({ outputError: () => {} });
 
-  root.exitOverride((error) => {
-    throw misuse(error, root);
-  });
+  const explain = (command: Command) =>
+    command.exitOverride((error) => {
+      throw misuse(error, command);
+    });
+  explain(root);
   for (const [name, { summary, notes, options, examples, run }] of Object.entries(COMMANDS)) {
     const command = root
       .command(name)
@@ -194,15 +198,13 @@ function program(): Command {
     for (const flag of options) command.addOption(optionOf(flag));
     const lines = examples.map((example) => `\n  ${NPX} ${example}`).join('');
     command.addHelpText('after', `\n${examples.length === 1 ? 'Example:' : 'Examples:'}${lines}`);
-    command.exitOverride((error) => {
-      throw misuse(error, command);
-    });
-    command.allowExcessArguments().action(async (values: Values) => {
-      const [extra] = command.args;
-      if (extra !== undefined)
+    explain(command)
+      .allowExcessArguments()
+      .action(async (values: Values) => {
+        const [extra] = command.args;
+        if (extra === undefined) return run(values);
         throw mistake(`Unexpected argument${named(extra) || '. An address goes after --url'}.`, command);
-      await run(values);
-    });
+      });
   }
   return root;
 }
@@ -218,21 +220,9 @@ function optionOf([flags, summary, read = (text) => text]: Flag): Option {
 
 /** Options may stand before the command too; commander takes those of a command behind it. */
 function commandFirst(args: readonly string[]): string[] {
-  const any = new Command()
-    .helpOption(false)
-    .configureOutput({ writeErr: () => {} })
-    .exitOverride();
-  const flags = new Map(Object.values(COMMANDS).flatMap(({ options }) => options.map(([flag]) => [flag, flag])));
-  for (const flag of flags.keys()) any.option(flag);
-  try {
-    const [name] = any.parseOptions([...args]).operands;
-    if (name === undefined) return [...args];
-    const at = args.indexOf(name);
-    return [name, ...args.slice(0, at), ...args.slice(at + 1)];
-  } catch {
-    // What is wrong with them is said where they are parsed.
-    return [...args];
-  }
+  const isValue = (at: number) => VALUED.has(args[at - 1] ?? '');
+  const at = args.findIndex((word, n) => !word.startsWith('-') && !isValue(n));
+  return at < 1 ? [...args] : [args[at] ?? '', ...args.slice(0, at), ...args.slice(at + 1)];
 }
 
 /** What commander found wrong, as a sentence. It quotes what was given, which may hold a password. */
@@ -248,8 +238,7 @@ function misuse(error: CommanderError, command: Command): Error {
 
 /** A word to name in a message; none that may be an address or another place for a password. */
 function named(word: string): string {
-  if (/^(-\w.|[^-].*[:@/])/.test(word)) return '';
-  return ` "${word}"`;
+  return /^(-\w.|[^-].*[:@/])/.test(word) ? '' : ` "${word}"`;
 }
 
 function mistake(message: string, command: Command): Failure {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster, Redis } from 'ioredis';
 import { modeOf, openMasters } from '../cluster/masters.ts';
 import { type Connection, connect } from '../connection.ts';
@@ -5,7 +6,7 @@ import { isConversationError } from '../errors.ts';
 import { checkKeyspace, type Keyspace } from '../keys/prefix.ts';
 import { log } from '../log.ts';
 import { LIMIT_MS, type Target, targetOf } from './address.ts';
-import { Failure, USAGE_ERROR } from './failure.ts';
+import { Failure } from './failure.ts';
 import { CLOSED, causeOf, isLost, reasonOf } from './reason.ts';
 import type { Values } from './values.ts';
 
@@ -30,34 +31,28 @@ export interface Store {
  */
 export async function withServer<T>(values: Values, task: (server: Server) => Promise<T>): Promise<T> {
   const target = targetOf(values);
-  const { name, tls, limitMs } = target;
   const { Redis } = await import('ioredis').catch(withoutClient);
   const client = new Redis(target.options);
   let first: unknown;
   client.on('error', (error) => {
     first ??= error;
   });
-  let timer: NodeJS.Timeout | undefined;
-  let isConnected = false;
+  const tried = { tls: target.tls, limitMs: target.limitMs };
   try {
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(Object.assign(new Error('late'), { code: 'ETIMEDOUT' })), limitMs);
+    const late = sleep(target.limitMs, undefined, { ref: false }).then(() => {
+      throw Object.assign(new Error('late'), { code: 'ETIMEDOUT' });
     });
     await Promise.race([client.connect(), late]);
-    clearTimeout(timer);
-    isConnected = true;
+    tried.limitMs = LIMIT_MS;
     return await task({ client, ...target });
   } catch (error) {
-    if (error instanceof Failure) throw error;
-    if (isConversationError(error, 'INVALID_ARGUMENT')) throw new Failure(`${error.message}.`, USAGE_ERROR);
+    if (error instanceof Failure || isConversationError(error, 'INVALID_ARGUMENT')) throw error;
     // A promise often says only that the connection is closed; the event before it said why.
     const said = causeOf(error);
     const cause = said instanceof Error && said.message === CLOSED ? (first ?? said) : error;
-    const tried = { tls, limitMs: isConnected ? LIMIT_MS : limitMs };
     const reason = (await isSentinel(client, cause)) ? SENTINEL : reasonOf(cause, tried);
-    throw new Failure(`${name}: ${reason}`, 1, cause);
+    throw new Failure(`${target.name}: ${reason}`, 1, cause);
   } finally {
-    clearTimeout(timer);
     client.disconnect();
   }
 }
@@ -65,24 +60,19 @@ export async function withServer<T>(values: Values, task: (server: Server) => Pr
 /** Connects to a server or to the whole cluster of a node, and finds the store on it that the options name. */
 export function withStore<T>(values: Values, task: (store: Store) => Promise<T>): Promise<T> {
   const { prefix = '', sharded = false } = values;
+  const storeOf = (client: Redis | Cluster, space: Keyspace) =>
+    task({ client, connection: connect(client, 'never', log(undefined)), space });
   return withServer(values, async (server) => {
     const isCluster = (await modeOf(server.client)) === 'cluster';
     const space = checkKeyspace({ prefix, sharded }, isCluster, '');
-    // The client of a cluster tells nobody that a node refused ASKING, which it sends where a slot is on the move.
-    let hearRefusal: (error: unknown) => void = () => {};
-    const refused = new Promise<never>((_, reject) => {
-      hearRefusal = reject;
-    });
-    const client = isCluster ? await clusterOf(server.client, hearRefusal) : server.client;
+    if (!isCluster) return storeOf(server.client, space);
+    const { cluster, refused } = await clusterOf(server.client);
     try {
-      return await Promise.race([
-        task({ client, connection: connect(client, 'never', log(undefined)), space }),
-        refused,
-      ]);
+      return await Promise.race([storeOf(cluster, space), refused]);
     } catch (error) {
-      throw isCluster ? await ofMasters(server, error) : error;
+      throw await ofMasters(server, error);
     } finally {
-      if (isCluster) client.disconnect();
+      cluster.disconnect();
     }
   });
 }
@@ -123,8 +113,8 @@ async function ofMasters({ client: entry, tls }: Server, error: unknown): Promis
   }
 }
 
-/** A client for the whole cluster that a node belongs to. */
-async function clusterOf(entry: Redis, hearRefusal: (error: unknown) => void): Promise<Cluster> {
+/** A client for the whole cluster that a node belongs to, and what it tells nobody: that a node refused ASKING. */
+async function clusterOf(entry: Redis): Promise<{ cluster: Cluster; refused: Promise<never> }> {
   // Where a right is missing this says which, and the client of the cluster only that no node is available.
   await entry.cluster('SLOTS');
   const { Cluster } = await import('ioredis');
@@ -139,16 +129,18 @@ async function clusterOf(entry: Redis, hearRefusal: (error: unknown) => void): P
     dnsLookup: (address, callback) => callback(null, address),
   });
   cluster.on('error', () => {});
-  cluster.on('+node', (node: Redis) => {
-    const ask = node.asking.bind(node);
-    node.asking = () => {
-      const asked = ask();
-      asked.catch(hearRefusal);
-      return asked;
-    };
+  const refused = new Promise<never>((_, reject) => {
+    cluster.on('+node', (node: Redis) => {
+      const ask = node.asking.bind(node);
+      node.asking = () => {
+        const asked = ask();
+        asked.catch(reject);
+        return asked;
+      };
+    });
   });
   await cluster.connect();
-  return cluster;
+  return { cluster, refused };
 }
 
 function withoutClient(error: NodeJS.ErrnoException): never {

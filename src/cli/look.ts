@@ -2,12 +2,18 @@ import { CONVERSATION } from '../conversation.gen.ts';
 import { isConversationError } from '../errors.ts';
 import { conversationKeys, reasonOf } from '../iterators.ts';
 import { parse } from '../json.ts';
-import { channelOf, furtherKeys, watchedIn, watchedJob, watchKey, watchMember } from '../keys/conversation-keys.ts';
+import {
+  channelOf,
+  furtherKeys,
+  jobIndexKey,
+  watchedIn,
+  watchedJob,
+  watchKey,
+  watchMember,
+} from '../keys/conversation-keys.ts';
 import { prefixesOf } from '../keys/prefix.ts';
 import type { ChannelReference, DueJob, JobReference, StoredConversationState } from '../state.ts';
 import type { Store } from './connect.ts';
-
-// What runs now, looked at without a change to anything.
 
 /** Why somebody has to look at a job, and for how many milliseconds already. */
 interface Due extends Pick<DueJob<unknown>, 'reason'> {
@@ -16,16 +22,15 @@ interface Due extends Pick<DueJob<unknown>, 'reason'> {
 
 /** A conversation as it stands. */
 export interface Conversation {
-  /** Its key. */
   key: string;
-  /** What stands before `conversation:` in it. */
+  /** What stands before `conversation:` in its key. */
   prefix: string;
   channel: ChannelReference;
   /** Undefined where what is stored cannot be read. */
   state: StoredConversationState | undefined;
   /** Entries in its inbox. */
   unread: number;
-  /** Why somebody has to look at its job; undefined where nobody has to. */
+  /** Undefined where nobody has to look at its job. */
   due: Due | undefined;
   /** When it ends, in milliseconds from now; undefined where it has no deadline. */
   leftMs: number | undefined;
@@ -59,10 +64,7 @@ export async function readTyped({ connection }: Store, command: string, ...args:
  * The state at a conversation key; `unreadable` or `mistyped` where a call for it would fail; undefined where there is
  * none, or the key is another program's. The store's own way takes the right to write on a cluster.
  */
-export async function stateAt(
-  { connection }: Store,
-  conversation: string,
-): Promise<StoredConversationState | 'unreadable' | 'mistyped' | undefined> {
+export async function stateAt({ connection }: Store, conversation: string) {
   try {
     const text = await connection.read('fcall_ro', 'conv_get', '1', conversation);
     return typeof text === 'string' ? parse<StoredConversationState>(text) : undefined;
@@ -112,6 +114,30 @@ export async function lookAt(store: Store, key: string, now: number): Promise<Co
   };
 }
 
+/** When a key expires, in milliseconds since 1970; -1 without a deadline, -2 where it is not there. */
+export async function deadlineOf({ connection }: Store, key: string): Promise<number> {
+  return Number(await connection.read('pexpiretime', key));
+}
+
+export const MISTYPED_INDEX = 'The index of its job is a key of another type.';
+export const ENDLESS = 'It has no deadline: it stays until it is removed.';
+/** MIGRATE writes deadlines anew, relative to now. */
+export const APART_MS = 100;
+
+/** The index of a conversation's job, where it leads, when it ends, and what is wrong with the two keys. */
+export async function pairAt(store: Store, key: string, { jobId }: JobReference) {
+  const index = jobIndexKey(prefixIn(key), jobId);
+  const [ends, indexEnds] = await Promise.all([deadlineOf(store, key), deadlineOf(store, index)]);
+  const leads = await readTyped(store, 'get', index);
+  const wrong: string[] = [];
+  if (leads === null) wrong.push('The index of its job is not there: the job does not find its channel.');
+  else if (leads === undefined) wrong.push(MISTYPED_INDEX);
+  else if (leads !== key) wrong.push('The index of its job leads to another channel.');
+  else if (ends !== -1 && Math.abs(ends - indexEnds) > APART_MS) wrong.push('Its two keys do not expire together.');
+  if (ends === -1) wrong.push(ENDLESS);
+  return { index, leads, indexEnds, wrong };
+}
+
 /** A job that somebody has to look at. */
 export interface DueEntry extends ChannelReference, JobReference, Due {
   /** Whether it still holds its channel; null where what is stored there cannot be read. */
@@ -139,24 +165,26 @@ export async function* dueEntries(store: Store): AsyncGenerator<DueEntry[]> {
 export async function* watched(
   store: Store,
   until: number,
-  hearMistyped: (key: string) => void = () => {},
+  hearMistyped = (_key: string) => {},
 ): AsyncGenerator<{ prefix: string; member: string; from: number }[]> {
   const prefixes = [...prefixesOf(store.space)];
   while (prefixes.length > 0) {
     const some = prefixes.splice(0, PARTITIONS_AT_ONCE);
-    for (let at = 0; ; at += ENTRIES_AT_ONCE) {
-      const limit = ['LIMIT', String(at), String(ENTRIES_AT_ONCE), 'WITHSCORES'];
-      const found = some.map(async (prefix) => {
-        const range = ['-inf', String(until), 'BYSCORE', ...limit];
-        const reply = (await readTyped(store, 'zrange', watchKey(prefix), ...range)) as string[] | undefined;
-        if (!reply) hearMistyped(watchKey(prefix));
-        return (reply ?? []).flatMap((member, n) =>
-          n % 2 === 0 ? [{ prefix, member, from: Number(reply?.[n + 1]) }] : [],
-        );
+    for (let at = 0, found = 1; found > 0; at += ENTRIES_AT_ONCE) {
+      const range = ['-inf', String(until), 'BYSCORE', 'LIMIT', String(at), String(ENTRIES_AT_ONCE), 'WITHSCORES'];
+      const entries = some.map(async (prefix) => {
+        const reply = await readTyped(store, 'zrange', watchKey(prefix), ...range);
+        if (reply === undefined) hearMistyped(watchKey(prefix));
+        const pairs = ((reply ?? []) as string[]).map((member, n, all) => ({
+          prefix,
+          member,
+          from: Number(all[n + 1]),
+        }));
+        return pairs.filter((_, n) => n % 2 === 0);
       });
-      const entries = (await Promise.all(found)).flat();
-      if (entries.length === 0) break;
-      yield entries;
+      const batch = (await Promise.all(entries)).flat();
+      found = batch.length;
+      if (found > 0) yield batch;
     }
   }
 }

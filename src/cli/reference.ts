@@ -1,4 +1,3 @@
-import { isConversationError } from '../errors.ts';
 import { referenceKeys } from '../keys/conversation-keys.ts';
 import { checkKeyspace } from '../keys/prefix.ts';
 import type { ChannelReference, ConversationReference } from '../state.ts';
@@ -30,12 +29,7 @@ export function described(ref: ConversationReference): string {
 /** Prints the keys of a conversation. */
 export async function keys(values: Values): Promise<void> {
   const { prefix = '', sharded = false } = values;
-  try {
-    const { conversation, job } = referenceKeys(checkKeyspace({ prefix, sharded }, false, ''), referenceIn(values));
-    if (conversation === undefined || job === undefined) console.log(conversation ?? job);
-    else console.log(`conversation  ${conversation}\njob index     ${job}`);
-  } catch (error) {
-    if (!isConversationError(error, 'INVALID_ARGUMENT')) throw error;
-    throw new Failure(`${error.message}.`, USAGE_ERROR);
-  }
+  const { conversation, job } = referenceKeys(checkKeyspace({ prefix, sharded }, false, ''), referenceIn(values));
+  if (conversation === undefined || job === undefined) console.log(conversation ?? job);
+  else console.log(`conversation  ${conversation}\njob index     ${job}`);
 }

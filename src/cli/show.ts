@@ -2,7 +2,7 @@ import { furtherKeys, jobIndexKey, referenceKeys } from '../keys/conversation-ke
 import type { ConversationReference } from '../state.ts';
 import { type Store, withStore } from './connect.ts';
 import { Failure, thingsWrong } from './failure.ts';
-import { type Conversation, lookAt, readTyped, serverTime } from './look.ts';
+import { type Conversation, ENDLESS, lookAt, pairAt, readTyped, serverTime } from './look.ts';
 import { counted, shown, shownJson, span, styled } from './print.ts';
 import { BEFORE_REMOVAL, removal } from './redis-cli.ts';
 import { described, referenceIn } from './reference.ts';
@@ -10,19 +10,17 @@ import type { Values } from './values.ts';
 
 /** How many messages of the inbox are shown. */
 const INBOX_SHOWN = 20;
-/** MIGRATE writes deadlines anew, relative to now. */
-const APART_MS = 100;
 
 /** Prints one conversation. */
 export async function show(values: Values): Promise<void> {
   const ref = referenceIn(values);
   await withStore(values, async (store) => {
-    const found = await find(store, ref);
+    const now = await serverTime(store);
+    const found = await find(store, ref, now);
     if (!found) throw new Failure(`There is no conversation ${described(ref)}.`);
-    const details = await detailsOf(store, found);
-    const { wrong } = details;
+    const details = await detailsOf(store, found, now);
     console.log(values.json ? shownJson({ ...found, ...details }) : told(found, details));
-    if (wrong.length > 0) throw thingsWrong(wrong.length);
+    if (details.wrong.length > 0) throw thingsWrong(details.wrong.length);
   });
 }
 
@@ -37,40 +35,32 @@ interface Details {
   wrong: string[];
 }
 
-async function find(store: Store, ref: ConversationReference): Promise<Conversation | undefined> {
+async function find(store: Store, ref: ConversationReference, now: number): Promise<Conversation | undefined> {
   await store.connection.ready();
   const { conversation, job } = referenceKeys(store.space, ref);
   const key = conversation ?? (await store.connection.read('get', job ?? ''));
-  const found = typeof key === 'string' ? await lookAt(store, key, await serverTime(store)) : undefined;
+  const found = typeof key === 'string' ? await lookAt(store, key, now) : undefined;
   const isOthers = job !== undefined && found?.state && jobIndexKey(found.prefix, found.state.jobId) !== job;
   return isOthers ? undefined : found;
 }
 
-async function detailsOf(store: Store, found: Conversation): Promise<Details> {
+async function detailsOf(store: Store, found: Conversation, now: number): Promise<Details> {
   const { key, prefix, state, leftMs } = found;
-  const index = state && jobIndexKey(prefix, state.jobId);
-  const [leads, indexLeft, entries] = await Promise.all([
-    index && readTyped(store, 'get', index),
-    index && readTyped(store, 'pttl', index),
-    readTyped(store, 'xrange', furtherKeys(prefix, key).inbox, '-', '+', 'COUNT', String(INBOX_SHOWN)),
-  ]);
-  const indexLeftMs = Number(indexLeft) >= 0 ? Number(indexLeft) : null;
-  const wrong: string[] = [];
-  if (!state) {
-    const what = 'What is stored cannot be read as a state. Every claim is refused.';
-    wrong.push(`${what} ${BEFORE_REMOVAL} ${removal(store, key)}`);
-  }
+  const range = ['-', '+', 'COUNT', String(INBOX_SHOWN)];
+  const entries = await readTyped(store, 'xrange', furtherKeys(prefix, key).inbox, ...range);
+  const pair = state && (await pairAt(store, key, state));
+  const wrong = pair ? [...pair.wrong] : [`${UNREADABLE} ${BEFORE_REMOVAL} ${removal(store, key)}`];
+  if (!pair && leftMs === undefined) wrong.push(ENDLESS);
   if (!entries) wrong.push('Its inbox is a key of another type: no message can be queued.');
-  if (state && leads === null) wrong.push('The index of its job is not there: the job does not find its channel.');
-  if (state && leads === undefined) wrong.push('The index of its job is a key of another type.');
-  if (typeof leads === 'string' && leads !== key) wrong.push('The index of its job leads to another channel.');
-  if (leftMs === undefined) wrong.push('It has no deadline: it stays until it is removed.');
-  if (leads === key && leftMs !== undefined && Math.abs(leftMs - (indexLeftMs ?? Number.MAX_VALUE)) > APART_MS) {
-    wrong.push('Its two keys do not expire together.');
-  }
-  const inbox = ((entries ?? []) as [string, string[]][]).map(([id, fields]) => ({ id, fields }));
-  return { isIndexed: typeof leads === 'string', indexLeftMs, inbox, wrong };
+  return {
+    isIndexed: typeof pair?.leads === 'string',
+    indexLeftMs: pair && pair.indexEnds >= 0 ? pair.indexEnds - now : null,
+    inbox: ((entries ?? []) as [string, string[]][]).map(([id, fields]) => ({ id, fields })),
+    wrong,
+  };
 }
+
+const UNREADABLE = 'What is stored cannot be read as a state. Every claim is refused.';
 
 function told(found: Conversation, { isIndexed, indexLeftMs, inbox, wrong }: Details): string {
   const { channel, state, unread, due, leftMs } = found;

@@ -2,7 +2,17 @@ import { CONVERSATION, HANDLED, INBOX, JOB_INDEX } from '../../conversation.gen.
 import { channelOf, jobIndexKey, watchedIn, watchKey } from '../../keys/conversation-keys.ts';
 import { keyPattern } from '../../keys/prefix.ts';
 import type { Store } from '../connect.ts';
-import { prefixIn, readTyped, serverTime, stateAt, watched } from '../look.ts';
+import {
+  APART_MS,
+  deadlineOf,
+  MISTYPED_INDEX,
+  pairAt,
+  prefixIn,
+  readTyped,
+  serverTime,
+  stateAt,
+  watched,
+} from '../look.ts';
 import { counted, NPX, quoted, shown } from '../print.ts';
 import { BEFORE_REMOVAL, redisCli, removal, rewriting } from '../redis-cli.ts';
 import { type Finding, ok, warning, wrong } from './finding.ts';
@@ -10,8 +20,6 @@ import { type Finding, ok, warning, wrong } from './finding.ts';
 /** How many keys of each kind are looked at, so that a large store is not read for hours. */
 const MOST = 100_000;
 const EXAMPLES = 3;
-/** MIGRATE writes deadlines anew, relative to now. */
-const APART_MS = 100;
 const WEEK_MS = 604_800_000;
 /** A job that has been due for this long was looked at by no sweep, whether or not it still holds its channel. */
 const UNSWEPT_MS = 600_000;
@@ -19,52 +27,45 @@ const UNSWEPT_MS = 600_000;
 /** What can be wrong with a key: what is said of those found, what that means, and what its command does. */
 const PROBLEMS = {
   mistyped: [
-    wrong,
     'Keys of another type than theirs',
     'Every call that needs such a key fails with WRONGTYPE. Another program wrote it. Look at it first. To delete it:',
   ],
   unreadable: [
-    wrong,
     'Conversations that cannot be read',
     `Every call for such a channel fails with CONVCORRUPT. Look with show first. ${BEFORE_REMOVAL}`,
   ],
   unfit: [
-    wrong,
     'Keys that do not fit the others of their conversation',
-    'One of them is missing, leads to another channel, or expires at another time or never: a job may not find its ' +
-      'channel, nobody may free it, or messages may be lost. Another program wrote or deleted one; let it use the ' +
-      'functions. show says more. To store the same state once more, which gives all of them new deadlines:',
+    'One of them is missing, leads to another channel, or expires at another time or never: show says more. Another ' +
+      'program wrote or deleted one. To store the same state once more, which gives all of them new deadlines:',
   ],
   elsewhere: [
-    wrong,
     'Conversations whose job holds another channel',
     'Such a job does not find this one. To remove it, which frees its channel:',
   ],
   stray: [
-    warning,
     'Indexes that lead to no conversation of their job',
-    'A claim with the id of such a job fails with CONVJOB. Another program took a channel over or removed a ' +
-      'conversation; let it use the functions. To delete the index:',
+    'A claim with the id of such a job fails with CONVJOB. Another program changed a conversation. To delete the index:',
   ],
   unread: [
-    warning,
     'Inboxes with messages whose channel no job has',
     'Nobody reads them before a job claims the channel. To look at them:',
   ],
   lasting: [
-    warning,
     'Inboxes and lists of deliveries without a deadline',
     'They stay for ever. Another program wrote them. To give them a week:',
   ],
   unswept: [
-    warning,
     'Watched jobs that are due and that no sweep has looked at for ten minutes',
     'Run the sweep of the apps (store.due). To see those jobs:',
   ],
-} as const satisfies Record<string, readonly [level: typeof wrong, what: string, advice: string]>;
+} as const;
+
+type Problem = keyof typeof PROBLEMS;
+const WORTH_A_LOOK: ReadonlySet<Problem> = new Set(['stray', 'unread', 'lasting', 'unswept']);
 
 /** What is wrong with a key, and the command against it. */
-type Problems = Partial<Record<keyof typeof PROBLEMS, string>>;
+type Problems = Partial<Record<Problem, string>>;
 
 interface Kind {
   name: string;
@@ -75,43 +76,39 @@ interface Kind {
 
 /** Looks for what is wrong with the store's keys. `hear` gets how many were looked at, now and then. */
 export async function storedFindings(store: Store, hear: (looked: number) => void): Promise<Finding[]> {
-  const found = new Map<keyof typeof PROBLEMS, { examples: string[]; count: number; command: string }>();
+  const found = new Map<Problem, { keys: string[]; command: string }>();
   let looked = 0;
   const counts: string[] = [];
   for (const { name, all, keys, problemsOf } of kindsOf(store, await serverTime(store))) {
     let count = 0;
-    let isWhole = true;
     for await (const batch of keys) {
       await Promise.all(
         batch.map(async (key) => {
           const first = await problemsOf(key);
           if (Object.keys(first).length === 0) return;
           // What was written between two reads looks wrong once.
-          const again = await problemsOf(key);
-          for (const [problem, command] of Object.entries(again) as [keyof typeof PROBLEMS, string][]) {
+          for (const [problem, command] of Object.entries(await problemsOf(key)) as [Problem, string][]) {
             if (first[problem] === undefined) continue;
-            const { examples, count, command: shown } = found.get(problem) ?? { examples: [], count: 0, command };
+            if (!found.has(problem)) found.set(problem, { keys: [], command });
             // Of a watched job its id, of all others the key, which holds no line end.
-            const more = examples.length < EXAMPLES ? [...examples, key.split('\n', 1)[0] ?? key] : examples;
-            found.set(problem, { examples: more, count: count + 1, command: shown });
+            found.get(problem)?.keys.push(key.split('\n', 1)[0] ?? key);
           }
         }),
       );
       count += batch.length;
       looked += batch.length;
       hear(looked);
-      isWhole = count < MOST;
-      if (!isWhole) break;
+      if (count >= MOST) break;
     }
-    counts.push(`${isWhole ? '' : 'the first '}${counted(count, name, all)}`);
+    counts.push(`${count < MOST ? '' : 'the first '}${counted(count, name, all)}`);
   }
-  const problems = [...found].map(([problem, { examples, count, command }]) => {
-    const [level, what, advice] = PROBLEMS[problem];
-    const some = `${examples.sort().map(shown).join(', ')}${count > examples.length ? ', …' : ''}`;
-    return { ...level('keys', `${what}: ${count.toLocaleString('en')} (${some}).`, advice), command };
+  const problems = [...found].map(([problem, { keys, command }]) => {
+    const [what, advice] = PROBLEMS[problem];
+    const some = `${keys.slice(0, EXAMPLES).sort().map(shown).join(', ')}${keys.length > EXAMPLES ? ', …' : ''}`;
+    const level = WORTH_A_LOOK.has(problem) ? warning : wrong;
+    return { ...level('keys', `${what}: ${keys.length.toLocaleString('en')} (${some}).`, advice), command };
   });
-  const looking = problems.length === 0 ? 'No problems in' : 'Looked at';
-  return [ok('keys', `${looking} ${counts.join(', ')}.`), ...problems];
+  return [ok('keys', `${problems.length === 0 ? 'No problems in' : 'Looked at'} ${counts.join(', ')}.`), ...problems];
 }
 
 function kindsOf(store: Store, now: number): Kind[] {
@@ -119,28 +116,21 @@ function kindsOf(store: Store, now: number): Kind[] {
   const mistyped = (key: string) => ({ mistyped: redisCli(store, 'DEL', quoted(key)) });
   const { prefix, sharded } = store.space;
   const due = `${NPX} due${prefix && ` --prefix ${quoted(prefix)}`}${sharded ? ' --sharded' : ''}`;
-  const deadlineOf = async (key: string) => Number(await store.connection.read('pexpiretime', key));
 
   async function ofConversation(key: string): Promise<Problems> {
     const state = await stateAt(store, key);
     if (state === undefined) return {};
     if (state === 'mistyped') return mistyped(key);
     if (state === 'unreadable') return { unreadable: removal(store, key) };
-    const index = jobIndexKey(prefixIn(key), state.jobId);
-    const [leads, ends, indexEnds] = await Promise.all([
-      readTyped(store, 'get', index),
-      deadlineOf(key),
-      deadlineOf(index),
-    ]);
+    const { index, leads, wrong } = await pairAt(store, key, state);
     const isOther = typeof leads === 'string' && leads !== key;
     const other = isOther ? await stateAt(store, leads) : undefined;
     if (typeof other === 'object' && other.jobId === state.jobId) return { elsewhere: removal(store, key) };
+    // An index of another type is found among the indexes.
+    if (wrong.every((sentence) => sentence === MISTYPED_INDEX)) return {};
     // An index that leads nowhere refuses the new one.
     const before = isOther ? `${redisCli(store, 'DEL', quoted(index))} && ` : '';
-    const rewrite = before + rewriting(store, key, index);
-    // An index of another type is found among the indexes.
-    const fits = leads === undefined || (leads === key && Math.abs(ends - indexEnds) <= APART_MS);
-    return fits && ends !== -1 ? {} : { unfit: rewrite };
+    return { unfit: before + rewriting(store, key, index) };
   }
 
   async function ofIndex(key: string): Promise<Problems> {
@@ -156,7 +146,7 @@ function kindsOf(store: Store, now: number): Kind[] {
 
   /** Where it may stay for ever. */
   const lasting = async (key: string): Promise<Problems> =>
-    (await deadlineOf(key)) === -1 ? { lasting: redisCli(store, 'PEXPIRE', quoted(key), String(WEEK_MS)) } : {};
+    (await deadlineOf(store, key)) === -1 ? { lasting: redisCli(store, 'PEXPIRE', quoted(key), String(WEEK_MS)) } : {};
 
   async function ofInbox(key: string): Promise<Problems> {
     const length = await readTyped(store, 'xlen', key);
@@ -165,7 +155,7 @@ function kindsOf(store: Store, now: number): Kind[] {
     const state = await stateAt(store, conversation);
     const problems = await lasting(key);
     if (state === undefined && Number(length) > 0) problems.unread = redisCli(store, 'XRANGE', quoted(key), '- +');
-    const [ends, inboxEnds] = await Promise.all([deadlineOf(conversation), deadlineOf(key)]);
+    const [ends, inboxEnds] = await Promise.all([deadlineOf(store, conversation), deadlineOf(store, key)]);
     if (typeof state === 'object' && inboxEnds >= 0 && inboxEnds < ends + WEEK_MS - APART_MS) {
       problems.unfit = rewriting(store, conversation, jobIndexKey(prefixIn(conversation), state.jobId));
     }
