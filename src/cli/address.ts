@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 import type { RedisOptions } from 'ioredis';
-import { Failure, USAGE_ERROR } from './failure.ts';
-import type { Values } from './values.ts';
+import { misuse, type Values } from './command.ts';
 
 /** How long a server may take to let us in, and then to answer each command. */
 export const LIMIT_MS = 5_000;
@@ -34,18 +33,18 @@ const ONE_ATTEMPT = {
 } satisfies Target['options'];
 
 /** The server that the options or the environment name. @throws Failure */
-export function targetOf(values: Values, env: NodeJS.ProcessEnv = process.env): Target {
+export function targetOf(values: Values): Target {
   const { url, sentinel, name } = values;
   const files = certificates(values);
   if (sentinel === undefined && name === undefined) {
-    const { place, tls, ...options } = readAddress(url, env);
-    if (files && !tls) throw new Failure('TLS needs an address that begins with rediss://', USAGE_ERROR);
+    const { place, tls, ...options } = readAddress(url, process.env);
+    if (files && !tls) throw misuse('TLS needs an address that begins with rediss://');
     const server = { ...options, ...(tls && { tls: files ?? {} }), ...ONE_ATTEMPT };
     return { name: place, tls, limitMs: LIMIT_MS, options: server };
   }
-  if (url !== undefined) throw new Failure('--url and --sentinel name two servers: give one.', USAGE_ERROR);
+  if (url !== undefined) throw misuse('--url and --sentinel name two servers: give one.');
   const hosts = readSentinels(sentinel, name);
-  const { REDIS_USERNAME, REDIS_PASSWORD, SENTINEL_USERNAME, SENTINEL_PASSWORD } = env;
+  const { REDIS_USERNAME, REDIS_PASSWORD, SENTINEL_USERNAME, SENTINEL_PASSWORD } = process.env;
   return {
     name: `${name} (by Sentinel)`,
     tls: files !== undefined,
@@ -78,58 +77,55 @@ const FORM =
  */
 export function readAddress(url: string | undefined, { REDIS_URL }: NodeJS.ProcessEnv) {
   const [name, text] = url === undefined ? ['REDIS_URL', REDIS_URL] : ['--url', url];
-  if (!text) throw new Failure('No server is named. Give --url redis://host:port, or set REDIS_URL.', USAGE_ERROR);
-  const unusable = new Failure(`${name} is not the address of a Redis server. ${FORM}`, USAGE_ERROR);
+  if (!text) throw misuse('No server is named. Give --url redis://host:port, or set REDIS_URL.');
+  const unusable = misuse(`${name} is not the address of a Redis server. ${FORM}`);
   const parsed = URL.canParse(text) ? new URL(text) : undefined;
   if (!parsed?.hostname || !/^rediss?:$/.test(parsed.protocol)) throw unusable;
   // A bare / ? or # in a password ends the host early, and the rest of the password follows.
   if (!/^\/?\d*$/.test(parsed.pathname) || parsed.search || parsed.hash || parsed.port === '0') throw unusable;
   const port = Number(parsed.port || 6379);
-  const hasUser = parsed.username !== '' || parsed.password !== '';
   try {
     return {
       place: `${parsed.hostname}:${port}`,
-      host: parsed.hostname.replace(/^\[(.*)\]$/, '$1'),
+      host: withoutBrackets(parsed.hostname),
       port,
       tls: parsed.protocol === 'rediss:',
       ...(parsed.username && { username: decodeURIComponent(parsed.username) }),
       // A user without a password still has to be named to the server.
-      ...(hasUser && { password: decodeURIComponent(parsed.password) }),
+      ...((parsed.username || parsed.password) && { password: decodeURIComponent(parsed.password) }),
     };
   } catch {
     throw unusable;
   }
 }
 
+/** IPv6 */
+function withoutBrackets(host: string): string {
+  return host.replace(/^\[(.*)\]$/, '$1');
+}
+
 /** The places of the Sentinels. @throws Failure */
 export function readSentinels(sentinel: string | undefined, name: string | undefined) {
-  if (!sentinel || !name) {
-    throw new Failure(
-      '--sentinel host:port,… and --name NAME, of the server that they know, go together.',
-      USAGE_ERROR,
-    );
-  }
+  const both = '--sentinel host:port,… and --name NAME, of the server that they know, go together.';
+  if (!sentinel || !name) throw misuse(both);
   return sentinel.split(',').map((place) => {
     const url = `redis://${place.trim()}`;
     const { hostname = '', port = '', href = '' } = URL.canParse(url) ? new URL(url) : {};
     if (hostname === '' || href !== `redis://${hostname}${port && `:${port}`}`) {
-      throw new Failure('--sentinel must be host:port, with commas between several: a:26379,b:26379', USAGE_ERROR);
+      throw misuse('--sentinel must be host:port, with commas between several: a:26379,b:26379');
     }
-    return { host: hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(port || SENTINEL_PORT) };
+    return { host: withoutBrackets(hostname), port: Number(port || SENTINEL_PORT) };
   });
 }
 
 /** What `--tls-ca`, `--tls-cert` and `--tls-key` name, read. @throws Failure where a file cannot be read */
 function certificates({ tlsCa, tlsCert, tlsKey }: Values): ConnectionOptions | undefined {
-  if ((tlsCert === undefined) !== (tlsKey === undefined)) {
-    throw new Failure('--tls-cert and --tls-key go together.', USAGE_ERROR);
-  }
+  if ((tlsCert === undefined) !== (tlsKey === undefined)) throw misuse('--tls-cert and --tls-key go together.');
   const files = Object.entries({ ca: tlsCa, cert: tlsCert, key: tlsKey }).flatMap(([name, file]) => {
     try {
       return file === undefined ? [] : [[name, readFileSync(file)]];
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      throw new Failure(`The file of --tls-${name} cannot be read: ${code}.`, USAGE_ERROR);
+      throw misuse(`The file of --tls-${name} cannot be read: ${(error as NodeJS.ErrnoException).code}.`);
     }
   });
   return files.length === 0 ? undefined : Object.fromEntries(files);

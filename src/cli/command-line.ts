@@ -1,9 +1,8 @@
 import { Command, CommanderError, Option } from 'commander';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../conversation.gen.ts';
 import { isConversationError } from '../errors.ts';
-import { Failure, USAGE_ERROR } from './failure.ts';
+import { Failure, misuse, USAGE_ERROR, type Values } from './command.ts';
 import { NPX, sentence, styled, unescaped } from './print.ts';
-import type { Values } from './values.ts';
 
 // The words of the command line. What a command does is loaded when it is run.
 
@@ -102,7 +101,7 @@ const COMMANDS: Readonly<Record<string, Definition>> = {
     notes: 'A job that a sweep has just looked at is not shown until its lease ends.',
     options: [...STORE, JSON_LINES],
     examples: ['due --url redis://localhost:6379'],
-    run: async (values) => (await import('./due.ts')).due(values),
+    run: async (values) => (await import('./list.ts')).due(values),
   },
   doctor: {
     summary: 'say what is wrong with the server, the rights of a user and the stored conversations, and what to do',
@@ -187,7 +186,7 @@ function program(): Command {
 
   const explain = (command: Command) =>
     command.exitOverride((error) => {
-      throw misuse(error, command);
+      throw explained(error, command);
     });
   explain(root);
   for (const [name, { summary, notes, options, examples, run }] of Object.entries(COMMANDS)) {
@@ -213,7 +212,7 @@ function optionOf([flags, summary, read = (text) => text]: Flag): Option {
   const option = new Option(flags, summary);
   if (!option.required) return option;
   return option.argParser((text, before) => {
-    if (before !== undefined) throw new Failure(`${option.long} is given twice.`, USAGE_ERROR);
+    if (before !== undefined) throw misuse(`${option.long} is given twice.`);
     return read(text);
   });
 }
@@ -226,7 +225,7 @@ function commandFirst(args: readonly string[]): string[] {
 }
 
 /** What commander found wrong, as a sentence. It quotes what was given, which may hold a password. */
-function misuse(error: CommanderError, command: Command): Error {
+function explained(error: CommanderError, command: Command): Error {
   if (/help|version/i.test(error.code)) return error;
   const word = /'(-*[^' =]*)/.exec(error.message)?.[1] ?? '';
   const meant = /Did you mean .*\?/.exec(error.message)?.[0];
@@ -243,5 +242,5 @@ function named(word: string): string {
 
 function mistake(message: string, command: Command): Failure {
   const help = command.parent ? `${command.name()} --help shows its options` : '--help lists the commands';
-  return new Failure(`${message}\n${NPX} ${help}.`, USAGE_ERROR);
+  return misuse(`${message}\n${NPX} ${help}.`);
 }

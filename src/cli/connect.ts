@@ -6,9 +6,8 @@ import { isConversationError } from '../errors.ts';
 import { checkKeyspace, type Keyspace } from '../keys/prefix.ts';
 import { log } from '../log.ts';
 import { LIMIT_MS, type Target, targetOf } from './address.ts';
-import { Failure } from './failure.ts';
+import { Failure, type Values } from './command.ts';
 import { CLOSED, causeOf, isLost, reasonOf } from './reason.ts';
-import type { Values } from './values.ts';
 
 /** How long a master may take to say that it is there, once a command has failed. */
 const BLAME_MS = 2_000;

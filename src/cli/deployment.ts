@@ -7,11 +7,10 @@ import { compareVersions, compatibility } from '../library/decision.ts';
 import { checkEverywhere, loadEverywhere, type NodeReport } from '../library/loading.ts';
 import type { LibraryReport } from '../library/report.ts';
 import { LIMIT_MS } from './address.ts';
+import { Failure, misuse, type Values } from './command.ts';
 import { withServer } from './connect.ts';
-import { Failure, USAGE_ERROR } from './failure.ts';
 import { NPX, shownJson } from './print.ts';
 import { mayPass, reasonOf } from './reason.ts';
-import type { Values } from './values.ts';
 
 const THIS = `${LIBRARY_NAME} ${LIBRARY_VERSION}`;
 /** How long to wait before a server that could not be reached is tried again. */
@@ -50,31 +49,27 @@ async function onServers(
   say: (report: LibraryReport) => string,
 ): Promise<{ name: string; results: Result[] }> {
   const { wait = '0' } = values;
-  if (!/^\d{1,6}$/.test(wait)) throw new Failure('--wait must be a whole number of seconds.', USAGE_ERROR);
+  if (!/^\d{1,6}$/.test(wait)) throw misuse('--wait must be a whole number of seconds.');
   const until = Date.now() + Number(wait) * 1_000;
   for (let isFirst = true; ; isFirst = false) {
     const isLast = Date.now() >= until;
     try {
       return await withServer(values, async ({ client, name, tls }) => {
         const results = await task(client);
+        const isOne = results.length === 1;
         for (const result of results) {
           // What a single server says against it is said as if there were no list.
-          if ('error' in result && (results.length === 1 || (!isLast && mayPass(result.error)))) throw result.error;
+          if ('error' in result && (isOne || (!isLast && mayPass(result.error)))) throw result.error;
+          if (isOne) result.address = name;
         }
-        const lines = results.map((result): [address: string, text: string] => {
-          const address = results.length === 1 ? name : result.address;
+        results.sort((a, b) => (a.address < b.address ? -1 : 1));
+        const width = Math.max(...results.map(({ address }) => address.length));
+        for (const { address, ...result } of results) {
           const error = 'error' in result ? reasonOf(result.error, { tls, limitMs: LIMIT_MS }) : undefined;
-          if (!values.json) return [address, 'error' in result ? `failed: ${error}` : say(result)];
-          return [
-            address,
-            shownJson(
-              'error' in result ? { address, error } : { ...result, address, serves: result.loaded || serves(result) },
-            ),
-          ];
-        });
-        const width = Math.max(...lines.map(([address]) => address.length));
-        for (const [address, text] of lines.sort())
-          console.log(values.json ? text : `${address.padEnd(width)}  ${text}`);
+          const told = 'error' in result ? { error } : { ...result, serves: result.loaded || serves(result) };
+          const text = 'error' in result ? `failed: ${error}` : say(result);
+          console.log(values.json ? shownJson({ address, ...told }) : `${address.padEnd(width)}  ${text}`);
+        }
         return { name, results };
       });
     } catch (error) {

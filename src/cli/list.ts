@@ -1,12 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Failure, misuse, type Values } from './command.ts';
 import { type Store, withStore } from './connect.ts';
-import { Failure, USAGE_ERROR } from './failure.ts';
-import { type Conversation, lookAtAll } from './look.ts';
+import { type Conversation, type DueEntry, dueEntries, lookAtAll } from './look.ts';
 import { counted, shown, shownJson, span, styled, terminalWidth } from './print.ts';
-import { progress } from './progress.ts';
-import { onScreen } from './screen.ts';
+import { onScreen, progress } from './screen.ts';
 import { type Column, tableOf } from './table.ts';
-import type { Values } from './values.ts';
 
 /** How many lines of a table are held until their widths are known. Longer lists get a head for each such part. */
 const PART = 1_000;
@@ -129,7 +127,7 @@ function orderOf({ sort }: Values): Order | undefined {
   if (sort === undefined) return undefined;
   const order = Object.hasOwn(ORDERS, sort) ? ORDERS[sort] : undefined;
   if (order) return order;
-  throw new Failure(`--sort must be one of ${Object.keys(ORDERS).join(', ')}.`, USAGE_ERROR);
+  throw misuse(`--sort must be one of ${Object.keys(ORDERS).join(', ')}.`);
 }
 
 function startedMs({ state }: Conversation): number {
@@ -156,4 +154,31 @@ function asJson({ channel, state, unread, due, ...times }: Conversation): string
   const from = { platform, channelId, jobId, project, ticketId, startedAt, starting, silentAfterMs };
   const { reason = null, dueMs = null } = due ?? {};
   return shownJson({ ...from, pendingQuestionId, answerBy, unread, reason, dueMs, leftMs });
+}
+
+const DUE_COLUMNS: readonly Column<DueEntry>[] = [
+  { head: 'PLATFORM', cell: ({ platform }) => shown(platform) },
+  { head: 'CHANNEL', cell: ({ channelId }) => shown(channelId), isId: 'cut last' },
+  { head: 'JOB', cell: ({ jobId }) => shown(jobId), isId: 'cut last' },
+  { head: 'WHY', cell: ({ reason }) => (reason === 'silent' ? 'silent' : 'no answer') },
+  { head: 'FOR', cell: ({ dueMs }) => span(dueMs), align: 'right' },
+  { head: 'CHANNEL IS', cell: ({ holds }) => (holds === null ? 'unreadable' : holds ? 'held' : 'not held') },
+];
+
+/** Prints the jobs that somebody has to look at. */
+export async function due(values: Values): Promise<void> {
+  await withStore(values, async (store) => {
+    await store.connection.ready();
+    const jobs: DueEntry[] = [];
+    const bar = progress(() => `${jobs.length} jobs found, still looking. Ctrl-C ends it.`);
+    try {
+      for await (const some of dueEntries(store)) jobs.push(...some);
+    } finally {
+      bar.end();
+    }
+    jobs.sort((a, b) => b.dueMs - a.dueMs);
+    if (values.json) for (const job of jobs) console.log(shownJson(job));
+    else if (jobs.length === 0) console.error('No job is silent, and no question has waited for too long.');
+    else for (const line of tableOf(DUE_COLUMNS, jobs, terminalWidth())) console.log(line);
+  });
 }

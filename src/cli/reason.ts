@@ -1,16 +1,15 @@
 import { isConversationError } from '../errors.ts';
 import { NPX } from './print.ts';
 
-// By the code of a failed connection, then by the first words of a server's reply.
-const CODES: Record<string, string> = {
-  ECONNREFUSED: 'the connection was refused; no server listens there.',
-  ENOTFOUND: 'the host was not found; there is no such name.',
-  EAI_AGAIN: 'the host was not found; the name service does not answer.',
-  EHOSTUNREACH: 'there is no way to that host from here.',
-  ENETUNREACH: 'there is no way to that host from here.',
-};
+const REDIS_FUNCTIONS = 'it has no Redis Functions, or does not allow them. Use Redis 7.0 or later, or Valkey.';
+const SENTINEL_USER = 'SENTINEL_USERNAME and SENTINEL_PASSWORD';
 
-const REPLIES: [RegExp, string][] = [
+// By the code of a failed connection, or by the first words of a server's reply.
+const REASONS: [RegExp, string][] = [
+  [/^ECONNREFUSED/, 'the connection was refused; no server listens there.'],
+  [/^ENOTFOUND/, 'the host was not found; there is no such name.'],
+  [/^EAI_AGAIN/, 'the host was not found; the name service does not answer.'],
+  [/^E(HOST|NET)UNREACH/, 'there is no way to that host from here.'],
   [/^WRONGPASS/, 'the user name or the password is wrong.'],
   [/^ERR invalid password/, 'the password is wrong.'],
   [/^NOAUTH/, 'it requires a password: redis://user:password@host:port'],
@@ -19,24 +18,15 @@ const REPLIES: [RegExp, string][] = [
   [/^OOM/, 'it is out of memory and takes no library. Free some, or raise its maxmemory.'],
   [/^DENIED/, 'it is in protected mode and takes connections from its own machine only.'],
   [/^ERR max number of clients/, 'it takes no further connections; its maxclients is reached.'],
+  [/No such master/, 'the Sentinels do not know a server of that name. SENTINEL MASTERS tells which they know.'],
   [
-    /No such master with that name/,
-    'the Sentinels do not know a server of that name. SENTINEL MASTERS tells which they know.',
+    /^All s.*(WRONGPASS|NOAUTH|invalid pass)/,
+    `the Sentinels refuse the user name or the password of ${SENTINEL_USER}.`,
   ],
-  [
-    /^All sentinels are unreachable.*(WRONGPASS|NOAUTH|invalid password)/,
-    'the Sentinels refuse the user name or the password of SENTINEL_USERNAME and SENTINEL_PASSWORD.',
-  ],
-  [
-    /^All sentinels are unreachable.* unknown (sub)?command/i,
-    'what answers there is not a Sentinel, which listens on port 26379 as a rule.',
-  ],
+  [/^All s.* unknown /, 'what answers there is not a Sentinel, which listens on port 26379 as a rule.'],
   [/^All sentinels are unreachable/, 'none of the Sentinels could be reached.'],
   // The server's own sentence would repeat the arguments.
-  [
-    /^ERR unknown (sub)?command/i,
-    'it has no Redis Functions, or does not allow them. Use Redis 7.0 or later, or Valkey.',
-  ],
+  [/^ERR unknown (sub)?command/i, REDIS_FUNCTIONS],
   [/^(Protocol error|Unknown RESP type)/i, 'what answers there is not a Redis server.'],
 ];
 
@@ -56,8 +46,9 @@ export interface Tried {
 /** What ioredis says of a command whose connection ended, whatever the reason was. */
 export const CLOSED = 'Connection is closed.';
 
-/** What the client said of a call that the server could not take. */
+/** What the client said of a call that the server could not take. A name with several addresses fails with an error for each. */
 export function causeOf(error: unknown): unknown {
+  if (error instanceof AggregateError && error.errors.length > 0) return causeOf(error.errors[0]);
   return isConversationError(error, 'UNAVAILABLE') ? (error.cause ?? error) : error;
 }
 
@@ -69,48 +60,47 @@ export function isLost(failure: unknown): boolean {
 
 /** Whether it may be another in a moment: a server that starts, or one that a load balancer does not have yet. */
 export function mayPass(error: unknown): boolean {
-  if (error instanceof AggregateError && error.errors.length > 0) return mayPass(error.errors[0]);
-  if (isConversationError(error, 'UNAVAILABLE')) return true;
-  const { code = '', message }: NodeJS.ErrnoException = error instanceof Error ? error : new Error(String(error));
-  if (code in CODES || /^(ETIMEDOUT|ECONNRESET|EPIPE)$/.test(code) || isLost(error)) return true;
+  if (isConversationError(error, 'UNAVAILABLE') || isLost(error)) return true;
+  const { code = '', message } = causeOf(error) as NodeJS.ErrnoException;
+  if (/^(E(CONN\w+|NOTFOUND|AI_AGAIN|HOSTUNREACH|NETUNREACH|TIMEDOUT|PIPE))$/.test(code)) return true;
   return /^(LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|All sentinels are unreachable(?!.*(WRONGPASS|NOAUTH)))/.test(message);
 }
 
 /** Why a server could not be used, in words for a person: one line, without user name and password. */
-export function reasonOf(error: unknown, tried: Tried): string {
-  // A name with several addresses fails with one error for each.
-  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0], tried);
-  if (causeOf(error) !== error) return reasonOf(causeOf(error), tried);
+export function reasonOf(failure: unknown, { tls, limitMs }: Tried): string {
+  const error = causeOf(failure);
   if (isConversationError(error)) return sentence(error.message);
   const { code = '', message }: NodeJS.ErrnoException = error instanceof Error ? error : new Error(String(error));
   if (message.startsWith('Too many Cluster redirections')) return UNAVAILABLE;
-  const known = CODES[code] ?? REPLIES.find(([pattern]) => pattern.test(message))?.[1];
+  const known = REASONS.find(([pattern]) => pattern.test(code) || pattern.test(message))?.[1];
   if (known !== undefined) return known;
   if (code === 'ETIMEDOUT' || message === 'Command timed out') {
     // A server that does not speak TLS waits for the rest of what it takes for a command.
-    return `no answer within ${tried.limitMs / 1000} s.${tried.tls ? ` ${NO_TLS}` : ''}`;
+    return `no answer within ${limitMs / 1000} s.${tls ? ` ${NO_TLS}` : ''}`;
   }
   if (message.startsWith('NOPERM')) return withoutRight(message);
   if (code === 'ECONNRESET' || code === 'EPIPE' || /clos(ed|ing)|disconnected/i.test(message)) {
-    const hint = tried.tls ? OWN_CERTIFICATE : 'if it requires TLS, the address begins with rediss://';
+    const hint = tls ? OWN_CERTIFICATE : 'if it requires TLS, the address begins with rediss://';
     return `the connection was closed before an answer came. Look whether the server still runs; ${hint}`;
   }
-  if (/SSL|TLS|EPROTO|CERT|SIGNATURE/.test(code)) return `TLS failed: ${tlsReason(code, message)}`;
-  return sentence(message);
+  return /SSL|TLS|EPROTO|CERT|SIGNATURE/.test(code) ? `TLS failed: ${tlsReason(code, message)}` : sentence(message);
+}
+
+/** The command that this user may not run, in the reply of a server; undefined in one that says something else. */
+export function commandRefused(message: string): string | undefined {
+  return message.startsWith('NOPERM') ? /'([\w|]+)' (?:sub)?command/.exec(message)?.[1] : undefined;
 }
 
 function withoutRight(message: string): string {
-  const command = /'([\w|]+)' (?:command|subcommand)/.exec(message)?.[1];
-  if (command === undefined)
-    return `this user ${/\bkeys?\b/.test(message) ? 'may not use the keys of this store' : 'lacks a right'}.`;
-  return `this user may not run ${command.replace('|', ' ').toUpperCase()}. It needs the right +${command}.`;
+  const command = commandRefused(message);
+  if (command !== undefined)
+    return `this user may not run ${command.replace('|', ' ').toUpperCase()}. It needs the right +${command}.`;
+  return `this user ${/\bkeys?\b/.test(message) ? 'may not use the keys of this store' : 'lacks a right'}.`;
 }
 
 function tlsReason(code: string, message: string): string {
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'the certificate is for another host name.';
-  if (/wrong version number|packet length too long/.test(message)) {
-    return `the server does not use it there. ${NO_TLS}`;
-  }
+  if (/wrong version number|packet length too long/.test(message)) return `the server does not use it there. ${NO_TLS}`;
   // What OpenSSL says has the place of its own source around it.
   const said = message.replace(/^[0-9A-F]+:error:[0-9A-F]+:|:[^:]*\.c:\d+:.*$/gs, '').split(/[\n;]/)[0] ?? '';
   if (/alert|handshake/i.test(message)) return `${said}. The server refused it; ${OWN_CERTIFICATE}`;

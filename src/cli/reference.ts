@@ -1,17 +1,13 @@
 import { referenceKeys } from '../keys/conversation-keys.ts';
 import { checkKeyspace } from '../keys/prefix.ts';
 import type { ChannelReference, ConversationReference } from '../state.ts';
-import { Failure, USAGE_ERROR } from './failure.ts';
+import { misuse, type Values } from './command.ts';
 import { shown } from './print.ts';
-import type { Values } from './values.ts';
 
 /** The conversation that the options name. @throws Failure */
 export function referenceIn({ platform, channel, job }: Values): ConversationReference {
   if ((platform === undefined) !== (channel === undefined) || (platform === undefined && job === undefined)) {
-    throw new Failure(
-      'Name the channel with --platform and --channel, or the job with --job, or all three.',
-      USAGE_ERROR,
-    );
+    throw misuse('Name the channel with --platform and --channel, or the job with --job, or all three.');
   }
   const byChannel = { platform, channelId: channel } as ChannelReference;
   if (job === undefined) return byChannel;

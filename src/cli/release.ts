@@ -4,12 +4,11 @@ import { isConversationError } from '../errors.ts';
 import { referenceKeys } from '../keys/conversation-keys.ts';
 import type { ConversationReference, StoredConversationState } from '../state.ts';
 import { ConversationStore } from '../store.ts';
+import { Failure, misuse, type Values } from './command.ts';
 import { type Store, withStore } from './connect.ts';
-import { Failure, USAGE_ERROR } from './failure.ts';
 import { counted, shown, shownJson, styled } from './print.ts';
 import { BEFORE_REMOVAL, removal } from './redis-cli.ts';
 import { described, referenceIn } from './reference.ts';
-import type { Values } from './values.ts';
 
 /** Who let go of a conversation, and why: in its state until it is gone, and on the stream that the job reads. */
 interface Released {
@@ -19,11 +18,11 @@ interface Released {
 /** Takes a channel from a job. */
 export async function release(values: Values): Promise<void> {
   const { job: jobId, reason, stream, by = userInfo().username } = values;
-  if (!jobId) throw new Failure('release needs --job ID: the job to take the channel from.', USAGE_ERROR);
-  if (!reason?.trim()) throw new Failure('release needs --reason TEXT: why, for whoever asks later.', USAGE_ERROR);
+  if (!jobId) throw misuse('release needs --job ID: the job to take the channel from.');
+  if (!reason?.trim()) throw misuse('release needs --reason TEXT: why, for whoever asks later.');
   if (!values.yes && !(process.stdin.isTTY && process.stderr.isTTY)) {
     const message = 'release asks before it changes anything, and here is no terminal to ask on: give --yes.';
-    throw new Failure(message, USAGE_ERROR);
+    throw misuse(message);
   }
   const ref = { ...referenceIn(values), jobId };
   await withStore(values, async (server) => {

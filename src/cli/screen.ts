@@ -19,34 +19,47 @@ export async function onScreen(run: (screen: Screen) => Promise<void>): Promise<
       resolve();
     };
   });
-  if (!stdout.isTTY) {
-    await run({ draw: (lines) => stdout.write(`${lines.join('\n')}\n\n`), isOver: () => isOver, ended });
-    return;
-  }
-  const hear = (key: Buffer) => {
-    // In raw mode Ctrl-C is a key like any other.
-    if (key.includes('q') || key.includes(3)) leave();
+  const draw = (lines: readonly string[]) => {
+    if (!stdout.isTTY) return stdout.write(`${lines.join('\n')}\n\n`);
+    const rows = lines.length > stdout.rows ? [...lines.slice(0, stdout.rows - 1), '…'] : lines;
+    return stdout.write(`\x1b[H${rows.map((line) => `${line}\x1b[K`).join('\n')}\x1b[J`);
   };
+  const screen = { draw, isOver: () => isOver, ended };
+  if (!stdout.isTTY) return run(screen);
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   for (const signal of signals) process.on(signal, leave);
-  if (stdin.isTTY) {
-    stdin.setRawMode(true);
-    stdin.on('data', hear);
-  }
+  if (stdin.isTTY) stdin.setRawMode(true);
+  // In raw mode Ctrl-C is a key like any other.
+  if (stdin.isTTY) stdin.on('data', (key) => (key.includes('q') || key.includes('\x03')) && leave());
   stdout.write('\x1b[?1049h\x1b[?25l');
   try {
-    const draw = (lines: readonly string[]) => {
-      const rows = lines.length > stdout.rows ? [...lines.slice(0, stdout.rows - 1), '…'] : lines;
-      stdout.write(`\x1b[H${rows.map((line) => `${line}\x1b[K`).join('\n')}\x1b[J`);
-    };
-    await run({ draw, isOver: () => isOver, ended });
+    await run(screen);
   } finally {
     stdout.write('\x1b[?25h\x1b[?1049l');
     for (const signal of signals) process.off(signal, leave);
-    if (stdin.isTTY) {
-      stdin.setRawMode(false);
-      stdin.off('data', hear);
-      stdin.pause();
-    }
+    if (stdin.isTTY) stdin.setRawMode(false).pause();
   }
+}
+
+/** Says on stderr, where that is a terminal, how far something has come that takes longer than a second. */
+export function progress(say: () => string): { clear(): void; end(): void } {
+  const { stderr } = process;
+  if (!stderr.isTTY) return { clear: () => {}, end: () => {} };
+  let isShown = false;
+  const timer = setInterval(() => {
+    isShown = true;
+    stderr.write(`\r\x1b[K${say().slice(0, stderr.columns - 1)}`);
+  }, 1_000);
+  /** Makes room for other lines; the next turn shows it again. */
+  const clear = () => {
+    if (isShown) stderr.write('\r\x1b[K');
+    isShown = false;
+  };
+  return {
+    clear,
+    end() {
+      clearInterval(timer);
+      clear();
+    },
+  };
 }

@@ -1,12 +1,11 @@
 import { furtherKeys, jobIndexKey, referenceKeys } from '../keys/conversation-keys.ts';
 import type { ConversationReference } from '../state.ts';
+import { Failure, thingsWrong, type Values } from './command.ts';
 import { type Store, withStore } from './connect.ts';
-import { Failure, thingsWrong } from './failure.ts';
 import { type Conversation, ENDLESS, lookAt, pairAt, readTyped, serverTime } from './look.ts';
 import { counted, shown, shownJson, span, styled } from './print.ts';
 import { BEFORE_REMOVAL, removal } from './redis-cli.ts';
 import { described, referenceIn } from './reference.ts';
-import type { Values } from './values.ts';
 
 /** How many messages of the inbox are shown. */
 const INBOX_SHOWN = 20;

@@ -5,7 +5,7 @@ import { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readAddress, readSentinels } from '../../src/cli/address.ts';
-import { Failure } from '../../src/cli/failure.ts';
+import { Failure } from '../../src/cli/command.ts';
 import { reasonOf } from '../../src/cli/reason.ts';
 import { fromClient } from '../../src/errors.ts';
 import { LIBRARY_VERSION } from '../../src/index.ts';

@@ -4,7 +4,7 @@ import { spawn } from '@lydell/node-pty';
 import type { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { progress } from '../../src/cli/progress.ts';
+import { progress } from '../../src/cli/screen.ts';
 import { ConversationStore } from '../../src/index.ts';
 import { CHANNEL, STATE, WATCH } from '../support/library.ts';
 import { withRedis } from '../support/redis.ts';

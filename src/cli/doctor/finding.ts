@@ -11,6 +11,11 @@ export interface Finding {
   command?: string;
 }
 
+/** The first five of many, for a sentence. */
+export function some(all: readonly string[]): string {
+  return `${all.slice(0, 5).join(', ')}${all.length > 5 ? ` and ${all.length - 5} more` : ''}`;
+}
+
 export function ok(check: string, found: string): Finding {
   return { check, level: 'ok', found };
 }

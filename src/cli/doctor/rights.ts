@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { conversationKey, furtherKeys, jobIndexKey } from '../../keys/conversation-keys.ts';
 import { type Keyspace, newJobId, prefixOf } from '../../keys/prefix.ts';
-import { type Finding, ok, warning, wrong } from './finding.ts';
+import { type Finding, ok, some, warning, wrong } from './finding.ts';
 
 const CHANNEL = { platform: 'doctor', channelId: 'doctor' };
 
@@ -34,17 +34,11 @@ export async function rightsFindings(
     const found = `User ${name} is read-only, so its rights are not those of an app.`;
     return [warning('rights', found, "Name the app's user to have its rights checked: --user app.")];
   }
-  const lacking = [...new Set(refused.map(([command, first]) => `${command} ${first ?? ''}`.trim()))];
-  const more = lacking.length > 5 ? ` and ${lacking.length - 5} more` : '';
-  return [
-    wrong(
-      'rights',
-      `User ${name} may not run what the store needs: ${lacking.slice(0, 5).join(', ')}${more}.`,
-      user === undefined
-        ? 'If this is not the user of the apps, name that one: --user app. Otherwise see the line "app" in docs/security.md.'
-        : 'Give it the rights of the line "app" in docs/security.md, with the prefix before each pattern of keys.',
-    ),
-  ];
+  const lacking = some([...new Set(refused.map(([command, first]) => `${command} ${first ?? ''}`.trim()))]);
+  const give = 'ive it the rights of the line "app" in docs/security.md, with the prefix before each pattern of keys.';
+  const other = 'If this is not the user of the apps, name that one: --user app. Otherwise g';
+  const advice = `${user === undefined ? other : 'G'}${give}`;
+  return [wrong('rights', `User ${name} may not run what the store needs: ${lacking}.`, advice)];
 }
 
 function neededCalls(space: Keyspace, stream: string | undefined): string[][] {

@@ -1,3 +1,11 @@
+type Text =
+  | ('url' | 'sentinel' | 'name' | 'tlsCa' | 'tlsCert' | 'tlsKey' | 'prefix' | 'platform' | 'channel' | 'job')
+  | ('sort' | 'reason' | 'by' | 'stream' | 'user' | 'wait');
+type Switch = 'sharded' | 'silent' | 'waiting' | 'wide' | 'yes' | 'discardInbox' | 'json' | 'force' | 'exact';
+
+/** What the options of a command gave, by the names that commander gives them. */
+export type Values = { [Name in Text]?: string } & { [Name in Switch]?: boolean };
+
 /** How to call the program was misunderstood, as against work that could not be done (1). */
 export const USAGE_ERROR = 2;
 
@@ -10,6 +18,11 @@ export class Failure extends Error {
     super(message, { cause });
     this.exitCode = exitCode;
   }
+}
+
+/** The end of a command line that was misunderstood. */
+export function misuse(message: string): Failure {
+  return new Failure(message, USAGE_ERROR);
 }
 
 /** The end of a command that has found something wrong, and has said what. */
