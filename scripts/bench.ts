@@ -13,8 +13,8 @@ import { plainDesign, storeDesign, watchDesign } from './bench/designs.ts';
 import { describeMachine, place } from './bench/machine.ts';
 import { bullDesign, chatDesign } from './bench/packages.ts';
 import { startProxy } from './bench/proxy.ts';
-import { race } from './bench/race.ts';
-import { report } from './bench/report.ts';
+import { race } from './bench/speed.ts';
+import { report } from './bench/page.ts';
 import { loadBareCommands, measureServerTime, operationCalls } from './bench/server-time.ts';
 import { startRedis } from './redis/start.ts';
 

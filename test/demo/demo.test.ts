@@ -8,7 +8,7 @@ import * as assert from 'uvu/assert';
 import { typescript } from '../../scripts/test/typescript.ts';
 import { dump, withRedis } from '../support/redis.ts';
 
-const SCRIPT = join(import.meta.dirname, '..', '..', 'scripts', 'start.ts');
+const SCRIPT = join(import.meta.dirname, '..', '..', 'scripts', 'demo.ts');
 const OUTCOMES =
   'claimed starting claimed state duplicate queued held updated state accepted accepted answered state duplicate stale ' +
   'lapsed accepted updated duplicate waiting claimed null held state claimed state removed gone full state';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readLibrary } from '../../scripts/generate/library.ts';
-import { writeTypeScript } from '../../scripts/generate/typescript.ts';
+import { writeTypeScript } from '../../scripts/generate/emit.ts';
 import { typescript } from '../../scripts/test/typescript.ts';
 import { SOURCE } from '../support/library.ts';
 

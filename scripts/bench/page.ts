@@ -1,7 +1,7 @@
 import { type Outcome, WRONGS, type Wrong } from './contests.ts';
 import { type Design, OPERATION_NAMES, OPERATIONS } from './conversations.ts';
 import type { Machine } from './machine.ts';
-import { type Figures, find } from './race.ts';
+import { type Figures, find } from './speed.ts';
 import type { ServerTime } from './server-time.ts';
 
 /** Wrong outcomes; speed with the server on a core of its own and 1 ms away; time on the server. */

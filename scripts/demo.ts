@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { ConversationStore } from '../src/index.ts';
 import { commandLines } from './demo/by-hand.ts';
 import { openServer, type Server } from './demo/demo-server.ts';
-import { printRaces, printRow, printTitle, style } from './demo/print.ts';
+import { printRaces, printRow, printTitle, style } from './demo/rows.ts';
 import { runRaces } from './demo/race.ts';
 import { playStory } from './demo/story.ts';
 
