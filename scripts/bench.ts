@@ -12,10 +12,10 @@ import { connect } from './bench/conversations.ts';
 import { plainDesign, storeDesign, watchDesign } from './bench/designs.ts';
 import { describeMachine, place } from './bench/machine.ts';
 import { bullDesign, chatDesign } from './bench/packages.ts';
-import { startProxy } from './bench/proxy.ts';
-import { race } from './bench/speed.ts';
 import { report } from './bench/page.ts';
+import { startProxy } from './bench/proxy.ts';
 import { loadBareCommands, measureServerTime, operationCalls } from './bench/server-time.ts';
+import { race } from './bench/speed.ts';
 import { startRedis } from './redis/start.ts';
 
 const DESIGNS = [storeDesign, chatDesign, bullDesign, watchDesign, plainDesign];

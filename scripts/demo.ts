@@ -4,8 +4,8 @@ import { parseArgs } from 'node:util';
 import { ConversationStore } from '../src/index.ts';
 import { commandLines } from './demo/by-hand.ts';
 import { openServer, type Server } from './demo/demo-server.ts';
-import { printRaces, printRow, printTitle, style } from './demo/rows.ts';
 import { runRaces } from './demo/race.ts';
+import { printRaces, printRow, printTitle, style } from './demo/rows.ts';
 import { playStory } from './demo/story.ts';
 
 const USAGE = `usage: npm start -- [--keep]

@@ -1,8 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { writeTypeScript } from './generate/emit.ts';
 import { readLibrary } from './generate/library.ts';
 import { LUA, Mistake, TYPESCRIPT } from './generate/statements.ts';
-import { writeTypeScript } from './generate/emit.ts';
 
 const USAGE = `usage: npm run generate -- [--check]
 

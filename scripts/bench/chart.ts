@@ -1,8 +1,8 @@
 import type { Outcome } from './contests.ts';
 import { OPERATION_NAMES, OPERATIONS } from './conversations.ts';
 import type { Machine } from './machine.ts';
-import { type Figures, find } from './speed.ts';
 import { count } from './page.ts';
+import { type Figures, find } from './speed.ts';
 
 const [WIDTH, LEFT, RIGHT, LINE] = [760, 80, 650, 17];
 const CALLERS = 32;

@@ -1,8 +1,8 @@
 import { type Outcome, WRONGS, type Wrong } from './contests.ts';
 import { type Design, OPERATION_NAMES, OPERATIONS } from './conversations.ts';
 import type { Machine } from './machine.ts';
-import { type Figures, find } from './speed.ts';
 import type { ServerTime } from './server-time.ts';
+import { type Figures, find } from './speed.ts';
 
 /** Wrong outcomes; speed with the server on a core of its own and 1 ms away; time on the server. */
 type Measured = { outcomes: Outcome[]; apart: Figures[]; far: Figures[]; serverTime: ServerTime[] };

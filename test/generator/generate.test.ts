@@ -3,8 +3,8 @@ import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { readLibrary } from '../../scripts/generate/library.ts';
 import { writeTypeScript } from '../../scripts/generate/emit.ts';
+import { readLibrary } from '../../scripts/generate/library.ts';
 import { typescript } from '../../scripts/test/typescript.ts';
 import { SOURCE } from '../support/library.ts';
 
