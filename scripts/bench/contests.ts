@@ -1,5 +1,5 @@
 import { type Design, entryOf, type Operation, type Session, type Told } from './conversations.ts';
-import { shuffled } from './statistics.ts';
+import { shuffled } from './speed.ts';
 
 /** How a contest can end wrongly. */
 export const WRONGS = {

@@ -2,7 +2,7 @@
 import { on } from 'node:events';
 import type { Redis } from 'ioredis';
 import { type Entry, entryOf, OPERATIONS, type Operation, prepare, QUESTION } from './conversations.ts';
-import { quantile } from './statistics.ts';
+import { quantile } from './speed.ts';
 
 /** A call whose time is taken: what the conversation is prepared for, and the function with its keys and arguments. */
 type TimedCall = { start: Operation; call(entry: Entry): [name: string, keys: string[], args: string[]] };

@@ -1,5 +1,4 @@
 import { connect, type Design, entryOf, OPERATIONS, type Operation, prepare } from './conversations.ts';
-import { quantile, shuffled } from './statistics.ts';
 
 /** Turns before those that count: what is done for the first time takes longer. */
 const WARM_UP = 3;
@@ -80,4 +79,16 @@ function summarize(name: string, operation: Operation, callers: number, own: Tur
 /** The figures of one design, of what was measured. */
 export function find(all: readonly Figures[], name: string, operation: Operation, callers: number): Figures {
   return all.find((one) => one.name === name && one.operation === operation && one.callers === callers) as Figures;
+}
+
+/** The value at a share of the sorted values: 0.5 is the median. */
+export function quantile(values: Iterable<number>, share: number): number {
+  const sorted = Float64Array.from(values).sort();
+  return sorted[Math.round((sorted.length - 1) * share)] ?? Number.NaN;
+}
+
+/** In any order, so that nobody always follows the same one and works in what that left behind. */
+export function shuffled<T>(items: Iterable<T>): T[] {
+  const keyed = [...items].map((item) => ({ item, place: Math.random() }));
+  return keyed.sort((a, b) => a.place - b.place).map(({ item }) => item);
 }
