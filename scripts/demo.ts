@@ -93,8 +93,9 @@ async function end({ redis, client, prefix }: Server, keep: boolean): Promise<vo
   }
   printTitle('Look around');
   for await (const state of new ConversationStore(client, { prefix }).list()) {
-    for (const { shows, line } of commandLines(redis.url, prefix, state))
+    for (const [shows, line] of commandLines(redis.shared ? undefined : redis.url, prefix, state)) {
       console.log(`${style('dim', `# ${shows}`)}\n${line}`);
+    }
   }
   if (redis.shared) return console.log(`\nThe keys under ${prefix} stay until they expire, within days.`);
   console.log(`\nThe server runs until you press Ctrl-C. For other programs it is REDIS_URL=${redis.url}`);

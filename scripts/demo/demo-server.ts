@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
-import { type LibraryReport, loadLibrary } from '../../src/index.ts';
+import { loadLibrary } from '../../src/index.ts';
 import { type RunningRedis, startRedis } from '../redis/start.ts';
 
 /** A Redis with the library loaded, and what of it may be used. */
@@ -9,7 +9,6 @@ export interface Server {
   client: Redis;
   /** Before every key: empty on a server of our own, unique on one that belongs to somebody. */
   prefix: string;
-  library: LibraryReport;
   /** Leaves nothing behind: ends the server, or removes the keys under the prefix from one that is shared. */
   close(options: { keepKeys: boolean }): Promise<void>;
 }
@@ -23,8 +22,8 @@ export async function openServer(): Promise<Server> {
   client.on('error', () => {});
   const prefix = redis.shared ? `demo:${randomBytes(3).toString('hex')}:` : '';
   try {
-    const library = await loadLibrary(client);
-    return { redis, client, prefix, library, close };
+    await loadLibrary(client);
+    return { redis, client, prefix, close };
   } catch (error) {
     await close({ keepKeys: true });
     throw new Error(`The library can't be loaded on ${redis.origin}: ${(error as Error).message}`);

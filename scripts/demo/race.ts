@@ -2,18 +2,14 @@ import type { Redis } from 'ioredis';
 import { ConversationStore } from '../../src/index.ts';
 
 /** What one race came to, with GET and SET and with the library. */
-export interface Race {
-  what: string;
-  plain: string;
-  library: string;
-}
+export type Race = [what: string, plain: string, library: string];
 
 const MESSAGES = 50;
 const CHANNEL = { platform: 'slack', channelId: 'C-RACE' };
 
-const jobOf = (n: number) => ({
-  ...{ ...CHANNEL, jobId: `job-${n}`, userId: `U${n}`, project: 'website', ticketId: n, startedAt: new Date() },
-});
+const jobOf = (n: number) => {
+  return { ...CHANNEL, jobId: `job-${n}`, userId: `U${n}`, project: 'website', ticketId: n, startedAt: new Date() };
+};
 
 /** Runs the same three mishaps with GET and SET and with the library, on the same server. */
 export async function runRaces(redis: Redis, prefix: string): Promise<Race[]> {
@@ -57,21 +53,20 @@ export async function runRaces(redis: Redis, prefix: string): Promise<Race[]> {
   const kept = (await store.get(CHANNEL))?.jobId === next.jobId;
 
   await store.remove(CHANNEL);
+  const ofClaims = claimed.map(({ outcome }) => outcome === 'claimed');
+  const ofAnswers = answers.map(({ outcome }) => outcome === 'accepted');
+  const forgotten = 'the new job is forgotten';
   return [
-    {
-      what: `${MESSAGES} messages arrive in one channel at once`,
-      plain: `${count(started)} jobs started`,
-      library: `${count(claimed.map(({ outcome }) => outcome === 'claimed'))} job started`,
-    },
-    {
-      what: 'two people click on one question',
-      plain: `${count(clicks)} answers taken`,
-      library: `${count(answers.map(({ outcome }) => outcome === 'accepted'))} answer taken`,
-    },
-    {
-      what: 'an old job says "done" late',
-      plain: plainLost ? 'the new job is forgotten' : 'the new job stands',
-      library: kept ? `${late.outcome}: the new job stands` : 'the new job is forgotten',
-    },
+    [
+      `${MESSAGES} messages arrive in one channel at once`,
+      `${count(started)} jobs started`,
+      `${count(ofClaims)} job started`,
+    ],
+    ['two people click on one question', `${count(clicks)} answers taken`, `${count(ofAnswers)} answer taken`],
+    [
+      'an old job says "done" late',
+      plainLost ? forgotten : 'the new job stands',
+      kept ? `${late.outcome}: the new job stands` : forgotten,
+    ],
   ];
 }

@@ -19,17 +19,16 @@ export function printTitle(text: string): void {
 }
 
 export function printRaces(races: Race[]): void {
-  const headings: Race = { what: '', plain: 'GET and SET', library: 'conversation-state' };
-  const width = (name: keyof Race) => Math.max(...[headings, ...races].map((race) => race[name].length)) + 2;
-  for (const race of [headings, ...races]) {
-    const styles: [Style, Style] = race === headings ? ['dim', 'dim'] : ['red', 'green'];
-    const plain = style(styles[0], race.plain.padEnd(width('plain')));
-    console.log(`${race.what.padEnd(width('what'))}${plain}${style(styles[1], race.library)}`);
+  const all: Race[] = [['', 'GET and SET', 'conversation-state'], ...races];
+  const [left, middle] = [0, 1].map((column) => Math.max(...all.map((race) => race[column]?.length ?? 0)) + 2);
+  for (const [at, [what, plain, library]] of all.entries()) {
+    const [bad, good]: [Style, Style] = at === 0 ? ['dim', 'dim'] : ['red', 'green'];
+    console.log(`${what.padEnd(left ?? 0)}${style(bad, plain.padEnd(middle ?? 0))}${style(good, library)}`);
   }
 }
 
 /** Prints one row. Where a terminal has no room, what it means stands on a line of its own. */
-export function printRow({ event, outcome, meaning }: Row, sinceMs: number): void {
+export function printRow([event, outcome, meaning]: Row, sinceMs: number): void {
   const time = `${(sinceMs / 1000).toFixed(1)} s`.padStart(TIME - 2).padEnd(TIME);
   const format: Style = GOOD.includes(outcome) ? 'green' : 'yellow';
   const start = `${style('dim', time)}${event.padEnd(EVENT)}${style(format, outcome.padEnd(OUTCOME))}`;
