@@ -1,6 +1,7 @@
 import type { KeyClass, Library, LibraryFunction, Value } from './library.ts';
 import { LUA } from './statements.ts';
-import { docComment, docTag, WIDTH } from './tsdoc.ts';
+
+const WIDTH = 120;
 
 /** The TypeScript for the library. */
 export function writeTypeScript(library: Library): string {
@@ -211,4 +212,25 @@ function literal(value: string | number): string {
   if (typeof value === 'number') return String(value);
   if (value.includes("'") && !/["\\]/.test(value)) return `"${value}"`;
   return `'${value.replace(/[\\']/g, '\\$&')}'`;
+}
+
+/** A documentation comment of these paragraphs, or nothing for the empty text; long lines are broken between words. */
+function docComment(lines: string[], indent = ''): string[] {
+  const [only = '', ...others] = lines.flatMap((line) => wrap(line, WIDTH - indent.length - 3));
+  if (others.length > 0 || only.length + indent.length + 7 > WIDTH) {
+    return [`${indent}/**`, ...[only, ...others].map((line) => `${indent} * ${line}`.trimEnd()), `${indent} */`];
+  }
+  return only === '' ? [] : [`${indent}/** ${only} */`];
+}
+
+/** A tag and its words, or nothing where there are none. The lines after the first are indented. */
+function docTag(tag: string, text: string): string[] {
+  return text === '' ? [] : wrap(`${tag} ${text}`, WIDTH - 6).map((line, at) => (at === 0 ? line : `  ${line}`));
+}
+
+function wrap(text: string, width: number): string[] {
+  return text
+    .replace(RegExp(`(.{1,${width}})( |$)`, 'g'), '$1\n')
+    .trimEnd()
+    .split('\n');
 }
