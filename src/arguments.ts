@@ -1,3 +1,4 @@
+import type { Cluster, Redis } from 'ioredis';
 import {
   CONVERSATION,
   HANDLED,
@@ -11,24 +12,7 @@ import {
   WATCH,
 } from './conversation.gen.ts';
 import { invalidArgument } from './errors.ts';
-import type {
-  AnswerOptions,
-  ClaimOptions,
-  ConversationStoreOptions,
-  DueOptions,
-  Fields,
-  GetByJobIdOptions,
-  HandOverOptions,
-  InboxOptions,
-  ListOptions,
-  Logger,
-  PublishOptions,
-  QuestionOptions,
-  RemoveOptions,
-  StartOptions,
-  UpdateOptions,
-  WriteOptions,
-} from './options.ts';
+import type { Fields, Logger } from './options.ts';
 
 // What can be seen to be wrong before anything is sent.
 
@@ -38,38 +22,26 @@ const CLEAN = /^[^\p{Cc}\p{Cs}]*$/u;
 /** What tells the kinds of keys apart, and so stands in no prefix. */
 const KINDS = [CONVERSATION, JOB_INDEX, INBOX, HANDLED, WATCH];
 
-type Names<Options> = { [Name in Options extends unknown ? keyof Options : never]: true };
-
-const WRITE: Names<WriteOptions> = { ttlMs: true };
-const START: Names<StartOptions> = { ...WRITE, startWithinMs: true, replicas: true, timeoutMs: true };
-const STREAM: Names<PublishOptions> = { stream: true, fields: true };
-const STORE: Names<ConversationStoreOptions> = {
-  prefix: true,
-  sharded: true,
-  ttlMs: true,
-  silentAfterMs: true,
-  logger: true,
-  load: true,
-};
+const START = ['ttlMs', 'startWithinMs', 'replicas', 'timeoutMs'];
 
 /** The options that there are, by who takes them. */
 export const OPTIONS = {
-  'new ConversationStore': STORE,
-  claim: { ...START, queue: true } satisfies Names<ClaimOptions>,
-  handOver: { ...START, ...STREAM } satisfies Names<HandOverOptions>,
-  set: WRITE,
-  get: {},
-  getByJobId: { ...WRITE, lastSeen: true, renew: true } satisfies Names<GetByJobIdOptions>,
-  update: { ...STREAM, deliveryId: true } satisfies Names<UpdateOptions & PublishOptions>,
-  setPendingQuestion: { ...WRITE, answerWithinMs: true } satisfies Names<QuestionOptions>,
-  clearPendingQuestion: WRITE,
-  answerQuestion: { ...WRITE, ...STREAM, answerId: true } satisfies Names<AnswerOptions & PublishOptions>,
-  remove: { retry: true, discardInbox: true } satisfies Names<RemoveOptions>,
-  inbox: { after: true } satisfies Names<InboxOptions>,
-  due: { leaseMs: true, limit: true } satisfies Names<DueOptions>,
-  list: { platform: true } satisfies Names<ListOptions>,
-  loadLibrary: { force: true },
-} as const;
+  'new ConversationStore': ['prefix', 'sharded', 'ttlMs', 'silentAfterMs', 'logger', 'load'],
+  claim: [...START, 'queue'],
+  handOver: [...START, 'stream', 'fields'],
+  set: ['ttlMs'],
+  get: [] as string[],
+  getByJobId: ['ttlMs', 'lastSeen', 'renew'],
+  update: ['stream', 'fields', 'deliveryId'],
+  setPendingQuestion: ['ttlMs', 'answerWithinMs'],
+  clearPendingQuestion: ['ttlMs'],
+  answerQuestion: ['ttlMs', 'stream', 'fields', 'answerId'],
+  remove: ['retry', 'discardInbox'],
+  inbox: ['after'],
+  due: ['leaseMs', 'limit'],
+  list: ['platform'],
+  loadLibrary: ['force'],
+};
 
 /** Whether this names a platform. */
 export function isPlatform(platform: unknown): platform is string {
@@ -113,8 +85,8 @@ export function checkPrefix(name: string, value: string): string {
   throw invalidArgument(`${name} must be a string without control characters that holds none of ${kinds}`);
 }
 
-/** Returns a time in milliseconds, or undefined where none is given. @throws ConversationError INVALID_ARGUMENT */
-export function checkMilliseconds(name: string, value: number | undefined): number | undefined {
+/** Returns a time in milliseconds, or undefined if none is given. @throws ConversationError INVALID_ARGUMENT */
+export function checkMilliseconds<T extends number | undefined>(name: string, value: T): T {
   if (value === undefined || (Number.isInteger(value) && value >= 1 && value <= MAX_MILLISECONDS)) return value;
   throw invalidArgument(`${name} must be whole milliseconds from 1 to ${MAX_MILLISECONDS}`);
 }
@@ -127,11 +99,10 @@ export function checkObject<T extends object>(name: string, value: T): T {
 
 /** Returns options, each of which is known by its name. @throws ConversationError INVALID_ARGUMENT */
 export function checkOptions<T extends object>(method: keyof typeof OPTIONS, options: T): T {
-  const names = Object.keys(OPTIONS[method]);
+  const names: string[] = OPTIONS[method];
   const unknown = Object.keys(checkObject('the options', options)).find((name) => !names.includes(name));
   if (unknown === undefined) return options;
-  const all = names.length === 0 ? 'it takes none' : `it takes ${names.join(', ')}`;
-  throw invalidArgument(`${method} has no option ${JSON.stringify(unknown)}: ${all}`);
+  throw invalidArgument(`${method} has no option ${JSON.stringify(unknown)}: it takes ${names.join(', ')}`);
 }
 
 /** @throws ConversationError INVALID_ARGUMENT where this is neither true nor false. */
@@ -140,10 +111,10 @@ export function checkBoolean(name: string, value: boolean): boolean {
   return value;
 }
 
-/** Returns a number of things, or undefined where none is given. @throws ConversationError INVALID_ARGUMENT */
-export function checkCount(name: string, value: number | undefined, most: number): number | undefined {
-  if (value === undefined || (Number.isInteger(value) && value >= 1 && value <= most)) return value;
-  throw invalidArgument(`${name} must be a whole number from 1 to ${most}`);
+/** Returns a number of things, or undefined if none is given. @throws ConversationError INVALID_ARGUMENT */
+export function checkCount<T extends number | undefined>(name: string, value: T, most?: number): T {
+  if (value === undefined || (Number.isSafeInteger(value) && value >= 1 && value <= (most ?? value))) return value;
+  throw invalidArgument(`${name} must be a whole number from 1${most === undefined ? '' : ` to ${most}`}`);
 }
 
 /** @throws ConversationError INVALID_ARGUMENT where this is no logger, so that no call fails over it later. */
@@ -165,4 +136,16 @@ export function flat(name: string, fields: Fields): string[] {
     throw invalidArgument(`${name}.${field} must be a string or a finite number`);
   }
   return entries.flat().map(String);
+}
+
+/** @throws ConversationError INVALID_ARGUMENT where this is not a client of ioredis. */
+export function checkClient(client: Redis | Cluster): void {
+  // A pipeline has the commands and the options of its client.
+  const isPipeline = typeof client === 'object' && client !== null && 'isPipeline' in client;
+  if (typeof client?.fcall === 'function' && typeof client.options === 'object' && !isPipeline) return;
+  const isNodeRedis = typeof client === 'object' && client !== null && 'fCall' in client;
+  const what = isNodeRedis
+    ? 'this is a client of the package redis (node-redis)'
+    : `this is ${isPipeline ? 'a pipeline' : 'not one'}`;
+  throw invalidArgument(`client must be a Redis or Cluster of ioredis 5.11 or later, new Redis(url); ${what}`);
 }

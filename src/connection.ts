@@ -1,7 +1,7 @@
 import type { Cluster, Redis } from 'ioredis';
-import { checkClient } from './client.ts';
+import { checkClient, checkCount, checkMilliseconds } from './arguments.ts';
 import { isCluster, readMaster } from './cluster/cluster.ts';
-import { callAndWait, checkDurability, type Durability } from './cluster/replicas.ts';
+import { callAndWait, type Durability } from './cluster/replicas.ts';
 import { scanKeys } from './cluster/scan.ts';
 import { masterFunctions, readState, withWholeKeys } from './cluster/whole-keys.ts';
 import { convGet, type FunctionClient, LIBRARY_NAME, LIBRARY_VERSION } from './conversation.gen.ts';
@@ -104,7 +104,9 @@ export function connect(client: Redis | Cluster, load: 'auto' | 'never', log: Lo
         : call(functions, keys, args),
     callAndWait(call, keys, args, durability) {
       const whole = isCluster(client) ? withFurtherKeys(keys) : keys;
-      return callAndWait(client, checkDurability(durability), (waiting) => call(withLibrary(waiting), whole, args));
+      checkCount('replicas', durability.replicas);
+      checkMilliseconds('timeoutMs', durability.timeoutMs);
+      return callAndWait(client, durability, (waiting) => call(withLibrary(waiting), whole, args));
     },
     get: (keys, from) => (isCluster(client) ? readState(client, functions, keys, from) : convGet(functions, keys)),
     async *scan(pattern) {

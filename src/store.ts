@@ -105,16 +105,10 @@ export class ConversationStore<Extra extends Members = Record<never, never>> {
       }
       const ids = queue === undefined ? ['claimId'] : ['claimId', 'deliveryId'];
       const args = { ...this.#start(state, ids, start), rest: queue === undefined ? undefined : flat('queue', queue) };
-      const [{ outcome, state: text }, replicas] = await this.#started(
-        library.convClaim,
-        pairKeys(this.#space, state),
-        args,
-        start,
-      );
-      if (outcome === 'duplicate') return { outcome, state: parseOrNull(text) };
-      const stored = parse<Stored<Extra>>(text);
-      if (outcome === 'claimed' || outcome === 'queued') this.#log.changed(outcome, stored);
-      return outcome === 'claimed' ? { outcome, state: stored, ...replicas } : { outcome, state: stored };
+      const [reply, replicas] = await this.#started(library.convClaim, pairKeys(this.#space, state), args, start);
+      const result = resultOf<ClaimResult<Stored<Extra>>>(reply);
+      if (result.outcome === 'claimed' || result.outcome === 'queued') this.#log.changed(result.outcome, result.state);
+      return result.outcome === 'claimed' ? { ...result, ...replicas } : result;
     });
   }
 
@@ -133,13 +127,11 @@ export class ConversationStore<Extra extends Members = Record<never, never>> {
     return this.#outcomeOf('handOver', next, options, async ({ stream, fields, ...start }) => {
       const { keys, rest } = withStream(handOverKeys(this.#space, job, next), { stream, fields });
       const args = { ...this.#start(next, ['claimId'], start), rest };
-      const [{ outcome, state: text }, replicas] = await this.#started(library.convHandOver, keys, args, start);
-      if (outcome === 'gone') return GONE;
-      if (outcome === 'duplicate') return { outcome, state: parseOrNull(text) };
-      const stored = parse<Stored<Extra>>(text);
-      if (outcome !== 'claimed') return { outcome, state: stored };
-      this.#log.changed('handedOver', stored);
-      return { outcome, state: stored, ...replicas };
+      const [reply, replicas] = await this.#started(library.convHandOver, keys, args, start);
+      const result = resultOf<HandOverResult<Stored<Extra>>>(reply);
+      if (result.outcome !== 'claimed') return result;
+      this.#log.changed('handedOver', result.state);
+      return { ...result, ...replicas };
     });
   }
 
@@ -198,11 +190,11 @@ export class ConversationStore<Extra extends Members = Record<never, never>> {
       const { keys, rest } = withStream(referenceKeys(this.#space, ref), { stream, fields });
       const id = deliveryId === undefined ? rest && randomUUID() : checkMessageId('deliveryId', deliveryId);
       const args = { patch: serialize('the patch', patch), deliveryId: id, rest };
-      const { outcome, state } = await this.#connection.call(library.convUpdate, keys, args, GONE);
-      if (outcome === 'gone') return GONE;
-      if (outcome === 'duplicate') return { outcome, state: parseOrNull(state) };
-      if (outcome === 'updated') this.#log.changed(outcome, ref);
-      return { outcome, state: parse(state) };
+      const result = resultOf<UpdateResult<Stored<Extra>>>(
+        await this.#connection.call(library.convUpdate, keys, args, GONE),
+      );
+      if (result.outcome === 'updated') this.#log.changed(result.outcome, ref);
+      return result;
     });
   }
 
@@ -251,12 +243,11 @@ export class ConversationStore<Extra extends Members = Record<never, never>> {
         if (answerId !== '') checkMessageId('answerId', answerId);
         const { keys, rest } = withStream(referenceKeys(this.#space, ref), { stream, fields });
         const args = { questionId, answerId, ttlMs: this.#ttl(ttlMs), rest };
-        const { outcome, state } = await this.#connection.call(library.convAnswer, keys, args, GONE);
-        if (outcome === 'gone') return GONE;
-        if (outcome === 'duplicate') return { outcome, state: parseOrNull(state) };
-        const found = parse<Stored<Extra>>(state);
-        if (outcome === 'accepted') this.#log.changed('answered', found);
-        return { outcome, state: found };
+        const result = resultOf<AnswerResult<Stored<Extra>>>(
+          await this.#connection.call(library.convAnswer, keys, args, GONE),
+        );
+        if (result.outcome === 'accepted') this.#log.changed('answered', result.state);
+        return result;
       },
     );
   }
@@ -275,13 +266,11 @@ export class ConversationStore<Extra extends Members = Record<never, never>> {
       const how = retry ? 'retry' : checkBoolean('discardInbox', discardInbox) ? 'all' : undefined;
       // By channel alone a free channel is asked too: its inbox may have entries.
       const gone = keys.job === undefined ? undefined : GONE;
-      const { outcome, state } = await this.#connection.call(library.convRemove, keys, { how }, gone);
-      if (outcome === 'gone') return GONE;
-      if (outcome === 'lapsed' || outcome === 'waiting') return { outcome, state: parseOrNull(state) };
-      if (outcome === 'held') return { outcome, state: parse(state) };
-      const removed = this.#log.ended<Stored<Extra>>(state ?? '', ref);
-      this.#log.changed(outcome, removed ?? ref);
-      return { outcome, state: removed };
+      const reply = await this.#connection.call(library.convRemove, keys, { how }, gone);
+      if (reply.outcome !== 'removed') return resultOf(reply);
+      const state = this.#log.ended<Stored<Extra>>(reply.state ?? '', ref);
+      this.#log.changed('removed', state ?? ref);
+      return { outcome: 'removed', state };
     });
   }
 
@@ -410,4 +399,13 @@ export class ConversationStore<Extra extends Members = Record<never, never>> {
   ): Promise<T> {
     return this.#call(method, ref, options, run, ({ outcome }) => ({ outcome }));
   }
+}
+
+/** The outcomes that may come without a state. */
+const STATELESS = ['duplicate', 'gone', 'lapsed', 'waiting'];
+
+/** A function's reply as the store returns it. @throws ConversationError CONVCORRUPT, also where the state is missing */
+function resultOf<Result extends { outcome: string }>(reply: { outcome: Result['outcome']; state: string | null }) {
+  const state = STATELESS.includes(reply.outcome) ? parseOrNull(reply.state) : parse(reply.state);
+  return { ...reply, state } as unknown as Result;
 }

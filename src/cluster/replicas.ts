@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster, Redis } from 'ioredis';
 import type { FunctionClient } from '../conversation.gen.ts';
-import { invalidArgument } from '../errors.ts';
 import { isCluster, isMisdirected, send } from './cluster.ts';
 
 /** How many replicas a call waits for, and how long. */
@@ -9,15 +8,6 @@ export interface Durability {
   replicas: number;
   /** Whole milliseconds. */
   timeoutMs: number;
-}
-
-/** @throws ConversationError INVALID_ARGUMENT */
-export function checkDurability({ replicas, timeoutMs }: Durability): Durability {
-  if (!Number.isSafeInteger(replicas) || replicas < 1) throw invalidArgument('replicas must be a whole number from 1');
-  if (!Number.isSafeInteger(timeoutMs) || timeoutMs < 1) {
-    throw invalidArgument('timeoutMs must be whole milliseconds from 1');
-  }
-  return { replicas, timeoutMs };
 }
 
 /**

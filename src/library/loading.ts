@@ -1,6 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
-import { checkOptions } from '../arguments.ts';
-import { checkClient } from '../client.ts';
+import { checkClient, checkOptions } from '../arguments.ts';
 import { isCluster } from '../cluster/cluster.ts';
 import { type NodeFailure, onMasters } from '../cluster/masters.ts';
 import { convVersion, LIBRARY_NAME, LIBRARY_SOURCE } from '../conversation.gen.ts';

@@ -172,7 +172,7 @@ const ROWS: Row[] = [
     /./,
   ],
   ...Object.entries(OF_OPTIONS).map(([name, [values, beside]]): Row => {
-    const methods = Object.entries(OPTIONS).filter(([, names]) => name in names);
+    const methods = Object.entries(OPTIONS).filter(([, names]) => names.includes(name));
     const calls = methods.map(([method]) => WITH_OPTIONS[method] as (options: object) => Promise<unknown>);
     return [name, values, calls.map((call) => (bad) => call({ ...beside, [name]: bad }))];
   }),
@@ -239,7 +239,7 @@ test('options that do not go together are refused with a sentence that says why,
 test('every option may be undefined', async () => {
   for (const [method, call] of Object.entries(WITH_OPTIONS)) {
     await redis.flushall();
-    const names = Object.keys(OPTIONS[method as keyof typeof OPTIONS]);
+    const names: string[] = OPTIONS[method as keyof typeof OPTIONS];
     await call(Object.fromEntries(names.map((name) => [name, undefined])) as never);
   }
 });
