@@ -18,41 +18,33 @@ const CHANGES = {
 };
 
 /** What the store tells its logger. Without one it is silent. */
-export interface Log {
-  debug(message: string): void;
-  changed(what: keyof typeof CHANGES, ref: ConversationReference): void;
-  /** There was no conversation to ask a question in. */
-  notThere(ref: ConversationReference): void;
-  /** Warns of what cannot be read, by its key or reference. */
-  unreadable(what: ConversationReference | string): void;
-  /** Warns of an entry of the watch that names no job of the store. */
-  oddEntry(entry: string): void;
-  /** Runs a read and warns where what it finds cannot be read. */
-  reading<T>(ref: ConversationReference, read: () => Promise<T>): Promise<T>;
-  /** What was replaced or removed, which is gone whether it could be read or not: then it is null. */
-  ended<State extends ChannelReference & JobReference>(text: string, ref: ConversationReference): State | null;
-}
+export type Log = ReturnType<typeof log>;
 
 /** @throws ConversationError INVALID_ARGUMENT */
-export function log(given: Logger | undefined): Log {
+export function log(given: Logger | undefined) {
   const logger = checkLogger(given);
   const say = (level: keyof Logger, message: string) => {
     try {
       logger?.[level](message);
     } catch {
-      // What the server did is done, whether somebody can write it down or not.
+      // What the server did is done, whether or not somebody can write it down.
     }
   };
+  /** Warns of what cannot be read, by its key or reference. */
   const unreadable = (what: ConversationReference | string) =>
     say('warn', `unreadable conversation: ${typeof what === 'string' ? what : describe(what)}`);
   return {
-    debug: (message) => say('debug', message),
+    debug: (message: string) => say('debug', message),
+    changed: (what: keyof typeof CHANGES, ref: ConversationReference) =>
+      say('info', `${CHANGES[what]}: ${describe(ref)}`),
+    /** There was no conversation to ask a question in. */
+    notThere: (ref: ConversationReference) =>
+      say('warn', `pending question for a conversation that is not there: ${describe(ref)}`),
     unreadable,
-    // Its control characters are escaped, so that it stays one line.
-    oddEntry: (entry) => say('warn', `unreadable entry of ${WATCH}: ${JSON.stringify(entry)}`),
-    changed: (what, ref) => say('info', `${CHANGES[what]}: ${describe(ref)}`),
-    notThere: (ref) => say('warn', `pending question for a conversation that is not there: ${describe(ref)}`),
-    async reading(ref, read) {
+    /** Warns of an entry of the watch that is not a job of the store. Escaped, it stays one line. */
+    oddEntry: (entry: string) => say('warn', `unreadable entry of ${WATCH}: ${JSON.stringify(entry)}`),
+    /** Runs a read and warns if what it finds cannot be read. */
+    async reading<T>(ref: ConversationReference, read: () => Promise<T>): Promise<T> {
       try {
         return await read();
       } catch (error) {
@@ -60,6 +52,7 @@ export function log(given: Logger | undefined): Log {
         throw error;
       }
     },
+    /** Returns what was replaced or removed; null, with a warning, if it could not be read. */
     ended<State extends ChannelReference & JobReference>(text: string, ref: ConversationReference) {
       const state = parseEnded<State>(text);
       if (state === null) say('warn', `unreadable conversation replaced or removed: ${describe(ref)}`);

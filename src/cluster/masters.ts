@@ -16,18 +16,12 @@ export interface Master {
   error?: unknown;
 }
 
-export interface Masters {
-  masters: Master[];
-  /** Ends the connections that were made to reach them. */
-  close(): void;
-}
-
 /**
  * Every master of the cluster that a client leads to, those without slots too, which ioredis leaves out; without a
  * cluster, its one server. No node is sure to know of a master that has just come, so each is asked for those it knows.
  * @throws the client's error where the first node cannot be asked
  */
-export async function openMasters(entry: Redis | Cluster): Promise<Masters> {
+export async function openMasters(entry: Redis | Cluster): Promise<{ masters: Master[]; close: () => void }> {
   if (!isCluster(entry) && (await modeOf(entry)) !== 'cluster') {
     const { host, port } = entry.options;
     return { masters: [{ address: `${host}:${port}`, client: entry, self: '' }], close: () => {} };
@@ -57,9 +51,8 @@ export async function openMasters(entry: Redis | Cluster): Promise<Masters> {
   return {
     // One that calls itself a replica by now has a master, which was asked too.
     masters: [...masters.values()].filter(({ self }) => !self.includes(' myself,slave')),
-    close: () => {
-      for (const client of opened) client.disconnect();
-    },
+    /** Ends the connections that were made to reach them. */
+    close: () => opened.forEach((client) => void client.disconnect()),
   };
 }
 
@@ -92,19 +85,10 @@ export async function onMasters<T extends object>(
   }
 }
 
-/** A node as a line of CLUSTER NODES tells of it. */
-interface Line {
-  id: string;
-  /** `host:port`, by the host name where it announces one, and by its IP address. */
-  names: string[];
-  flags: string[];
-  slots: string[];
-  isSelf: boolean;
-  /** The line without what changes by the second. */
-  text: string;
-}
+/** A node, as a line of CLUSTER NODES describes it. */
+type Line = ReturnType<typeof linesOf>[number];
 
-function linesOf(reply: unknown): Line[] {
+function linesOf(reply: unknown) {
   return String(reply)
     .trim()
     .split('\n')
@@ -116,10 +100,12 @@ function linesOf(reply: unknown): Line[] {
       const flags = role.split(',');
       return {
         id,
+        /** `host:port`, by the host name if it announces one, and by its IP address. */
         names: name === '' || name.includes('=') ? [address] : [name + port, address],
         flags,
         slots,
         isSelf: flags.includes('myself'),
+        /** The line without what changes by the second. */
         text: [id, address, role, epoch, ...slots].join(' '),
       };
     });
@@ -141,20 +127,17 @@ function connect(entry: Redis | Cluster, { isSelf, names }: Line, opened: Redis[
   if (!isCluster(entry) && isSelf) return entry;
   const template = isCluster(entry) ? entry.nodes()[0] : entry;
   if (!template) throw new Error('Connection is closed.');
-  const place = placeOf(entry, names[0] ?? '');
+  const name = names[0] ?? '';
+  const colon = name.lastIndexOf(':');
+  // Where it says that it is, unless the cluster's client was told otherwise.
+  const natMap = isCluster(entry) ? entry.options.natMap : undefined;
+  const mapped = typeof natMap === 'function' ? natMap(name) : natMap?.[name];
+  const place = mapped ?? { host: name.slice(0, colon), port: Number(name.slice(colon + 1)) };
   const client = template.duplicate({ ...place, readOnly: false, lazyConnect: true, retryStrategy: () => null });
   // Whoever uses it hears of a lost connection from the command that fails.
   client.on('error', () => {});
   opened.push(client);
   return client;
-}
-
-/** Where a node is reached: where it says, unless the cluster's client was told otherwise. */
-function placeOf(entry: Redis | Cluster, name: string): { host: string; port: number } {
-  const natMap = isCluster(entry) ? entry.options.natMap : undefined;
-  const mapped = typeof natMap === 'function' ? natMap(name) : natMap?.[name];
-  const colon = name.lastIndexOf(':');
-  return mapped ?? { host: name.slice(0, colon), port: Number(name.slice(colon + 1)) };
 }
 
 /** What a server is: `standalone`, `cluster` or `sentinel`. HELLO tells it to every user. */

@@ -10,10 +10,7 @@ export interface Durability {
   timeoutMs: number;
 }
 
-/**
- * Makes one call of a function that may be repeated and, right behind it on its connection, waits for replicas to have
- * what it wrote. Returns its result and how many replicas have it.
- */
+/** Makes one call that may be repeated, waits on its connection for replicas, and returns how many have what it wrote. */
 export async function callAndWait<Result>(
   client: Redis | Cluster,
   { replicas, timeoutMs }: Durability,
@@ -25,8 +22,7 @@ export async function callAndWait<Result>(
     count = counted;
     return reply;
   };
-  const result = await run({ fcall, fcall_ro: fcall });
-  return [result, count];
+  return [await run({ fcall, fcall_ro: fcall }), count];
 }
 
 async function sendAndWait(

@@ -13,10 +13,7 @@ const ROUNDS = 16;
  */
 export async function* scanKeys(client: Redis | Cluster, pattern: string): AsyncGenerator<string[]> {
   const seen = new Set<string>();
-  if (!isCluster(client)) {
-    yield* scanServer(client, pattern, seen);
-    return;
-  }
+  if (!isCluster(client)) return yield* scanServer(client, pattern, seen);
   let opened = await openMasters(client);
   try {
     for (let round = 0; round < ROUNDS; round++) {
@@ -53,8 +50,5 @@ async function* scanServer(server: Redis, pattern: string, seen: Set<string>): A
 }
 
 function layoutOf(masters: { self: string }[]): string {
-  return masters
-    .map(({ self }) => self)
-    .sort()
-    .join('\n');
+  return String(masters.map(({ self }) => self).sort());
 }

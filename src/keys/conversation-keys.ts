@@ -144,8 +144,8 @@ export function withStream<Keys extends ReferenceKeys>(
 }
 
 /**
- * The job that an entry of the watch under this prefix names; undefined where no call of the store can name it. `clientKeyPrefix`
- * is what the client puts before every key, which the entry has too.
+ * The job that an entry of the watch under this prefix names; undefined if no call of the store can name it.
+ * `clientKeyPrefix` is what the client puts before every key, which the entry has too.
  */
 export function watchedJob(
   space: Keyspace,
@@ -159,7 +159,7 @@ export function watchedJob(
   try {
     return clientKeyPrefix + referenceKeys(space, job).conversation === conversation ? job : undefined;
   } catch {
-    // It is no reference, and what a sweep finds is no mistake of its caller.
+    // What a sweep finds is not a mistake of its caller.
     return undefined;
   }
 }

@@ -37,7 +37,7 @@ export function checkKeyspace({ prefix, sharded }: Keyspace, cluster: boolean, c
 /** What stands before the keys of a conversation that is named by its channel, its job or both. */
 export function prefixOf({ prefix, sharded }: Keyspace, ref: Partial<ChannelReference & JobReference>): string {
   if (!sharded) return prefix;
-  const byJob = ref.jobId === undefined ? undefined : partitionOfJob(checkJobId(ref.jobId));
+  const byJob = ref.jobId === undefined ? undefined : JOB_ID.exec(checkJobId(ref.jobId))?.[1];
   if (ref.jobId !== undefined && byJob === undefined) throw invalidArgument(`jobId was not made by newJobId; ${MAKE}`);
   if (ref.platform === undefined || ref.channelId === undefined) return `${prefix}{${byJob}}:`;
   checkChannel(ref.platform, ref.channelId);
@@ -70,15 +70,12 @@ export function conversationPattern(space: Keyspace, platform: string | undefine
 
 /** What SCAN finds the keys by that begin with a name behind the store's prefix. */
 export function keyPattern({ prefix, sharded }: Keyspace, name: string): string {
-  const before = prefix.replace(/[\\*?[\]^-]/g, '\\$&') + (sharded ? `{${PARTITION_PATTERN}}:` : '');
+  const before = prefix.replace(/[\\*?[\]^-]/g, '\\$&') + (sharded ? '{[0-1][0-7][0-7][0-7]}:' : '');
   return `${before}${name}*`;
 }
 
 /** How many partitions there are: one for every 16 slots of a Redis Cluster. */
 export const PARTITIONS = 1024;
-
-/** The names of all partitions, as a pattern of SCAN. */
-const PARTITION_PATTERN = '[0-1][0-7][0-7][0-7]';
 
 /**
  * The name of the partition of a channel. Its number is that of the first two bytes of the SHA-256 of
@@ -96,11 +93,6 @@ export function partitionOf(platform: string, channelId: string): string {
  */
 export function partitionName(number: number): string {
   return number.toString(8).padStart(4, '0');
-}
-
-/** The partition that a job id carries; undefined for an id that is not from `newJobId`. */
-function partitionOfJob(jobId: string): string | undefined {
-  return JOB_ID.exec(jobId)?.[1];
 }
 
 const JOB_ID = /^job-([01][0-7]{3})-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

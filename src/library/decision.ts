@@ -2,13 +2,8 @@ import { LIBRARY_NAME, LIBRARY_VERSION } from '../conversation.gen.ts';
 import { ConversationError } from '../errors.ts';
 import type { LibraryReport } from './report.ts';
 
-/** How the library may be loaded. */
-export interface LoadRules {
-  /** `never` leaves it to the deploy step. */
-  load: 'auto' | 'never';
-  /** Whether a newer version, another major version and another program's library of this name are replaced too. */
-  force: boolean;
-}
+/** How the library may be loaded: `force` also replaces a newer or another major version, and one of another program. */
+export type LoadRules = { load: 'auto' | 'never'; force: boolean };
 
 /**
  * Decides what is to be done on a server, by what was found there: to `keep` it, or to `load` this version.
@@ -44,17 +39,14 @@ export function decide(
 }
 
 function isForeign(foreign: string, server: string): ConversationError {
-  const [what, advice] =
-    foreign === LIBRARY_NAME
-      ? [`another program's library ${LIBRARY_NAME}`, 'load with force to replace it']
-      : [
-          `a library ${foreign} with a function name of ${LIBRARY_NAME}`,
-          `if nobody needs it, FUNCTION DELETE ${foreign} makes room`,
-        ];
-  return new ConversationError(
-    'LIBRARY_FOREIGN',
-    `${server} has ${what}; nothing was changed. Find out whose it is; ${advice}`,
-  );
+  let what = `another program's library ${LIBRARY_NAME}`;
+  let advice = 'load with force to replace it';
+  if (foreign !== LIBRARY_NAME) {
+    what = `a library ${foreign} with a function name of ${LIBRARY_NAME}`;
+    advice = `if nobody needs it, FUNCTION DELETE ${foreign} makes room`;
+  }
+  const message = `${server} has ${what}; nothing was changed. Find out whose it is; ${advice}`;
+  return new ConversationError('LIBRARY_FOREIGN', message);
 }
 
 /** LIBRARY_MISSING or LIBRARY_OUTDATED, with the command that loads this version. */
@@ -66,17 +58,14 @@ export function isAbsent(found: string | null, server: string): ConversationErro
   );
 }
 
-/** Below zero where `a` is the older version, above where it is the newer one. */
+/** Below zero if `a` is the older version, above if it is the newer one. */
 export function compareVersions(a: string, b: string): number {
-  const [left, right] = [a, b].map((version) => version.split('.').map(Number)) as [number[], number[]];
-  for (let part = 0; part < 3; part++) {
-    const difference = (left[part] ?? 0) - (right[part] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return 0;
+  const [left, right] = [a.split('.'), b.split('.')];
+  const differences = left.map((part, at) => Number(part) - Number(right[at]));
+  return differences.find((difference) => difference !== 0) ?? 0;
 }
 
-/** How a library of version `found` fits this client: a server serves a client of its major version that is not newer. */
+/** How a library fits this client: a server works with apps of the same major version, up to that of its library. */
 export function compatibility(
   found: string | null,
   wanted: string = LIBRARY_VERSION,

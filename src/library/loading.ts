@@ -25,7 +25,8 @@ export interface NodeReport extends LibraryReport {
  * no keys.
  * @throws ConversationError LIBRARY_TOO_NEW, LIBRARY_OUTDATED: a server has a newer or older major version, or
  *   LIBRARY_FOREIGN: it has another library of this name, and `force` is not set, or one with a function name of this
- *   library. Nothing was changed then, on any master. Otherwise UNAVAILABLE or the client's own error; for a cluster an AggregateError that names each master that failed.
+ *   library. Nothing was changed then, on any master. Otherwise UNAVAILABLE or the client's own error; for a cluster an
+ *   AggregateError that names each master that failed.
  */
 export function loadLibrary(client: Redis, options?: LoadOptions): Promise<LibraryReport>;
 export function loadLibrary(cluster: Cluster, options?: LoadOptions): Promise<NodeReport[]>;
@@ -81,23 +82,25 @@ function succeeded(reports: (NodeReport | NodeFailure)[]): NodeReport[] {
   );
 }
 
-/** How a store prepares the library. */
-export interface Preparation {
-  load: 'auto' | 'never';
-  /** Whether a call found a function missing, so that a server that names a version may still not have this library. */
-  missed: boolean;
-}
-
 /**
- * Makes sure that the library can serve this client, on the server or on every master that answers.
+ * Makes sure that the library can serve this client, on the server or on every master that answers. `missed`: a call has
+ * found a function missing, so a server that names a version may still not have this library.
  * @returns how many servers it was loaded on
  * @throws ConversationError LIBRARY_MISSING, LIBRARY_OUTDATED, LIBRARY_TOO_NEW, LIBRARY_FOREIGN
  */
-export async function prepareLibrary(client: Redis | Cluster, how: Preparation): Promise<number> {
-  if (!isCluster(client)) return (await prepareOn(client, how, 'the server')) ? 1 : 0;
-  const results = await onMasters(client, async (master, address) => ({
-    loaded: await prepareOn(master, how, address),
-  }));
+export async function prepareLibrary(
+  client: Redis | Cluster,
+  load: LoadRules['load'],
+  missed: boolean,
+): Promise<number> {
+  const prepare = async (server: Redis, name: string): Promise<boolean> => {
+    const answer = await askVersion(server);
+    // One call settles the usual case; the libraries are listed only if it fails.
+    if (compatibility(answer.version) === 'serving' && !missed) return false;
+    return (await loadOn(server, { load, force: false }, name, answer)).loaded;
+  };
+  if (!isCluster(client)) return (await prepare(client, 'the server')) ? 1 : 0;
+  const results = await onMasters(client, async (...master) => ({ loaded: await prepare(...master) }));
   const failures = results.filter((result) => 'error' in result);
   // A master that is down has calls of its own that fail; those of the others shall not.
   const failure =
@@ -107,20 +110,9 @@ export async function prepareLibrary(client: Redis | Cluster, how: Preparation):
   return results.filter((result) => 'loaded' in result && result.loaded).length;
 }
 
-async function prepareOn(server: Redis, { load, missed }: Preparation, name: string): Promise<boolean> {
-  const answer = await askVersion(server);
-  // One call tells a good server. Only where something is odd are its libraries looked at.
-  if (compatibility(answer.version) === 'serving' && !missed) return false;
-  return (await loadOn(server, { load, force: false }, name, answer)).loaded;
-}
+/** What a server answered to conv_version; `failure` is an error other than that it has no such function. */
+type Answer = { version: string | null; failure?: unknown };
 
-interface Answer {
-  version: string | null;
-  /** What it answered in place of a version, unless it has no such function. */
-  failure?: unknown;
-}
-
-/** What a server answers to conv_version, which may be another program's. */
 async function askVersion(server: Redis): Promise<Answer> {
   try {
     return { version: await convVersion(server) };
@@ -130,7 +122,7 @@ async function askVersion(server: Redis): Promise<Answer> {
   }
 }
 
-/** Whether conv_version may be another program's: it is not there, the server refuses to run it, or it answers no text. */
+/** Whether conv_version may be another program's: it is missing, the server refuses to run it, or it returns no text. */
 function mayBeForeign(error: unknown): boolean {
   return error instanceof TypeError || (error as Error).message.startsWith('ERR ');
 }

@@ -6,13 +6,13 @@ import { fromClient } from '../errors.ts';
 export interface LibraryReport {
   /** Whether a library of this name was there. */
   present: boolean;
-  /** The version that was there; null where there was none, or one that does not say. */
+  /** The version that was there; null if there was none, or one that does not say. */
   found: string | null;
   /** Whether what was there is this version, to the byte. */
   current: boolean;
   /** Whether this version was loaded now. */
   loaded: boolean;
-  /** The name of another program's library that has this library's name or one of its function names; null if none. */
+  /** The name of another program's library that has this library's name or one of its function names, or null. */
   foreign: string | null;
 }
 
@@ -21,8 +21,8 @@ export async function checkOn(client: Redis): Promise<LibraryReport> {
   try {
     const libraries = listed(await client.function('LIST', 'WITHCODE'));
     const own = libraries.find(({ name }) => name === LIBRARY_NAME);
-    const foreign = libraries.find((library) =>
-      library === own ? !isOurs(library) : library.functions.some((name) => OURS.has(name.toLowerCase())),
+    const foreign = libraries.find(({ name, functions }) =>
+      name === LIBRARY_NAME ? !CORE.every((one) => functions.includes(one)) : functions.some((one) => OURS.has(one)),
     );
     return {
       present: own !== undefined,
@@ -36,35 +36,18 @@ export async function checkOn(client: Redis): Promise<LibraryReport> {
   }
 }
 
-/** Function names are one list for the whole server, and case does not count there. */
+/** Function names are unique on a server, in any case. */
 const OURS: ReadonlySet<string> = new Set(FUNCTIONS.map(({ name }) => name));
 
-/**
- * What every version of this library has. An older or a newer one may have fewer or more of the other functions than
- * this client knows, and a stranger's of the same name may happen to have one of these, but not all.
- */
+/** What every version of this library has. Another program's of the same name may have some of these, but not all. */
 const CORE = ['conv_version', 'conv_claim', 'conv_get', 'conv_set', 'conv_remove'];
 
-function isOurs({ functions }: Listed): boolean {
-  const names = new Set(functions.map((name) => name.toLowerCase()));
-  return CORE.every((name) => names.has(name));
-}
-
-interface Listed {
-  name: string;
-  source: string;
-  functions: string[];
-}
-
 /** FUNCTION LIST, whose libraries and functions are lists of pairs in RESP2 and maps in RESP3. */
-function listed(reply: unknown): Listed[] {
+function listed(reply: unknown): { name: string; source: string; functions: string[] }[] {
   return asList(reply).map((item) => {
     const { library_name: name, library_code: source, functions } = record(item);
-    return {
-      name: String(name),
-      source: String(source),
-      functions: asList(functions).map((each) => String(record(each)['name'])),
-    };
+    const names = asList(functions).map((each) => String(record(each)['name']).toLowerCase());
+    return { name: String(name), source: String(source), functions: names };
   });
 }
 
