@@ -14,8 +14,8 @@ import {
 import { CHANNEL, JOB, json, SOURCE, WATCH } from '../support/library.ts';
 import { withRedis } from '../support/redis.ts';
 
-// store/declared-keys.test.ts has every function with all its keys, store/store-wire.test.ts and
-// store/unexpected-replies.test.ts have the replies, and deploy/version.test.ts compares names, flags and source with what a server lists.
+// cluster/one-node-cluster.test.ts declares every key, store/store-wire.test.ts and store/unexpected-replies.test.ts have
+// the replies, and deploy/version.test.ts compares names, flags and source with what a server lists.
 
 const test = suite('generated functions');
 const server = withRedis(test);

@@ -317,9 +317,12 @@ test('defect 54: a logger that throws is no failure of the call', async () => {
   const fail = () => {
     throw new Error('the disk of the log is full');
   };
-  const logger = { debug: fail, info: fail, warn: fail, error: fail };
-  const store = new ConversationStore(await server.connect(), { logger });
+  const redis = await server.connect();
+  const store = new ConversationStore(redis, { logger: { debug: fail, info: fail, warn: fail, error: fail } });
   assert.is((await store.claim({ ...STATE, channelId: 'C54', jobId: 'j54' })).outcome, 'claimed');
+  assert.is(await store.setPendingQuestion({ jobId: 'j9' }, 'q1'), null);
+  await redis.set(CHANNEL, 'rubbish');
+  assert.is(await codeOf(store.get(PLACE)), 'CONVCORRUPT');
 });
 
 it('defect 55: a patch of any size goes through, and a key that is far too long is refused', async ({

@@ -31,42 +31,21 @@ const NO_ID = [...NO_TEXT, ...UNCLEAN, 'x'.repeat(513), 'é'.repeat(257)];
 const NO_PLATFORM = [...NO_TEXT, '-slack', '.slack', '_x', 'sl ack', 'släck', 'slack\n', 'a:b'];
 const NO_OBJECT = [null, 7, 'text', true];
 const NO_REFERENCE: unknown[] = [
-  ...[
-    undefined,
-    null,
-    '',
-    'conversation:slack:C1',
-    7,
-    [],
-    {},
-    { id: 'C1' },
-    { platform: 'slack' },
-    { channelId: 'C1' },
-  ],
-  ...[
-    { platform: 'slack', jobId: 'j1' },
-    { channelId: 'C1', jobId: 'j1' },
-  ],
-  ...NO_ID.flatMap((id) => [{ jobId: id }, { platform: 'slack', channelId: id }, { ...STATE, jobId: id }]),
-  ...NO_ID.map((id) => ({ ...BY_CHANNEL, jobId: id })),
+  ...[undefined, null, '', 'conversation:slack:C1', 7, [], {}, { id: 'C1' }],
+  ...['platform', 'channelId'].flatMap((half) => [{ [half]: 'x' }, { [half]: 'x', jobId: 'j1' }]),
+  ...NO_ID.flatMap((id) => [{ jobId: id }, { ...BY_CHANNEL, channelId: id }, { ...BY_CHANNEL, jobId: id }]),
   ...NO_PLATFORM.flatMap((platform) => [
-    { platform, channelId: 'C1' },
+    { ...BY_CHANNEL, platform },
     { ...STATE, platform },
   ]),
 ];
 const circle: Record<string, unknown> = { ...STATE };
 circle['self'] = circle;
 const NO_STATE: unknown[] = [
-  ...[undefined, null, '', JSON.stringify(STATE), 7, [], {}, circle],
-  ...NO_ID.flatMap((id) => [
-    { ...STATE, jobId: id },
-    { ...STATE, channelId: id },
-  ]),
+  ...[undefined, null, '', JSON.stringify(STATE), 7, [], {}, circle, { ...STATE, toJSON: () => undefined }],
+  ...['jobId', 'channelId'].flatMap((name) => NO_ID.map((id) => ({ ...STATE, [name]: id }))),
   ...NO_PLATFORM.map((platform) => ({ ...STATE, platform })),
-  ...[
-    { ...STATE, ticketId: 12n },
-    { ...STATE, toJSON: () => undefined },
-  ],
+  { ...STATE, ticketId: 12n },
 ];
 /** Ids of questions, answers and deliveries that are invalid. */
 const NO_MESSAGE_ID = [...NO_TEXT.slice(3), null, ...UNCLEAN, 'x'.repeat(1025), 'é'.repeat(513)];

@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ConversationStore } from '../../src/index.ts';
 import { CHANNEL, INBOX, JOB, json, STATE, WATCH } from '../support/library.ts';
-import { dump, withRedis } from '../support/redis.ts';
+import { withRedis } from '../support/redis.ts';
 import { all, type Wire, wiretap } from './store.ts';
 
 const test = suite('what the store sends');
@@ -126,9 +126,9 @@ test('the first calls look for the library once, however many come at once', asy
   assert.equal(await wire.during(() => store.ready()), []);
 });
 
-for (const enableAutoPipelining of [false, true]) {
-  test(`calls at once are one command each and answer as they would alone, autopipelining: ${enableAutoPipelining}`, async () => {
-    const store = new ConversationStore(await server.connect({ enableAutoPipelining }));
+for (const options of [{ enableAutoPipelining: true }, { protocol: 2 }, { protocol: 3 }] as const) {
+  test(`calls at once are one command each and answer as alone, with ${JSON.stringify(options)}`, async () => {
+    const store = new ConversationStore(await server.connect(options));
     await store.ready();
     const states = Array.from({ length: 50 }, (_, n) => ({ ...STATE, jobId: `j${n}`, channelId: `C${n % 10}` }));
     let outcomes: string[] = [];
@@ -141,31 +141,17 @@ for (const enableAutoPipelining of [false, true]) {
       outcomes,
       states.map((_, n) => `${n < 10 ? 'claimed' : 'held'} j${n % 10}`),
     );
-    const [found, missing, refused] = await Promise.allSettled([
+    const [found, missing, gone, refused] = await Promise.allSettled([
       store.get({ jobId: 'j0' }),
       store.get({ jobId: 'j99' }),
+      store.remove({ jobId: 'j99' }),
       store.set({ ...STATE, userId: '' }),
     ]);
     assert.equal(found, { status: 'fulfilled', value: states[0] });
     assert.equal(missing, { status: 'fulfilled', value: null });
+    assert.equal(gone, { status: 'fulfilled', value: { outcome: 'gone', state: null } });
     assert.is(refused.status === 'rejected' && refused.reason.code, 'CONVSTATE');
     assert.is((await all(store.list())).length, 10);
-  });
-}
-
-for (const protocol of [2, 3] as const) {
-  test(`RESP${protocol}: a whole life answers the same`, async () => {
-    const store = new ConversationStore(await server.connect({ protocol }));
-    assert.is(await store.get(STATE), null);
-    assert.equal(await store.answerQuestion(STATE, 'q1'), { outcome: 'gone', state: null });
-    assert.equal(await store.remove(STATE), { outcome: 'gone', state: null });
-    assert.equal(await store.claim(STATE), { outcome: 'claimed', state: STATE });
-    assert.is((await store.setPendingQuestion(STATE, 'q1'))?.pendingQuestionId, 'q1');
-    assert.is((await store.answerQuestion(STATE, 'q1', { answerId: '' })).outcome, 'accepted');
-    const state = { ...STATE, lastAnswer: { questionId: 'q1', answerId: '' } };
-    assert.equal(await store.getByJobId('j1'), state);
-    assert.equal(await store.remove(STATE), { outcome: 'removed', state });
-    assert.equal(await dump(redis), {});
   });
 }
 

@@ -1,19 +1,7 @@
 import type { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import {
-  convAnswer,
-  convClaim,
-  convDue,
-  convGet,
-  convGetByJob,
-  convHandOver,
-  convRemove,
-  convSet,
-  convSetPending,
-  convUpdate,
-  convVersion,
-} from '../../src/conversation.gen.ts';
+import * as library from '../../src/conversation.gen.ts';
 import { ConversationStore } from '../../src/index.ts';
 import { CHANNEL, failure, JOB, json, STATE } from '../support/library.ts';
 import { withRedis } from '../support/redis.ts';
@@ -24,17 +12,17 @@ const server = withRedis(test);
 
 const keys = { conversation: CHANNEL, job: JOB };
 const CALLS: Record<string, (client: Redis) => Promise<unknown>> = {
-  conv_claim: (client) => convClaim(client, keys, { state: json() }),
-  conv_hand_over: (client) => convHandOver(client, { ...keys, successor: 'job-index:j2' }, { state: json() }),
-  conv_set: (client) => convSet(client, keys, { state: json() }),
-  conv_get: (client) => convGet(client, keys),
-  conv_get_by_job: (client) => convGetByJob(client, { job: JOB }),
-  conv_update: (client) => convUpdate(client, keys, { patch: '{}' }),
-  conv_due: (client) => convDue(client, { watch: 'conversation-watch' }, { leaseMs: 1 }),
-  conv_set_pending: (client) => convSetPending(client, keys, { questionId: 'q1' }),
-  conv_answer: (client) => convAnswer(client, keys, { questionId: 'q1', answerId: 'a1' }),
-  conv_remove: (client) => convRemove(client, keys),
-  conv_version: (client) => convVersion(client),
+  conv_claim: (client) => library.convClaim(client, keys, { state: json() }),
+  conv_hand_over: (client) => library.convHandOver(client, { ...keys, successor: 'job-index:j2' }, { state: json() }),
+  conv_set: (client) => library.convSet(client, keys, { state: json() }),
+  conv_get: (client) => library.convGet(client, keys),
+  conv_get_by_job: (client) => library.convGetByJob(client, { job: JOB }),
+  conv_update: (client) => library.convUpdate(client, keys, { patch: '{}' }),
+  conv_due: (client) => library.convDue(client, { watch: 'conversation-watch' }, { leaseMs: 1 }),
+  conv_set_pending: (client) => library.convSetPending(client, keys, { questionId: 'q1' }),
+  conv_answer: (client) => library.convAnswer(client, keys, { questionId: 'q1', answerId: 'a1' }),
+  conv_remove: (client) => library.convRemove(client, keys),
+  conv_version: (client) => library.convVersion(client),
 };
 
 /** What these functions answer instead, as Lua. None of it is a reply that any of them may give. */
