@@ -91,7 +91,7 @@ const OF_OPTIONS: Record<string, [values: readonly unknown[], beside?: object]> 
   leaseMs: [NO_NUMBER],
   limit: [NO_NUMBER],
   replicas: [NO_COUNT],
-  timeoutMs: [NO_COUNT, { replicas: 1 }],
+  timeoutMs: [NO_NUMBER, { replicas: 1 }],
   renew: [NO_BOOLEAN],
   retry: [NO_BOOLEAN],
   discardInbox: [NO_BOOLEAN],
