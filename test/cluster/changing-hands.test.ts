@@ -12,6 +12,8 @@ import { clientOf, type Node, startAlone, stopAll } from './nodes.ts';
 
 const test = suite('a conversation on a cluster that changes hands under a call');
 const C1 = { platform: 'slack', channelId: 'C1' };
+const J1 = { jobId: 'j1' };
+const NEXT = { ...STATE, jobId: 'j2' };
 const TAGGED = { prefix: '{t}:' };
 
 let home: Node;
@@ -26,6 +28,7 @@ test.before(async () => {
 test.after(stopAll);
 test.before.each(async () => {
   await node.flushall();
+  await store.set(STATE);
 });
 
 /** A store whose client does something else right after each of its first reads of one key. */
@@ -41,88 +44,68 @@ function interrupted(times: number, between: (time: number) => Promise<unknown>)
   return new ConversationStore(client, TAGGED);
 }
 
+const take = (time: number) => store.set({ ...STATE, jobId: `taker-${time}`, pendingQuestionId: 'q0' });
+
 test('a channel that changes hands under a call is followed', async () => {
-  const calls: [(store: ConversationStore) => Promise<unknown>, (reply: never) => unknown][] = [
-    [(store) => store.setPendingQuestion(C1, 'q'), (state: { jobId: string }) => state.jobId],
-    [(store) => store.answerQuestion(C1, 'q0'), (reply: { state: { jobId: string } }) => reply.state.jobId],
-    [(store) => store.remove(C1), (reply: { state: { jobId: string } }) => reply.state.jobId],
-  ];
-  for (const [call, holder] of calls) {
-    await store.set({ ...STATE, jobId: 'taken-over' });
-    const racing = interrupted(3, (time) => store.set({ ...STATE, jobId: `taker-${time}`, pendingQuestionId: 'q0' }));
-    assert.is(holder((await call(racing)) as never), 'taker-2');
-  }
+  assert.is((await interrupted(3, take).setPendingQuestion(C1, 'q'))?.jobId, 'taker-2');
+  assert.is((await interrupted(3, take).answerQuestion(C1, 'q0')).state?.jobId, 'taker-2');
+  assert.is((await interrupted(3, take).remove(C1)).state?.jobId, 'taker-2');
+});
+
+test('a channel that changes hands without end makes the call end in an error', async () => {
+  const error = await rejection(() => interrupted(99, take).setPendingQuestion(C1, 'q'));
+  assert.is(error.code, 'CONVKEY');
+  assert.match(error.message, /^the conversation changed hands 16 times .*; name channel and job$/);
 });
 
 test('a channel that is freed under a call is gone', async () => {
-  await store.set({ ...STATE });
   const racing = interrupted(1, () => store.remove(C1));
   assert.is(await racing.setPendingQuestion(C1, 'q'), null);
   assert.is(await node.dbsize(), 0, 'and not brought back');
 });
 
 test('a job that moves to another channel under a call is followed', async () => {
-  await store.set({ ...STATE });
   const racing = interrupted(1, async () => {
     await store.remove(C1);
     await store.set({ ...STATE, channelId: 'C2' });
   });
-  assert.is((await racing.setPendingQuestion({ jobId: 'j1' }, 'q'))?.channelId, 'C2');
+  assert.is((await racing.setPendingQuestion(J1, 'q'))?.channelId, 'C2');
 });
 
 test('a job that loses its channel under a call reaches nothing', async () => {
-  const taken = JSON.stringify({ ...STATE, jobId: 'j2' });
   const calls: [(store: ConversationStore) => Promise<unknown>, unknown][] = [
-    [(store) => store.setPendingQuestion({ jobId: 'j1' }, 'q'), null],
-    [(store) => store.answerQuestion({ jobId: 'j1' }, 'q'), { outcome: 'gone', state: null }],
+    [(store) => store.setPendingQuestion(J1, 'q'), null],
+    [(store) => store.answerQuestion(J1, 'q'), { outcome: 'gone', state: null }],
     [(store) => store.getByJobId('j1'), null],
-    [(store) => store.remove({ jobId: 'j1' }), { outcome: 'held', state: { ...STATE, jobId: 'j2' } }],
+    [(store) => store.remove(J1), { outcome: 'held', state: NEXT }],
   ];
   for (const [call, reply] of calls) {
-    await node.flushall();
-    await store.set({ ...STATE });
-    assert.equal(await call(interrupted(1, () => store.set({ ...STATE, jobId: 'j2' }))), reply);
-    assert.is(await node.get('{t}:conversation:slack:C1'), taken);
+    await store.set(STATE);
+    assert.equal(await call(interrupted(1, () => store.set(NEXT))), reply);
+    assert.equal(await store.get(C1), NEXT);
   }
 });
 
-test('a channel that changes hands without end makes the call end in an error', async () => {
-  await store.set({ ...STATE });
-  const racing = interrupted(99, (time) => store.set({ ...STATE, jobId: `taker-${time}` }));
-  const error = await rejection(() => racing.setPendingQuestion(C1, 'q'));
-  assert.is(error.code, 'CONVKEY');
-  assert.match(error.message, /^the conversation changed hands 16 times .*; name channel and job$/);
-});
-
-/** A watched job whose state lapses under the first call of a store; then something else happens. */
-async function lapsing(then: () => Promise<unknown>): Promise<ConversationStore> {
-  await new ConversationStore(clientOf([home]), { ...TAGGED, silentAfterMs: 60_000 }).claim(STATE);
-  return interrupted(1, async () => {
-    await node.pexpire('{t}:conversation:slack:C1', 1);
-    await node.pexpire('{t}:job-index:j1', 1);
-    await sleep(5);
-    await then();
+/** What is removed, who claims the channel when the state has lapsed under the call, and what the call then returns. */
+const LAPSES: [ref: typeof C1 | typeof J1, next: typeof NEXT | null, outcome: string][] = [
+  [C1, NEXT, 'removed'],
+  [C1, null, 'lapsed'],
+  [J1, NEXT, 'lapsed'],
+];
+for (const [ref, next, outcome] of LAPSES) {
+  const what = `by ${'jobId' in ref ? 'job' : 'channel'}, with ${next ? 'a' : 'no'} next holder`;
+  test(`a removal whose state lapses under it, ${what}, hears ${outcome}: nobody else will tell`, async () => {
+    await new ConversationStore(clientOf([home]), { ...TAGGED, silentAfterMs: 60_000 }).set(STATE);
+    const racing = interrupted(1, async () => {
+      await node.pexpire('{t}:conversation:slack:C1', 1);
+      await node.pexpire('{t}:job-index:j1', 1);
+      await sleep(5);
+      if (next) await store.claim(next);
+    });
+    assert.equal(await racing.remove(ref), { outcome, state: next });
+    assert.equal(await store.get(C1), outcome === 'removed' ? null : next);
+    assert.is(await node.zcard('{t}:conversation-watch'), 0, 'the job is no longer on watch');
   });
 }
-
-test('a removal by channel whose holder lapses under it removes the next holder', async () => {
-  const next = { ...STATE, jobId: 'j2' };
-  const racing = await lapsing(() => store.claim(next));
-  assert.equal(await racing.remove(C1), { outcome: 'removed', state: next });
-  assert.is(await store.get(C1), null);
-});
-
-test('a removal by channel whose holder lapses under it, and has no successor, hears of it, as nobody else will', async () => {
-  const racing = await lapsing(() => Promise.resolve());
-  assert.equal(await racing.remove(C1), { outcome: 'lapsed', state: null });
-  assert.is(await node.dbsize(), 0, 'the job is no longer on watch');
-});
-
-test('a removal by job whose state lapses under it is told so, and the next holder stays', async () => {
-  const next = { ...STATE, jobId: 'j2' };
-  const racing = await lapsing(() => store.claim(next));
-  assert.equal(await racing.remove({ jobId: 'j1' }), { outcome: 'lapsed', state: next });
-  assert.equal(await store.get(C1), next);
-});
 
 test.run();

@@ -1,273 +1,193 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isDeepStrictEqual } from 'node:util';
 import type { Cluster } from 'ioredis';
+import * as assert from 'uvu/assert';
 import { slotOf } from '../../scripts/redis/slot.ts';
 import { fromClient, isConversationError } from '../../src/errors.ts';
-import { ConversationStore, type StoredConversationState } from '../../src/index.ts';
+import { type ConversationErrorCode, ConversationStore, type StoredConversationState } from '../../src/index.ts';
 import { type ClientOptions, clientOf, type Node } from './nodes.ts';
 import { playScene } from './scene.ts';
 
 const WORKERS = 9;
 const READERS = 6;
-const PAUSE_MS = 20;
-const READ_PAUSE_MS = 2;
-const LIST_PAUSE_MS = 1_000;
 /** Conversations that stand all the time, in each store: so many that the tenant's slot takes a while to move. */
 const RESIDENTS = 1_000;
-/** The store that has everything in one slot, and where. */
+/** The prefix of the stores that have everything in one slot. */
 export const TENANT = '{shop}:';
-const PROGRESS_MS = 15_000;
-const SHOWN = 5;
+const NAMED_LIMIT_MS = 120_000;
+/** How often a call is made again that is UNAVAILABLE. */
+const REPEATS = 50;
 
 /**
  * What docs/cluster.md advises for a client that is to sit out a failover, with more patience: a call waits for a slot
  * that moves key by key, 0.1 s a redirection, and on a busy machine that takes longer than 6 s.
  */
-const PATIENT = { maxRedirections: 200, retryDelayOnFailover: 200, retryDelayOnClusterDown: 200 };
-/** How often a call is made again that is UNAVAILABLE, of a client that lost its patience all the same. */
-const REPEATS = 50;
-/** What a store's jobs are given. None is silent before the load ends. */
-const WATCHED = { silentAfterMs: 600_000 };
-const SWEEP_PAUSE_MS = 1_000;
-const NAMED_LIMIT_MS = 120_000;
+export function connect(nodes: readonly Node[], options: ClientOptions = {}): Cluster {
+  return clientOf(nodes, { maxRedirections: 200, retryDelayOnFailover: 200, retryDelayOnClusterDown: 200, ...options });
+}
 
-type Resident = [store: ConversationStore, state: StoredConversationState];
+/** Makes a call, and again where the client lost its patience all the same, or whatever else the call may end with. */
+export async function patiently<T>(run: () => Promise<T>, code: ConversationErrorCode = 'UNAVAILABLE'): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await run();
+    } catch (error) {
+      const isPassing = isConversationError(error, 'UNAVAILABLE') || isConversationError(error, code);
+      if (!isPassing || attempt === REPEATS) throw error;
+    }
+    await sleep(100);
+  }
+}
 
 /** The same calls all the time, from several places at once, each with what it must answer. */
 export class Load {
-  calls = 0;
-  /** Calls that the client gave up, made again. */
-  repeats = 0;
-  /** What was answered wrongly, and what was expected. */
-  readonly wrong: string[] = [];
   /** Whether connections break: then a call may be sent twice, and its answer be that of the second time. */
   resends = false;
   /** Slots of which an acknowledged write may be lost, so that nobody knows what a call has to answer. */
   avoid: (slot: number) => boolean = () => false;
-  readonly stores: ConversationStore[];
+  readonly #passing: ConversationErrorCode;
+  readonly #wrong: unknown[] = [];
+  readonly #cluster: Cluster;
+  readonly #stores: ConversationStore[];
   /** Who lists a store's conversations: the store itself, or another one that reads from replicas. */
   readonly #listers: [lister: ConversationStore, owner: ConversationStore][];
-  readonly #clusters: Cluster[];
-  readonly #residents: Resident[] = [];
+  readonly #residents: [store: ConversationStore, state: StoredConversationState][] = [];
   readonly #due = new Map<string, string>();
-  #running: Promise<void>[] = [];
-  #sweeping: Promise<void>[] = [];
-  #state: 'running' | 'ending' | 'ended' = 'ended';
+  #calls = 0;
   #channels = 0;
 
-  constructor(nodes: Node[]) {
-    const plain = connect(nodes);
+  constructor(nodes: Node[], load: 'auto' | 'never' = 'auto') {
+    this.#passing = load === 'never' ? 'LIBRARY_MISSING' : 'UNAVAILABLE';
+    // No job is silent before the load ends.
+    const options = { load, silentAfterMs: 600_000 };
+    this.#cluster = connect(nodes);
     const autopipelining = connect(nodes, { enableAutoPipelining: true });
     const scaled = connect(nodes, { scaleReads: 'slave' });
-    this.#clusters = [plain, autopipelining, scaled];
-    const sharded = new ConversationStore(plain, { sharded: true, ...WATCHED });
-    const tenant = new ConversationStore(plain, { prefix: TENANT, ...WATCHED });
-    this.stores = [
+    const sharded = new ConversationStore(this.#cluster, { sharded: true, ...options });
+    const tenant = new ConversationStore(this.#cluster, { prefix: TENANT, ...options });
+    this.#stores = [
       sharded,
       tenant,
-      new ConversationStore(autopipelining, { sharded: true, prefix: 'auto:', ...WATCHED }),
+      new ConversationStore(autopipelining, { sharded: true, prefix: 'auto:', ...options }),
       // In the tenant's slot, which moves.
-      new ConversationStore(autopipelining, { prefix: `${TENANT}auto:`, ...WATCHED }),
+      new ConversationStore(autopipelining, { prefix: `${TENANT}auto:`, ...options }),
     ];
     this.#listers = [
-      ...this.stores.map((store): [ConversationStore, ConversationStore] => [store, store]),
-      [new ConversationStore(scaled, { sharded: true }), sharded],
-      [new ConversationStore(scaled, { prefix: TENANT }), tenant],
+      ...this.#stores.map((store): [ConversationStore, ConversationStore] => [store, store]),
+      [new ConversationStore(scaled, { load, sharded: true }), sharded],
+      [new ConversationStore(scaled, { load, prefix: TENANT }), tenant],
     ];
   }
 
   /** Makes a call that must be answered in the end. */
-  call = <T>(run: () => Promise<T>): Promise<T> => {
-    this.calls++;
-    return patiently(run, () => {
-      this.calls++;
-      this.repeats++;
-    });
-  };
-
-  expect = (isRight: boolean, what: string, answer: unknown): void => {
-    if (!isRight) this.wrong.push(`${what}; answered was ${JSON.stringify(answer)}`);
-  };
+  call = <T>(run: () => Promise<T>): Promise<T> =>
+    patiently(() => {
+      this.#calls++;
+      return run();
+    }, this.#passing);
 
   /** Whose answers to a question a stream holds. */
-  published = async (key: string, question: string): Promise<string[]> => {
-    const [cluster] = this.#clusters as [Cluster];
-    const read = () =>
-      cluster.xrange(key, '-', '+').catch((error: unknown) => {
-        throw fromClient(error);
-      });
+  published = async (key: string, question: string): Promise<(string | undefined)[]> => {
+    const read = () => this.#cluster.xrange(key, '-', '+').catch((error) => Promise.reject(fromClient(error)));
     const entries = await this.call(read);
-    return entries.flatMap(([, fields]) => (fields[1] === question ? [fields[3] ?? ''] : []));
+    return entries.flatMap(([, fields]) => (fields[1] === question ? [fields[3]] : []));
   };
 
   /** Why a sweep named a job. */
-  named = async (jobId: string): Promise<string> => {
+  named = async (jobId: string): Promise<string | undefined> => {
     const limit = Date.now() + NAMED_LIMIT_MS;
-    for (;;) {
-      const reason = this.#due.get(jobId);
-      if (reason) return reason;
-      if (Date.now() > limit) return 'no sweep named it';
-      await sleep(PAUSE_MS);
-    }
+    while (!this.#due.has(jobId) && Date.now() < limit) await sleep(20);
+    return this.#due.get(jobId);
   };
-
-  /** Asks what is due. A lease is short, because the reply that gave it may be lost. */
-  async #sweep(store: ConversationStore): Promise<void> {
-    await patiently(async () => {
-      for await (const { jobId, reason } of store.due({ leaseMs: 1_000 })) this.#due.set(jobId, reason);
-    });
-  }
 
   /** Claims the conversations that stand all the time. */
   async settle(): Promise<void> {
-    for (const store of this.stores) {
-      const claims = Array.from({ length: RESIDENTS }, async (_, n) => {
-        const channel = { platform: 'teams', channelId: `resident-${n}` };
-        const jobId = store.newJobId(channel);
-        const given = { ...channel, jobId, userId: 'U1', project: 'web', ticketId: n, startedAt: new Date() };
-        const { state } = await this.call(() => store.claim(given));
-        if (state) this.#residents.push([store, state]);
+    for (const store of this.#stores) {
+      const claims = Array.from({ length: RESIDENTS }, async (_, ticketId) => {
+        const channel = { platform: 'teams', channelId: `resident-${ticketId}` };
+        const state = { ...channel, jobId: store.newJobId(channel), userId: 'U1', project: 'web', ticketId };
+        const claim = await this.call(() => store.claim({ ...state, startedAt: new Date() }));
+        if (claim.state) this.#residents.push([store, claim.state]);
       });
       await Promise.all(claims);
     }
   }
 
-  /** Looks for every resident in a list. */
-  async #checkLists(): Promise<void> {
-    for (const [lister, store] of this.#listers) {
-      const expected = this.#residents.flatMap(([owner, { jobId }]) => (owner === store ? [jobId] : []));
-      const listed = await this.call(async () => {
-        const jobs: string[] = [];
-        for await (const { jobId } of lister.list({ platform: 'teams' })) jobs.push(jobId);
-        return jobs;
-      });
-      this.expect(isDeepStrictEqual(listed.sort(), expected.sort()), `list gives all ${RESIDENTS} once`, listed.length);
-    }
-  }
-
-  /** Ends it and says what it came to. */
-  close(): void {
-    console.log(`\n  in all ${this.calls} calls, ${this.repeats} of them repeated, ${this.wrong.length} wrong answers`);
-    for (const cluster of this.#clusters) cluster.disconnect();
-  }
-
   /**
-   * Runs the load while a task does something to the cluster, prints how it goes, and ends with what has to be right
-   * then: every resident is found, by every reference and in the list.
-   * @returns what was answered wrongly
+   * Runs the load while a task does something to the cluster. No call may have been answered wrongly then, and every
+   * resident is found, by every reference and in the lists.
    */
-  async under(name: string, nodes: Node[], task: () => Promise<unknown>): Promise<string[]> {
-    process.stdout.write('\n');
-    const began = Date.now();
-    const [calls, repeats, wrong] = [this.calls, this.repeats, this.wrong.length];
-    const before = await redirections(nodes);
-    const say = (more = '') => {
-      const seconds = `${((Date.now() - began) / 1000).toFixed(0)} s`;
-      const figures = `${this.calls - calls} calls, ${this.wrong.length - wrong} wrong`;
-      console.log(`  ${name.padEnd(30)} ${seconds.padStart(5)}   ${figures}${more}`);
-    };
-    const timer = setInterval(say, PROGRESS_MS);
-    try {
-      this.#start();
-      await task();
-      await this.#stop();
-      await Promise.all(this.#residents.map((resident) => this.#find(resident)));
-      await this.#checkLists();
-    } finally {
-      clearInterval(timer);
-      await this.#stop();
-    }
-    const sent = Object.entries(await redirections(nodes)).map(([code, n]) => `${n - (before[code] ?? 0)} ${code}`);
-    say(`, ${this.repeats - repeats} repeated by the caller; retried by the client: ${sent.join(', ')}`);
-    const added = this.wrong.slice(wrong);
-    for (const line of added.slice(0, SHOWN)) console.log(`    WRONG: ${line.slice(0, 1_000)}`);
-    return added;
-  }
-
-  #start(): void {
-    this.#state = 'running';
-    this.#running = [
-      ...Array.from({ length: WORKERS }, (_, n) => this.#repeatedly(() => this.#scene(n), PAUSE_MS)),
-      ...Array.from({ length: READERS }, () => this.#repeatedly(() => this.#visit(), READ_PAUSE_MS)),
-      this.#repeatedly(() => this.#checkLists(), LIST_PAUSE_MS),
+  async under(name: string, task: () => Promise<unknown>): Promise<void> {
+    const calls = this.#calls;
+    const [load, sweeps] = [new AbortController(), new AbortController()];
+    const running = [
+      ...Array.from({ length: WORKERS }, (_, n) => this.#repeatedly(load.signal, 20, () => this.#scene(n))),
+      ...Array.from({ length: READERS }, () => this.#repeatedly(load.signal, 2, () => this.#visit())),
+      this.#repeatedly(load.signal, 1_000, () => this.#checkLists()),
     ];
-    const isOver = () => this.#state === 'ended';
-    this.#sweeping = this.stores.map((store) => this.#repeatedly(() => this.#sweep(store), SWEEP_PAUSE_MS, isOver));
+    const sweeping = this.#stores.map((store) => this.#repeatedly(sweeps.signal, 1_000, () => this.#sweep(store)));
+    try {
+      await task();
+    } finally {
+      load.abort();
+      await Promise.all(running);
+      // The sweeps end last: a scene waits for what they name.
+      sweeps.abort();
+      await Promise.all(sweeping);
+    }
+    console.log(`\n  ${name}: ${this.#calls - calls} calls, ${this.#wrong.length} wrong`);
+    const [first] = this.#wrong.splice(0);
+    if (first) throw first;
+    await Promise.all([...this.#residents.keys()].map((n) => this.#find(n)));
+    await this.#checkLists();
   }
 
-  /** The sweeps end last: a scene waits for what they name. */
-  async #stop(): Promise<void> {
-    this.#state = 'ending';
-    await Promise.all(this.#running);
-    this.#state = 'ended';
-    await Promise.all(this.#sweeping);
-  }
-
-  async #repeatedly(task: () => Promise<void>, pauseMs: number, isOver = () => this.#state !== 'running') {
-    while (!isOver()) {
-      await task().catch((error: unknown) => this.wrong.push(`no answer at all: ${error}`));
+  async #repeatedly(signal: AbortSignal, pauseMs: number, task: () => Promise<void>): Promise<void> {
+    while (!signal.aborted) {
+      await task().catch((error) => this.#wrong.push(error));
       await sleep(pauseMs);
     }
   }
 
   async #scene(worker: number): Promise<void> {
-    const store = this.stores[worker % this.stores.length];
-    if (store) await playScene(this, store, this.#newChannel(store));
-  }
-
-  #newChannel(store: ConversationStore): { platform: string; channelId: string } {
+    const store = this.#stores[worker % this.#stores.length] as ConversationStore;
     for (;;) {
       const channel = { platform: 'slack', channelId: `C${this.#channels++}` };
-      if (!this.avoid(slotOf(store.inboxKey(channel)))) return channel;
+      if (!this.avoid(slotOf(store.inboxKey(channel)))) return playScene(this, store, channel);
     }
   }
 
-  async #visit(): Promise<void> {
-    const resident = this.#residents[Math.floor(Math.random() * this.#residents.length)];
-    if (resident) await this.#find(resident);
+  #visit(): Promise<void> {
+    return this.#find(Math.floor(Math.random() * this.#residents.length));
   }
 
-  async #find([store, state]: Resident): Promise<void> {
+  async #find(resident: number): Promise<void> {
+    const [store, state] = this.#residents[resident] as [ConversationStore, StoredConversationState];
     const { platform, channelId, jobId } = state;
     const answers = await Promise.all([
       this.call(() => store.get({ platform, channelId })),
       this.call(() => store.get({ jobId })),
       this.call(() => store.getByJobId(jobId)),
     ]);
-    this.expect(
-      answers.every((answer) => isDeepStrictEqual(answer, state)),
-      'a conversation stands',
-      { state, answers },
-    );
+    assert.equal(answers, [state, state, state]);
   }
-}
 
-/** Makes a call, and again where the client gave it up. */
-export async function patiently<T>(run: () => Promise<T>, again: () => void = () => {}): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await run();
-    } catch (error) {
-      if (!isConversationError(error, 'UNAVAILABLE') || attempt === REPEATS) throw error;
-    }
-    await sleep(100);
-    again();
-  }
-}
-
-export function connect(nodes: readonly Node[], options: ClientOptions = {}): Cluster {
-  return clientOf(nodes, { ...PATIENT, ...options });
-}
-
-/** How often the servers sent a call elsewhere or asked for patience, by the first word of the error. */
-async function redirections(nodes: readonly Node[]): Promise<Record<string, number>> {
-  const sums: Record<string, number> = { MOVED: 0, ASK: 0, TRYAGAIN: 0, CLUSTERDOWN: 0 };
-  for (const { admin } of nodes) {
-    // They begin anew with a server that is restarted.
-    const errors = await admin.info('errorstats');
-    for (const name of Object.keys(sums)) {
-      sums[name] = (sums[name] ?? 0) + Number(new RegExp(`errorstat_${name}:count=(\\d+)`).exec(errors)?.[1] ?? 0);
+  async #checkLists(): Promise<void> {
+    for (const [lister, store] of this.#listers) {
+      const listed = await this.call(async () => {
+        const jobs: string[] = [];
+        for await (const { jobId } of lister.list({ platform: 'teams' })) jobs.push(jobId);
+        return jobs.sort();
+      });
+      const expected = this.#residents.flatMap(([owner, { jobId }]) => (owner === store ? [jobId] : []));
+      assert.is(listed.length, expected.length, 'as many are listed as there are');
+      assert.equal(listed, expected.sort());
     }
   }
-  return sums;
+
+  /** Asks what is due. A lease is short, because the reply that gave it may be lost. */
+  #sweep(store: ConversationStore): Promise<void> {
+    return this.call(async () => {
+      for await (const { jobId, reason } of store.due({ leaseMs: 1_000 })) this.#due.set(jobId, reason);
+    });
+  }
 }

@@ -1,17 +1,13 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { engine } from '../../scripts/redis/debian.ts';
 import { slotOf } from '../../scripts/redis/slot.ts';
-import { ConversationError, ConversationStore, LIBRARY_VERSION, loadLibrary } from '../../src/index.ts';
-import { clientOf, introduce, type Node, startNode, stopAll, until } from './nodes.ts';
+import { ConversationStore, LIBRARY_VERSION, loadLibrary } from '../../src/index.ts';
+import { rejection } from '../support/rejection.ts';
+import { Load, TENANT } from './load.ts';
+import { clientOf, introduce, type Node, startNode, stopAll, until, versionOn } from './nodes.ts';
 
-const test = suite(
-  'slots that Valkey moves at once, with CLUSTER MIGRATESLOTS, to a master that never had the library',
-);
-const PREFIX = '{shop}:';
-const WORKERS = 8;
-const MOVE_LIMIT_MS = 60_000;
+const test = suite('slots that Valkey moves, with CLUSTER MIGRATESLOTS, to a master that never had the library');
 
 let from: Node;
 let to: Node;
@@ -24,91 +20,45 @@ test.before.each(async () => {
 });
 test.after.each(stopAll);
 
-function version({ admin }: Node): Promise<unknown> {
-  return admin.fcall('conv_version', 0).catch(() => null);
+/** A load whose stores are ready, so that they have checked the masters that there were. Then there is a further one. */
+async function loadOf(load: 'auto' | 'never'): Promise<Load> {
+  await until('the cluster is up', async () => String(await from.admin.cluster('INFO')).includes('cluster_state:ok'));
+  const made = new Load([from], load);
+  await made.settle();
+  await introduce([from], to);
+  return made;
 }
 
-/** Moves the slot of the conversations, and waits until it has moved. */
+/** Moves the slot of the tenant, and waits until it has moved. */
 async function move(): Promise<void> {
-  const slot = String(slotOf(PREFIX));
+  const slot = String(slotOf(TENANT));
   const id = String(await to.admin.cluster('MYID'));
   await from.admin.call('CLUSTER', 'MIGRATESLOTS', 'SLOTSRANGE', slot, slot, 'NODE', id);
-  await until('the slot has moved', MOVE_LIMIT_MS, async () => {
+  await until('the slot has moved', async () => {
     const told = JSON.stringify(await from.admin.call('CLUSTER', 'GETSLOTMIGRATIONS'));
     if (/"(failed|cancelled)"/.test(told)) throw new Error(`the slot did not move: ${told}`);
     return told.includes('"success"');
   });
 }
 
-/**
- * Claims channels, one after the other, while the slot moves and until enough were claimed behind that. Then each has to
- * have the job that was told so. Returns the codes of the errors on the way; the call is sent again then.
- */
-async function claimsUnderMove(store: ConversationStore, behind: () => Promise<void>): Promise<Set<string>> {
-  // A store that is ready has checked the masters that there were.
-  await store.ready();
-  await introduce([from], to);
-  const claimed: { channelId: string; jobId: string }[] = [];
-  const codes = new Set<string>();
-  let isOver = false;
-  const worker = async (name: number) => {
-    for (let n = 0; !isOver; n++) {
-      const [channelId, jobId] = [`C${name}-${n}`, `j${name}-${n}`];
-      const state = { platform: 'slack', channelId, jobId, claimId: jobId, userId: 'U1', project: 'web', ticketId: n };
-      for (let outcome = ''; outcome !== 'claimed' && !isOver; ) {
-        try {
-          ({ outcome } = await store.claim({ ...state, startedAt: '2026-01-31T09:30:00Z' }));
-          claimed.push({ channelId, jobId });
-        } catch (error) {
-          if (!(error instanceof ConversationError)) throw error;
-          codes.add(error.code);
-          await sleep(10);
-        }
-      }
-    }
-  };
-  const workers = Promise.all(Array.from({ length: WORKERS }, (_, name) => worker(name)));
-  const enough = (more: number) => {
-    const wanted = claimed.length + more;
-    return until('enough is claimed', MOVE_LIMIT_MS, async () => claimed.length >= wanted);
-  };
-  try {
-    await enough(200);
+test("with load: 'auto' the call that notices loads it, and no call is lost or refused", async () => {
+  const load = await loadOf('auto');
+  await load.under("a tenant's slot to a master without the library", async () => {
     await move();
-    await behind();
-    await enough(200);
-  } finally {
-    isOver = true;
-  }
-  await workers;
-  for (const { channelId, jobId } of claimed) {
-    assert.is((await store.get({ platform: 'slack', channelId }))?.jobId, jobId);
-  }
-  assert.is(new Set(claimed.map(({ jobId }) => jobId)).size, claimed.length, 'none was claimed twice');
-  assert.is(await to.admin.dbsize(), 2 * claimed.length, 'all of them are there, each with its index');
-  return codes;
-}
-
-test("with load: 'auto' the call that notices loads it, and no claim is lost or refused", async () => {
-  const store = new ConversationStore(clientOf([from]), { prefix: PREFIX });
-  const codes = await claimsUnderMove(store, async () => {});
-  assert.equal([...codes], []);
-  assert.is(await version(to), LIBRARY_VERSION);
+    await until('a call that noticed has loaded it', async () => (await versionOn(to)) === LIBRARY_VERSION);
+  });
 });
 
-test("with load: 'never' calls are LIBRARY_MISSING until it is loaded, and no claim is lost", async () => {
-  const store = new ConversationStore(clientOf([from]), { prefix: PREFIX, load: 'never' });
-  const codes = await claimsUnderMove(store, async () => {
-    const read = () => store.get({ platform: 'slack', channelId: 'C0-0' });
-    const code = await read().then(
-      () => 'none',
-      (error: ConversationError) => error.code,
-    );
-    assert.is(code, 'LIBRARY_MISSING');
-    assert.is(await version(to), null, 'nobody has loaded it');
+test("with load: 'never' calls are LIBRARY_MISSING until it is loaded, and nothing is lost", async () => {
+  const load = await loadOf('never');
+  await load.under("a tenant's slot, load: 'never'", async () => {
+    await move();
+    const store = new ConversationStore(clientOf([from]), { prefix: TENANT, load: 'never' });
+    const error = await rejection(() => store.get({ platform: 'slack', channelId: 'C0' }));
+    assert.is(error.code, 'LIBRARY_MISSING');
+    assert.is(await versionOn(to), null, 'nobody has loaded it');
     await loadLibrary(to.admin);
   });
-  assert.equal([...codes], ['LIBRARY_MISSING']);
 });
 
 test.run();

@@ -17,7 +17,7 @@ let store: ConversationStore;
 let ask: Redis;
 
 test.before(async () => {
-  first = await redis.server();
+  first = await redis.server('--repl-diskless-sync-delay', '0');
   const { hostname, port } = new URL(first.url);
   replica = await redis.server('--replicaof', `${hostname} ${port}`);
   [master, ask] = await Promise.all([redis.connect({}, first), redis.connect({}, first)]);

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { slotOf } from '../../scripts/redis/slot.ts';
@@ -14,69 +16,78 @@ test.before(async () => {
   load = new Load(nodes);
   await load.settle();
 });
-test.after(() => {
-  load.close();
-  cluster.stopAll();
-});
+test.after(cluster.stopAll);
 
-async function threeMasters(): Promise<[cluster.Master, cluster.Master, cluster.Master]> {
-  return (await cluster.masters(nodes)) as [cluster.Master, cluster.Master, cluster.Master];
+/** Moves slots with `redis-cli --cluster reshard`, one key after the other. */
+async function reshard(from: string, to: string, slots: number): Promise<void> {
+  const place = `127.0.0.1:${nodes[0]?.port}`;
+  const wanted = (await slotCount(to)) + slots;
+  for (let left = slots; left > 0; left = wanted - (await slotCount(to))) {
+    const options = ['--cluster-from', from, '--cluster-to', to, '--cluster-slots', left, '--cluster-pipeline', 1];
+    await cluster.clusterCli('reshard', place, ...options).catch(async (error: unknown) => {
+      // Valkey moves no slot while a replica is slow to say that it has heard of the one before.
+      if (!String(error).includes('NOREPLICAS')) throw error;
+      await cluster.clusterCli('fix', place);
+    });
+    await cluster.settled(nodes);
+  }
 }
 
-function version({ admin }: cluster.Node): Promise<unknown> {
-  return admin.fcall('conv_version', 0).catch(() => null);
-}
-
-async function notFound({ admin }: cluster.Node): Promise<number> {
-  return Number(/errorstat_ERR:count=(\d+)/.exec(await admin.info('errorstats'))?.[1] ?? 0);
+async function slotCount(id: string): Promise<number> {
+  const ranges = (await cluster.masters(nodes)).find((master) => master.id === id)?.slots ?? [];
+  return ranges.reduce((sum, range) => {
+    const [from = 0, to = from] = range.split('-').map(Number);
+    return sum + to - from + 1;
+  }, 0);
 }
 
 test("while a tenant's slot moves key by key, there and back", async () => {
-  const [first, second] = await threeMasters();
-  const move = (from: cluster.Master, to: cluster.Master) => cluster.moveKeyByKey(slotOf(TENANT), from.node, to.node);
-  const there = await load.under("a tenant's slot, there", nodes, () => move(first, second));
-  const back = await load.under("a tenant's slot, back", nodes, () => move(second, first));
-  assert.equal([...there, ...back], []);
+  const [{ node: first }, { node: second }] = await cluster.masters(nodes);
+  await load.under("a tenant's slot, there", () => cluster.moveKeyByKey(slotOf(TENANT), first, second));
+  await load.under("a tenant's slot, back", () => cluster.moveKeyByKey(slotOf(TENANT), second, first));
 });
 
 test('while every slot of one master moves to another, there and back', async () => {
-  const [first, second, third] = await threeMasters();
-  const count = 5_461;
-  const there = await load.under('all slots of a master, there', nodes, () =>
-    cluster.reshard(nodes, first.id, second.id, count),
-  );
+  const [first, second, third] = await cluster.masters(nodes);
+  const count = await slotCount(first.id);
+  await load.under('all slots of a master, there', () => reshard(first.id, second.id, count));
   const between = await cluster.masters(nodes);
   assert.equal(between.map(({ id }) => id).sort(), [second.id, third.id].sort());
-  const back = await load.under('all slots of a master, back', nodes, () =>
-    cluster.reshard(nodes, second.id, first.id, count),
-  );
-  assert.equal((await threeMasters())[0].slots, first.slots);
-  assert.equal([...there, ...back], []);
+  await load.under('all slots of a master, back', () => reshard(second.id, first.id, count));
+  assert.equal((await cluster.masters(nodes))[0].slots, first.slots);
 });
 
 test('while a master is added by hand, without the library, and given slots', async () => {
   const node = await cluster.startNode();
   await cluster.introduce(nodes, node);
   nodes.push(node);
-  assert.is(await version(node), null);
+  assert.is(await cluster.versionOn(node), null);
   const id = String(await node.admin.cluster('MYID'));
-  const wrong = await load.under('a master added, given slots', nodes, () => cluster.reshard(nodes, 'all', id, 1_200));
+  await load.under('a master added, given slots', () => reshard('all', id, 1_200));
   assert.is((await cluster.masters(nodes)).length, 4);
-  assert.is(await version(node), LIBRARY_VERSION, 'a call that noticed has loaded it');
-  assert.equal(wrong, []);
+  assert.is(await cluster.versionOn(node), LIBRARY_VERSION, 'a call that noticed has loaded it');
 });
 
+/** Restarts a server with its keys and without its functions, before it can be missed. */
+async function restartWithoutFunctions(node: cluster.Node): Promise<void> {
+  // In one go: a call in between would load them again. Not by a client that sends again what had no answer.
+  const client = new Redis({ port: node.port, retryStrategy: () => null });
+  client.on('error', () => {});
+  const last = client.pipeline().function('FLUSH').call('SHUTDOWN', 'SAVE');
+  await Promise.all([once(node.process, 'exit'), last.exec()]);
+  await cluster.restart(node);
+}
+
 test('while a master is restarted empty of functions', async () => {
-  const [{ node }] = await threeMasters();
+  const [{ node }] = await cluster.masters(nodes);
   load.resends = true;
-  const wrong = await load.under('a master without functions', nodes, async () => {
-    await cluster.restartWithoutFunctions(node);
+  await load.under('a master without functions', async () => {
+    await restartWithoutFunctions(node);
     await cluster.settled(nodes);
-    await cluster.until('a call that noticed has loaded it', 60_000, async () => (await version(node)) !== null);
+    await cluster.until('a call that noticed has loaded it', async () => (await cluster.versionOn(node)) !== null);
   });
-  assert.ok((await notFound(node)) > 0, 'calls found it without the library');
-  assert.is(await version(node), LIBRARY_VERSION, 'one of them has loaded it');
-  assert.equal(wrong, []);
+  assert.match(await node.admin.info('errorstats'), 'errorstat_ERR:', 'calls found it without the library');
+  assert.is(await cluster.versionOn(node), LIBRARY_VERSION, 'one of them has loaded it');
 });
 
 test.run();
