@@ -1,9 +1,8 @@
-import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { compile } from './compile.ts';
 import { pageOf, ROOT } from './pages.ts';
 
 // The tables of the page become types, which the compiler compares with those of the sources, in both directions.
@@ -61,21 +60,9 @@ test('every row and every heading names something that is there, and nothing is 
       comparison(`${of}_${type}`, names, `${of}<${generic.has(type) ? `${type}<object>` : type}>`),
     ),
   ];
-  const folder = await mkdtemp(join(import.meta.dirname, 'programs-'));
-  try {
-    await writeFile(join(folder, 'page.ts'), program.join('\n'));
-    const options = {
-      extends: '../../../tsconfig.json',
-      compilerOptions: { noUnusedLocals: false },
-      include: ['*.ts'],
-    };
-    await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(options));
-    const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
-    const { stdout } = await promisify(execFile)(process.execPath, [tsc, '-p', folder]).catch((error) => error);
-    assert.is(stdout, '');
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  const { errors, remove } = await compile({ page: program.join('\n') }, { noUnusedLocals: false });
+  await remove();
+  assert.is(errors, '');
 });
 
 test('every export has a row, and those with members, outcomes or codes have them described', async () => {

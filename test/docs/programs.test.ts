@@ -1,33 +1,30 @@
-import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { startAlone, stopAll } from '../cluster/nodes.ts';
 import { withRedis } from '../support/redis.ts';
+import { type Compiled, compile } from './compile.ts';
 import { PAGES, type Page, pageOf, ROOT } from './pages.ts';
 
 const test = suite('the TypeScript of the pages');
 const redis = withRedis(test);
 test.after(stopAll);
-const run = promisify(execFile);
 /** This page quotes a file that the demo plays with. */
 const QUOTING = pageOf('docs/dispatcher.md');
 const programs = PAGES.filter((page) => page !== QUOTING && page.blocks.some(({ language }) => language === 'ts'));
-let folder: string;
+let compiled: Compiled;
 
 test.before(async () => {
-  folder = await mkdtemp(join(import.meta.dirname, 'programs-'));
-  for (const page of programs) await writeFile(fileOf(page), programOf(page));
+  compiled = await compile(Object.fromEntries(programs.map((page) => [nameOf(page), programOf(page)])));
 });
-test.after(() => rm(folder, { recursive: true, force: true }));
+test.after(() => compiled.remove());
 
-function fileOf({ path }: Page): string {
-  return join(folder, `${path.replace(/\W/g, '-')}.ts`);
+function nameOf({ path }: Page): string {
+  return path.replace(/\W/g, '-');
 }
 
-/** All blocks of a page, in their order, are one program. tsconfig.json says where the package is that they import. */
+/** All blocks of a page, in their order, are one program. */
 function programOf({ blocks }: Page): string {
   return blocks.flatMap(({ language, text }) => (language === 'ts' ? [text] : [])).join('\n');
 }
@@ -37,12 +34,8 @@ function promised(page: Page): string[] {
   return [...programOf(page).matchAll(/console\.log\(.*\); \/\/ ([\w-]+)/g)].map(([, word]) => word ?? '');
 }
 
-test('each page is a program that compiles', async () => {
-  const project = join(folder, 'tsconfig.json');
-  await writeFile(project, JSON.stringify({ extends: '../../../tsconfig.json', include: ['*.ts'] }));
-  const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
-  const { stdout } = await run(process.execPath, [tsc, '-p', project]).catch((error) => error);
-  assert.is(stdout, '');
+test('each page is a program that compiles', () => {
+  assert.is(compiled.errors, '');
   assert.ok(programs.length >= 5);
 });
 
@@ -55,12 +48,7 @@ test('docs/dispatcher.md quotes examples/dispatcher/dispatcher.ts', async () => 
 
 for (const page of programs) {
   test(`${page.path} prints what its comments say`, async () => {
-    const env: NodeJS.ProcessEnv = { ...process.env, REDIS_URL: await serverFor(page) };
-    const { stdout } = await run(process.execPath, ['--import', 'tsx', fileOf(page)], {
-      cwd: ROOT,
-      env,
-      timeout: 60_000,
-    });
+    const { stdout } = await compiled.run(nameOf(page), { ...process.env, REDIS_URL: await serverFor(page) });
     const printed = stdout.trim().split('\n');
     const words = promised(page);
     let at = 0;

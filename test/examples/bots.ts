@@ -1,4 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,8 +12,9 @@ import { freePort } from '../../scripts/redis/free-port.ts';
 const ROOT = join(import.meta.dirname, '..', '..');
 const SECRET = 'a signing secret';
 
-/** What the bots wait for, in milliseconds, so much shorter than usual that a test takes seconds. */
-const TIMES = { START_MS: 60_000, ANSWER_MS: 20_000, SILENT_MS: 1_500, SWEEP_MS: 300, RETRY_MS: 2_500, STEP_MS: 400 };
+/** What the bots wait for, so much shorter than usual that a test takes seconds. */
+const SHORT = { SILENT_MS: '1500', SWEEP_MS: '300', RETRY_MS: '2500', STEP_MS: '400' };
+const TIMES = { START_MS: '60000', ANSWER_MS: '20000', ...SHORT };
 
 /** Installs the packed package into a copy of the example, as its README says. Returns the folder. */
 export async function install(): Promise<string> {
@@ -75,23 +77,11 @@ export class Scene {
 
   /** Starts a bot at one of the two ports, or another program in its place. */
   async start(n: number, program = 'bot.ts', otherTimes = {}): Promise<Bot> {
-    const times = Object.fromEntries(
-      Object.entries({ ...TIMES, ...otherTimes }).map(([name, ms]) => [name, String(ms)]),
-    );
-    const child = spawn(process.execPath, ['--import', 'tsx', program], {
-      cwd: this.#folder,
-      env: {
-        ...{
-          ...process.env,
-          ...times,
-          REDIS_URL: this.#redisUrl,
-          TMPDIR: this.#temporary,
-          PORT: String(this.#ports[n]),
-        },
-        ...{ HOST: '127.0.0.1', SLACK_BOT_TOKEN: 'xoxb-1', SLACK_SIGNING_SECRET: SECRET, SLACK_API_URL: this.#api },
-      },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const slack = { SLACK_BOT_TOKEN: 'xoxb-1', SLACK_SIGNING_SECRET: SECRET, SLACK_API_URL: this.#api };
+    const place = { REDIS_URL: this.#redisUrl, TMPDIR: this.#temporary, HOST: '127.0.0.1', PORT: `${this.#ports[n]}` };
+    const env = { ...process.env, ...TIMES, ...otherTimes, ...slack, ...place };
+    const args = ['--import', 'tsx', program];
+    const child = spawn(process.execPath, args, { cwd: this.#folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
     let printed = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (printed += text));
     const bot = { process: child, printed: () => printed };
@@ -106,7 +96,7 @@ export class Scene {
   async kill(n: number): Promise<void> {
     const child = this.bots[n]?.process;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
-    const ended = new Promise((resolve) => child.once('exit', resolve));
+    const ended = once(child, 'exit');
     child.kill('SIGKILL');
     await ended;
   }

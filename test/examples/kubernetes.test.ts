@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { Deployment } from 'kubernetes-types/apps/v1.js';
 import type { Job } from 'kubernetes-types/batch/v1.js';
 import type { Container, PodSpec, Service } from 'kubernetes-types/core/v1.js';
@@ -7,15 +8,33 @@ import type { PodDisruptionBudget } from 'kubernetes-types/policy/v1.js';
 import type { Role, RoleBinding } from 'kubernetes-types/rbac/v1.js';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { parseAllDocuments } from 'yaml';
 import { cli } from '../cli/cli.ts';
-import { pageOf, ROOT } from '../docs/pages.ts';
+import { compile } from '../docs/compile.ts';
+import { pageOf, ROOT, words } from '../docs/pages.ts';
 import { withRedis } from '../support/redis.ts';
-import { BOT_FOLDER, misspellings, readManifests, schemaErrors } from './manifests.ts';
 
 const test = suite('the manifests for Kubernetes');
 const redis = withRedis(test);
-const bots = await readManifests('bot.yaml');
-const jobs = [...(await readManifests('job.yaml')), ...(await readManifests('load.yaml'))];
+const BOT_FOLDER = join(ROOT, 'examples', 'slack');
+
+/** One object of a manifest, as Kubernetes gets it. */
+interface Manifest {
+  apiVersion: string;
+  kind: string;
+}
+
+/** The objects of `kubernetes/NAME`. */
+function readManifests(name: string): Manifest[] {
+  return parseAllDocuments(readFileSync(join(BOT_FOLDER, 'kubernetes', name), 'utf8')).map((document) => {
+    // Among the errors is a key that stands there twice.
+    if (document.errors[0]) throw document.errors[0];
+    return document.toJS();
+  });
+}
+
+const bots = readManifests('bot.yaml');
+const jobs = [...readManifests('job.yaml'), ...readManifests('load.yaml')];
 const dockerfile = readFileSync(join(BOT_FOLDER, 'kubernetes', 'Dockerfile'), 'utf8');
 const page = pageOf('docs/kubernetes.md').text;
 
@@ -40,21 +59,30 @@ const [loader] = botPod.initContainers as [Container];
 const [worker] = jobPod.containers as [Container];
 const [loadOnce] = loadPod.containers as [Container];
 
-test("have the members that Kubernetes' own types have, and no others", async () => {
-  assert.equal(
-    await schemaErrors([...bots, ...jobs]),
-    [...bots, ...jobs].map(() => ''),
-  );
-});
+const JOB = { jobId: 'job-1', channelId: 'C1:1.1', prompt: 'fix: "it" \n # now' };
+const spawn = await import(pathToFileURL(join(BOT_FOLDER, 'spawn.ts')).href);
+/** The Job that the bot makes. */
+const fillIn = (wanted: typeof JOB): Manifest =>
+  spawn.fillIn(readFileSync(join(BOT_FOLDER, 'kubernetes', 'job.yaml'), 'utf8'), wanted);
 
-test('no member can be misspelt without an error', async () => {
-  const wrong = [...bots, ...jobs].flatMap(misspellings);
-  const errors = await schemaErrors(wrong.map(({ manifest }) => manifest));
-  const unnoticed = wrong.filter((_, n) => errors[n] === '').map(({ path }) => path);
-  assert.equal(unnoticed, []);
-  assert.ok(wrong.length > 150, `${wrong.length} members`);
-  const probe = wrong.findIndex(({ path }) => path.endsWith('.readinessProbe'));
-  assert.match(errors[probe] ?? '', /readinessProbex.* does not exist in type 'Container'/);
+/** As object literals of the types that kubernetes-types makes of Kubernetes' own schemas, one a line. */
+function literals(manifests: readonly Manifest[]): string {
+  const lines = manifests.map(({ apiVersion, kind, ...members }, n) => {
+    const [group = '', version] = apiVersion.includes('/') ? apiVersion.split('/') : ['core', apiVersion];
+    const type = `import('kubernetes-types/${group.split('.')[0]}/${version}.js').${kind}`;
+    return `export const m${n}: ${type} = ${JSON.stringify({ apiVersion, kind, ...members })};`;
+  });
+  return lines.join('\n');
+}
+
+test("have the members that Kubernetes' own types have, and no others", async () => {
+  const made = fillIn(JOB);
+  const misspelt = JSON.parse(JSON.stringify(deployment).replace('"readinessProbe"', '"readinessProbex"'));
+  const { errors, remove } = await compile({ right: literals([...bots, ...jobs, made]), wrong: literals([misspelt]) });
+  await remove();
+  const [error = '', ...others] = errors.trim().split(/\n(?! )/);
+  assert.match(error, /wrong\.ts.* error .*readinessProbex.* does not exist in type 'Container'/);
+  assert.equal(others, []);
 });
 
 test('job.yaml is one Job with the placeholders that the bot fills in', () => {
@@ -171,5 +199,80 @@ for (const [what, { command = [], env = [] }] of Object.entries({ 'init containe
     assert.is((await cli(impatient, { REDIS_URL: 'redis://127.0.0.1:1' })).code, 1);
   });
 }
+
+/** Variables that have a default which suits the cluster, or that only a test of the bot sets. */
+const NOT_GIVEN = /^(HOST|SLACK_API_URL|\w+_MS)$/;
+
+/** The source of the program that a container starts, with the files of the example that it imports. */
+function sourceOf({ command = [] }: Container): string {
+  const [node, file = ''] = command;
+  assert.equal([node, command.length], ['node', 2]);
+  const files = new Set([file]);
+  let source = '';
+  // A set's iterator also comes to what is added meanwhile.
+  for (const name of files) {
+    const text = readFileSync(join(BOT_FOLDER, name), 'utf8');
+    for (const [, imported = ''] of text.matchAll(/from '\.\/([\w.-]+)'/g)) files.add(imported);
+    source += text;
+  }
+  return source;
+}
+
+/** The names of the environment variables that a source reads, in each way that the example reads them. */
+function variablesOf(source: string): Set<string> {
+  const names = [...source.matchAll(/process\.env\['(\w+)'\]|process\.env\.(\w+)|milliseconds\('(\w+)'/g)];
+  const destructured = [...source.matchAll(/\{([^{}]*)\} = process\.env/g)].flatMap(([, list = '']) => [
+    ...list.matchAll(/\b([A-Z][A-Z_]+)\b/g),
+  ]);
+  return new Set([...names, ...destructured].map(([, ...found]) => found.find((name) => name) ?? ''));
+}
+
+for (const container of [bot, worker]) {
+  test(`${container.name} reads each variable that it is given, and is given each that it needs`, () => {
+    const source = sourceOf(container);
+    const given = container.env?.map(({ name }) => name) ?? [];
+    const read = variablesOf(source);
+    assert.equal(
+      given.filter((name) => !read.has(name)),
+      [],
+    );
+    const needs = [...read].filter((name) => !NOT_GIVEN.test(name) && !given.includes(name));
+    assert.equal(needs, []);
+  });
+}
+
+test('the bot answers both probes', () => {
+  const source = sourceOf(bot);
+  for (const probe of [bot.livenessProbe, bot.readinessProbe]) assert.match(source, `path: '${probe?.httpGet?.path}'`);
+});
+
+test('the bot makes a Job of job.yaml with the same in name, label and variables', () => {
+  const { metadata, spec } = fillIn(JOB) as Job;
+  assert.is(metadata?.name, JOB.jobId);
+  for (const { labels } of [metadata, spec?.template.metadata].map((found) => found ?? {})) {
+    assert.is(labels?.['conversation-state/job'], JOB.jobId);
+  }
+  const env = spec?.template.spec?.containers[0]?.env?.map(({ name, value }) => [name, value]);
+  const given = { JOB_ID: JOB.jobId, CHANNEL_ID: JOB.channelId, PROMPT: JOB.prompt, LAST_SEEN: '' };
+  assert.equal(Object.fromEntries(env ?? []), { REDIS_URL: undefined, ...given });
+});
+
+test('the user that the pages make may give each command on streams that the programs give', async () => {
+  const server = await redis.connect();
+  const lines = ['docs/security.md', 'docs/kubernetes.md'].map((path) =>
+    /^redis-cli (ACL SETUSER app .*)$/m.exec(pageOf(path).text),
+  );
+  for (const line of lines) await server.call(...(words(`redis-cli ${line?.[1]}`) as [string, ...string[]]));
+  try {
+    const rights = JSON.stringify(await server.call('ACL', 'GETUSER', 'app'));
+    const calls = `${sourceOf(bot)}${sourceOf(worker)}`.matchAll(/\.(x[a-z]+|multi|exec)\(/g);
+    const used = new Set([...calls].map(([, command]) => command));
+    for (const command of used) assert.match(rights, new RegExp(`\\+${command}[ |"]`));
+    assert.match(rights, /~job-events/);
+    assert.ok(used.size >= 5);
+  } finally {
+    await server.call('ACL', 'DELUSER', 'app');
+  }
+});
 
 test.run();

@@ -1,8 +1,10 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { suite } from 'uvu';
@@ -34,6 +36,15 @@ const button = ({ blocks = [] }: Message, label: string): Button => {
 };
 const mention = (text: string, thread = '') => scene.slack.write(`<@${BOT}> ${text}`, { thread });
 
+/** Two bots get a mention three times; where it is to deploy, its job asks. */
+async function mentioned(text: string) {
+  await scene.open(2);
+  const { ts, events } = mention(text);
+  const attempts = await scene.thrice(events);
+  return { ts, events, attempts };
+}
+const questionIn = (ts: string) => scene.message(ts, /^Deploy to production/);
+
 test('compiles, and is as short as it says', async () => {
   await promisify(execFile)('npm', ['run', 'typecheck'], { cwd: folder });
   const lines = async (name: string) => (await readFile(join(folder, name), 'utf8')).trimEnd().split('\n').length;
@@ -50,9 +61,7 @@ test('refuses a request that Slack did not sign', async () => {
 });
 
 test('starts one job of a mention that two bots get three times, and ends it once', async () => {
-  await scene.open(2);
-  const { ts, events } = mention('fix the login');
-  const attempts = await scene.thrice(events);
+  const { ts, events, attempts } = await mentioned('fix the login');
   // 503: nobody has heard of the job yet, and Slack shall deliver the message again.
   assert.ok(attempts.every(({ status, ms }) => (status === 200 || status === 503) && ms < 3_000));
   assert.ok(attempts.some(({ status }) => status === 200));
@@ -69,14 +78,12 @@ test('starts one job of a mention that two bots get three times, and ends it onc
 });
 
 test('reads everything that is written meanwhile, each message once, and people see that', async () => {
-  await scene.open(2);
-  const { ts, events } = mention('deploy it');
-  await scene.thrice(events);
+  const { ts } = await mentioned('deploy it');
   const written = Array.from({ length: 12 }, (_, n) => scene.slack.write(`more ${n}`, { thread: ts, user: `U${n}` }));
   // One that mentions the bot is delivered as two events, each with an id of its own.
   written.push(mention('and this', ts));
   for (const one of written) await scene.thrice(one.events);
-  const question = await scene.message(ts, /^Deploy to production/);
+  const question = await questionIn(ts);
   await scene.slack.click(question, button(question, 'yes'));
   const [end = '', ...others] = await scene.end(ts);
   assert.equal(others, []);
@@ -103,14 +110,9 @@ test('acknowledges in time while Slack itself is slow', async () => {
   await scene.open(2);
   scene.onCall = (method, _, when) => (when === 'before' && method !== 'auth.test' ? pause(3_500) : undefined);
   const { ts, events } = mention('fix the login');
-  const attempts = [
-    ...(await scene.thrice(events)),
-    ...(await scene.thrice(scene.slack.write('more', { thread: ts }).events)),
-  ];
-  assert.ok(
-    attempts.every(({ status, ms }) => (status === 200 || status === 503) && ms < 3_000),
-    JSON.stringify(attempts),
-  );
+  const attempts = await scene.thrice([...events, ...scene.slack.write('more', { thread: ts }).events]);
+  const late = attempts.filter(({ status, ms }) => (status !== 200 && status !== 503) || ms >= 3_000);
+  assert.equal(late, []);
   scene.onCall = () => {};
 });
 
@@ -135,16 +137,11 @@ test('loses no message that comes between the last look of the job and its end',
 });
 
 test('takes one of two answers, and shows both people who said what', async () => {
-  await scene.open(2);
-  const { ts, events } = mention('deploy it');
-  await scene.thrice(events);
-  const question = await scene.message(ts, /^Deploy to production/);
+  const { ts } = await mentioned('deploy it');
+  const question = await questionIn(ts);
   const [yes, no] = [button(question, 'yes'), button(question, 'no')];
   const clicks = [scene.slack.click(question, yes, 'UA', 0), scene.slack.click(question, no, 'UB', 1)];
-  assert.equal(
-    (await Promise.all(clicks)).map(({ status }) => status),
-    [200, 200],
-  );
+  for (const { status } of await Promise.all(clicks)) assert.is(status, 200);
   await until('the question was edited twice', () => question.edits === 2);
   assert.match(question.text, /^Deploy to production\?\n<@U(A> said \*yes|B> said \*no)\*$/);
   assert.equal(await scene.end(ts), ['Done: deploy it.']);
@@ -159,7 +156,7 @@ test('keeps a click on a button of an old job from the next job of the thread', 
   const oldStop = button(progress, 'Stop');
   await scene.end(first.ts);
   await scene.slack.deliver(mention('deploy it', first.ts).events[0] ?? {});
-  const question = await scene.message(first.ts, /^Deploy to production/);
+  const question = await questionIn(first.ts);
   await scene.slack.click(progress, oldStop, 'UA', 1);
   await until('the old message says so', () => progress.text === 'This job has ended.');
   await scene.slack.click(question, button(question, 'yes'));
@@ -167,10 +164,8 @@ test('keeps a click on a button of an old job from the next job of the thread', 
 });
 
 test('stops a job, once', async () => {
-  await scene.open(2);
-  const { ts, events } = mention('deploy it');
-  await scene.thrice(events);
-  await scene.message(ts, /^Deploy to production/);
+  const { ts } = await mentioned('deploy it');
+  await questionIn(ts);
   const progress = await scene.message(ts, /^Step 2/);
   const stop = button(progress, 'Stop');
   await Promise.all([scene.slack.click(progress, stop, 'UA', 0), scene.slack.click(progress, stop, 'UB', 1)]);
@@ -181,9 +176,7 @@ test('stops a job, once', async () => {
 });
 
 test('tells the thread of a job that failed, once', async () => {
-  await scene.open(2);
-  const { ts, events } = mention('fail');
-  await scene.thrice(events);
+  const { ts } = await mentioned('fail');
   assert.equal(await scene.end(ts), ['The job failed: there was nothing to work with.']);
 });
 
@@ -194,27 +187,22 @@ test('starts the job of a bot that was killed between claim and start, by a rede
     await startBot({ start: () => new Promise(() => console.log('about to start')), isAlive: async () => false });
     console.log('The bot listens.');`;
   await writeFile(join(folder, 'stuck.ts'), stuck);
-  const bot = await scene.start(0, 'stuck.ts', { START_MS: 3_000 });
+  const bot = await scene.start(0, 'stuck.ts', { START_MS: '3000' });
   const { ts, events } = mention('fix the login');
   const delivered = events.map((event) => scene.slack.deliver(event));
   await until('the channel is claimed', () => bot.printed().includes('about to start'));
   await scene.kill(0);
   const attempts = await Promise.all(delivered);
-  assert.ok(
-    attempts.some((some) => some.at(-1)?.status === 200),
-    JSON.stringify(attempts),
-  );
-  assert.ok(attempts.some((some) => some.length > 1));
+  const again = attempts.filter((some) => some.length > 1 && some.at(-1)?.status === 200);
+  assert.ok(again.length > 0, JSON.stringify(attempts));
   // The claim lapsed, and a sweep told the thread, before Slack delivered the message again.
   assert.equal(await scene.end(ts, 2), ['The job has died.', 'Done: fix the login.']);
   assert.is(scene.started.length, 1);
 });
 
 test('tells the thread of a job that died, once, and does not start its message again', async () => {
-  await scene.open(2);
-  const { ts, events } = mention('deploy it');
-  await scene.thrice(events);
-  await scene.message(ts, /^Deploy to production/);
+  const { ts, events } = await mentioned('deploy it');
+  await questionIn(ts);
   const [pid = 0, ...others] = await scene.workers();
   assert.equal(others, []);
   process.kill(pid, 'SIGKILL');
@@ -255,9 +243,8 @@ test('on SIGTERM, finishes what it has and ends', async () => {
   const { ts, events } = mention('fix the login');
   assert.is((await scene.slack.deliver(events[0] ?? {}))[0]?.status, 200);
   const bot = scene.bots[0]?.process;
-  const ended = new Promise((resolve) => bot?.once('exit', resolve));
   bot?.kill('SIGTERM');
-  assert.is(await ended, 0, scene.bots[0]?.printed());
+  assert.is(await new Promise((resolve) => bot?.once('exit', resolve)), 0, scene.bots[0]?.printed());
   assert.equal(scene.slack.messages.find((message) => message.ts === ts)?.reactions, ['eyes']);
   // The job lives on, and another bot shows its end.
   await scene.start(0);
@@ -267,55 +254,32 @@ test('on SIGTERM, finishes what it has and ends', async () => {
 test('makes a Kubernetes job of the manifest, once', async () => {
   const calls: { method: string; url: string; body: string }[] = [];
   const server = createServer(async (request, response) => {
-    let body = '';
-    for await (const chunk of request) body += chunk;
-    calls.push({ method: request.method ?? '', url: request.url ?? '', body });
-    const created = request.method === 'POST' && calls.filter(({ method }) => method === 'POST').length === 1;
-    const status = request.method === 'GET' ? (request.url?.endsWith('/job-1') ? 200 : 404) : created ? 201 : 409;
+    const { method = '', url = '' } = request;
+    calls.push({ method, url, body: await text(request) });
+    const created = method === 'POST' && calls.filter((call) => call.method === 'POST').length === 1;
+    const status = method === 'GET' ? (url.endsWith('/job-1') ? 200 : 404) : created ? 201 : 409;
     const answer = status < 400 ? { kind: 'Job', status: { active: 1 } } : { kind: 'Status', code: status };
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await once(server.listen(0, '127.0.0.1'), 'listening');
   const { port } = server.address() as AddressInfo;
   const config = { apiVersion: 'v1', kind: 'Config', 'current-context': 'c', users: [{ name: 'u', user: {} }] };
   const clusters = [{ name: 'k', cluster: { server: `http://127.0.0.1:${port}`, 'insecure-skip-tls-verify': true } }];
   const contexts = [{ name: 'c', context: { cluster: 'k', user: 'u', namespace: 'chat' } }];
   await writeFile(join(folder, 'kubeconfig'), JSON.stringify({ ...config, clusters, contexts }));
-  const redisUrl = { name: 'REDIS_URL', valueFrom: { secretKeyRef: { name: 'conversation-state-redis', key: 'url' } } };
-  const env = [
-    redisUrl,
-    { name: 'JOB_ID', value: 'x' },
-    { name: 'CHANNEL_ID', value: 'x' },
-    { name: 'PROMPT', value: 'x' },
-  ];
-  const spec = { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'worker', image: 'i', env }] } } };
-  await writeFile(join(folder, 'job.yaml'), JSON.stringify({ kind: 'Job', metadata: { name: 'JOB_ID' }, spec }));
   const program = `import { kubernetes } from './spawn.ts';
-    const { start, isAlive } = kubernetes('job.yaml');
-    const job = { jobId: 'job-1', channelId: 'C1:1.2', prompt: 'fix: "it" \\n # now' };
+    const { start, isAlive } = kubernetes('kubernetes/job.yaml');
+    const job = { jobId: 'job-1', channelId: 'C1:1.2', prompt: 'fix' };
     await start(job);
     await start(job);
     console.log(await isAlive('job-1'), await isAlive('job-2'));`;
   await writeFile(join(folder, 'kubernetes-jobs.ts'), program);
-  const run = promisify(execFile)(process.execPath, ['--import', 'tsx', 'kubernetes-jobs.ts'], {
-    cwd: folder,
-    env: { ...process.env, KUBECONFIG: join(folder, 'kubeconfig') },
-  });
+  const env = { ...process.env, KUBECONFIG: join(folder, 'kubeconfig') };
+  const run = promisify(execFile)(process.execPath, ['--import', 'tsx', 'kubernetes-jobs.ts'], { cwd: folder, env });
   const { stdout } = await run.finally(() => server.close());
   assert.is(stdout.trim(), 'true false');
   assert.is(calls[0]?.url, '/apis/batch/v1/namespaces/chat/jobs');
-  const job = JSON.parse(calls[0]?.body ?? '{}');
-  assert.is(job.metadata.name, 'job-1');
-  assert.is(job.metadata.labels['conversation-state/job'], 'job-1');
-  assert.equal(job.spec.template.spec.containers[0].env, [
-    redisUrl,
-    ...[
-      { name: 'JOB_ID', value: 'job-1' },
-      { name: 'CHANNEL_ID', value: 'C1:1.2' },
-      { name: 'PROMPT', value: 'fix: "it" \n # now' },
-      { name: 'LAST_SEEN', value: '' },
-    ],
-  ]);
+  assert.is(JSON.parse(calls[0]?.body ?? '{}').metadata.name, 'job-1');
 });
 
 test.run();
