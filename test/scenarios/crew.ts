@@ -14,53 +14,54 @@ export type FromActor =
   | { kind: 'start'; jobId: string; channel: number }
   | { kind: 'is it alive'; jobId: string; id: number };
 
-/** Processes that are killed and replaced, and what is known about the jobs that were started in them. */
+/** Processes that may die, each with another one in its place then, and what is known about the jobs that run in them. */
 export class Crew {
   /** How many jobs were started. */
   started = 0;
-  /** How often somebody asked whether a job is alive. */
-  readonly looks = new Map<string, number>();
-  /** Jobs that live, but in none of the processes. */
-  readonly elsewhere = new Set<string>();
   readonly #url: string;
   readonly #below: (limit: number) => number;
-  readonly #actors: ChildProcess[] = [];
-  readonly #hiring: Promise<void>[] = [];
+  readonly #processes = new Set<ChildProcess>();
+  /** Those that are ready. */
+  readonly #actors = new Set<ChildProcess>();
   /** The process of each job; none for a job that must not start any more. */
   readonly #hosts = new Map<string, ChildProcess | undefined>();
   readonly #deliveries = new Map<number, (isDone: boolean) => void>();
   #delivered = 0;
+  #isDismissed = false;
 
   constructor(url: string, below: (limit: number) => number) {
     this.#url = url;
     this.#below = below;
   }
 
-  /** Starts so many processes; ends when all are ready. */
-  async hire(count: number): Promise<void> {
-    await Promise.all(Array.from({ length: count }, () => this.#hire()));
+  /** Starts one more process. */
+  async hire(): Promise<void> {
+    const actor = fork(join(import.meta.dirname, 'actor.ts'), [this.#url], { execArgv: typescript() });
+    actor.setMaxListeners(0);
+    this.#processes.add(actor);
+    actor.once('exit', () => {
+      this.#processes.delete(actor);
+      this.#actors.delete(actor);
+      if (!this.#isDismissed) this.hire();
+    });
+    await new Promise<void>((resolve) => {
+      actor.on('message', (message: FromActor) => {
+        if (message.kind !== 'ready') return this.#hear(actor, message);
+        this.#actors.add(actor);
+        resolve();
+      });
+    });
   }
 
-  async dismiss(): Promise<void> {
-    await Promise.all(this.#hiring);
-    for (const actor of this.#actors.splice(0)) actor.disconnect();
-  }
-
-  /** Kills one process; another one comes in its place. */
-  kill(): void {
-    const [victim] = this.#actors.splice(this.#below(this.#actors.length), 1);
-    victim?.kill('SIGKILL');
-    if (victim) this.#hiring.push(this.#hire());
+  dismiss(): void {
+    this.#isDismissed = true;
+    for (const actor of this.#processes) actor.kill('SIGKILL');
   }
 
   /** The jobs that were in a process that is not there any more. */
   killed(): Set<string> {
     const jobs = [...this.#hosts].filter(([, host]) => host && !isThere(host));
     return new Set(jobs.map(([jobId]) => jobId));
-  }
-
-  hostOf(jobId: string): ChildProcess | undefined {
-    return this.#hosts.get(jobId);
   }
 
   /** Gives a message to one dispatcher. Says whether it has its outcome: not where the dispatcher dies first. */
@@ -76,20 +77,8 @@ export class Crew {
   }
 
   #any(): ChildProcess | undefined {
-    const there = this.#actors.filter(isThere);
+    const there = [...this.#actors].filter(isThere);
     return there[this.#below(there.length || 1)];
-  }
-
-  #hire(): Promise<void> {
-    const actor = fork(join(import.meta.dirname, 'actor.ts'), [this.#url], { execArgv: typescript() });
-    actor.setMaxListeners(0);
-    return new Promise((resolve) => {
-      actor.on('message', (message: FromActor) => {
-        if (message.kind !== 'ready') return this.#hear(actor, message);
-        this.#actors.push(actor);
-        resolve();
-      });
-    });
   }
 
   #hear(actor: ChildProcess, message: Exclude<FromActor, { kind: 'ready' }>): void {
@@ -110,10 +99,8 @@ export class Crew {
       case 'is it alive': {
         const { jobId, id } = message;
         if (!this.#hosts.has(jobId)) this.#hosts.set(jobId, undefined);
-        this.looks.set(jobId, (this.looks.get(jobId) ?? 0) + 1);
         const host = this.#hosts.get(jobId);
-        const isAlive = this.elsewhere.has(jobId) || (host !== undefined && isThere(host));
-        tell(actor, { kind: 'alive', id, isAlive });
+        tell(actor, { kind: 'alive', id, isAlive: host !== undefined && isThere(host) });
       }
     }
   }

@@ -1,9 +1,35 @@
 // What a bot does that runs the messages of a channel one after another: dispatchers, jobs and sweeps.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import { call, channelKey, due, inboxKey, pair, START_WITHIN_MS, stateOf } from './conv.ts';
+import { STATE } from '../support/library.ts';
 
+/** Short, so that a dead job is soon found; who finds one looks before doing anything about it. */
+const SILENT_AFTER_MS = 300;
+/** A claim whose job is not heard of for so long lapses. */
+const START_WITHIN_MS = 600;
+const LEASE_MS = 200;
 const HOURS = 7_200_000;
+
+const channelKey = (channel: number) => `conversation:slack:C${channel}`;
+export const inboxKey = (channel: number) => `conversation-inbox:slack:C${channel}`;
+/** What a job hears about the question of a message. */
+export const answerKey = (channel: number, message: string) => `answer:${channel}:${message}`;
+/** A conversation and the job that holds it. */
+const pair = (channel: number, jobId: string) => [channelKey(channel), `job-index:${jobId}`];
+
+/** The JSON of a job's state. Every job is on watch. */
+function stateOf(channel: number, jobId: string, more: object): string {
+  const state = { ...STATE, channelId: `C${channel}`, jobId, claimId: jobId, silentAfterMs: SILENT_AFTER_MS };
+  return JSON.stringify({ ...state, ...more });
+}
+
+/** The outcome of a call, where it has one, and the state. */
+async function call(redis: Redis, name: string, keys: string[], ...args: (string | number)[]) {
+  const reply = await redis.fcall(`conv_${name}`, keys.length, ...keys, ...args);
+  const [outcome, text] = Array.isArray(reply) ? reply : ['', reply];
+  const state: Record<string, unknown> | null = text ? JSON.parse(String(text)) : null;
+  return { outcome: String(outcome), state };
+}
 
 /** Where the jobs run: starts one, and says whether one that was started may be running still. */
 export interface Host {
@@ -45,11 +71,26 @@ export async function run(redis: Redis, ledger: Redis, host: Host, jobId: string
   const heard = await call(redis, 'get_by_job', pair(channel, jobId), HOURS, ...read);
   if (!heard.state) return;
   for (const message of todo) {
-    while (message.startsWith('slow') && !(await ledger.exists('go'))) await sleep(10);
+    if (message.endsWith('asks')) await ask(redis, channel, jobId, message);
+    if (message.endsWith('dies-before')) await die(ledger, channel, message);
     await ledger.rpush(`ran:${channel}`, `${message} ${jobId}`);
+    if (message.endsWith('dies-after')) await die(ledger, channel, message);
   }
   await end(redis, host, jobId, channel);
   await ledger.sadd('ended', jobId);
+}
+
+/** Asks a question whose time is soon over, and waits for the answer; unless a job before has heard it. */
+async function ask(redis: Redis, channel: number, jobId: string, message: string): Promise<void> {
+  while ((await redis.xlen(answerKey(channel, message))) === 0) {
+    await call(redis, 'set_pending', pair(channel, jobId), message, HOURS, 1);
+    await sleep(20);
+  }
+}
+
+/** The first job to come here ends with its process, and so does everything else in it. */
+async function die(ledger: Redis, channel: number, message: string): Promise<void> {
+  if ((await ledger.sadd('died', `${channel}:${message}`)) > 0) process.kill(process.pid, 'SIGKILL');
 }
 
 /** Removes a job, or has one follow it that takes the next message from the inbox. */
@@ -67,13 +108,15 @@ async function follow(redis: Redis, host: Host, jobId: string, channel: number, 
 
 /** Looks once for jobs that are due: answers the questions whose time is over, and lets something follow the dead. */
 export async function sweep(redis: Redis, host: Host): Promise<void> {
-  for (const { jobId, channel, dueAt } of await due(redis)) {
+  const reply = (await redis.fcall('conv_due', 1, 'conversation-watch', LEASE_MS)) as string[];
+  for (let at = 0; at < reply.length; at += 3) {
+    const [jobId = '', key = '', dueAt] = reply.slice(at, at + 3);
+    const channel = Number(key.slice(channelKey(0).length - 1));
     const found = await call(redis, 'get', pair(channel, jobId));
     const questionId = found.state?.['pendingQuestionId'];
-    if (questionId && Number(found.state?.['answerBy']) <= dueAt) {
-      const answerId = `timeout:${jobId}:${questionId}`;
-      const keys = [...pair(channel, jobId), `answers:${jobId}`];
-      await call(redis, 'answer', keys, String(questionId), answerId, '', 'answerId', answerId);
+    if (questionId && Number(found.state?.['answerBy']) <= Number(dueAt)) {
+      const [id, answerId] = [String(questionId), `timeout:${jobId}:${questionId}`];
+      await call(redis, 'answer', [...pair(channel, jobId), answerKey(channel, id)], id, answerId, '', 'text', 'no');
       continue;
     }
     if (await host.isAlive(jobId)) {
