@@ -1,4 +1,4 @@
-import { hostileJson } from './hostile-json.ts';
+import { hostileJson, type Names } from './hostile-json.ts';
 import { judge, latin1 } from './strict.ts';
 
 type Below = (limit: number) => number;
@@ -40,17 +40,7 @@ const IDS = [
   ...['é', 'x'.repeat(1_024), 'x'.repeat(1_025)],
 ];
 /** Ids of entries of an inbox, right and wrong. */
-const ENTRIES = [
-  '1-1',
-  '0-0',
-  '999999999999999-0',
-  '',
-  '1',
-  '1-',
-  '-1',
-  '18446744073709551615-18446744073709551615',
-  'x',
-];
+const ENTRIES = ['1-1', '0-0', '999999999999999-0', '', '1', '1-', '-1', `${2n ** 64n - 1n}-${2n ** 64n - 1n}`, 'x'];
 const HOW = ['', 'retry', 'all', 'x', 'RETRY'];
 
 /** Any call: some right in all but one thing, some right in nothing. */
@@ -65,26 +55,17 @@ export function badCall(below: Below): BadCall {
   const kind = below(10);
   if (kind < 4) return stateCall(pick(['claim', 'set', 'hand_over']), prefix, pair, hostileJson(names, below));
   const name = pick(FUNCTIONS);
-  const command =
-    name === 'get' || name === 'version' || below(20) === 0 ? pick(['FCALL', 'FCALL_RO'] as const) : 'FCALL';
-  const call: BadCall = {
-    command,
-    name,
-    keys: rightKeys(name, pair, prefix, below),
-    args: rightArgs(name, names, below),
-  };
+  const mayRead = name === 'get' || name === 'version' || below(20) === 0;
+  const command = mayRead ? pick(['FCALL', 'FCALL_RO'] as const) : 'FCALL';
+  const call = { command, name, keys: rightKeys(name, pair, prefix, below), args: rightArgs(name, names, below) };
   if (kind < 7) return call;
   const anyKey = () =>
     [pick(pair), pick(ODD), prefix + pick(ODD), bytes(below), pick(pair).slice(0, below(30))][below(5)] ?? '';
   const anyArg = () => [pick(IDS), pick(TTLS), bytes(below), hostileJson(names, below), pick(ODD)][below(5)] ?? '';
   if (kind === 7) return { ...call, keys: changed(call.keys, anyKey, below) };
   if (kind === 8) return { ...call, args: changed(call.args, anyArg, below) };
-  const many = below(300) === 0 ? 3_000 : below(9);
-  return {
-    ...call,
-    keys: [...Array(below(6)).keys()].map(anyKey),
-    args: [...Array(many).keys()].map(() => (many > 100 ? 'x' : anyArg())),
-  };
+  const args = below(300) === 0 ? Array<string>(3_000).fill('x') : Array.from({ length: below(9) }, anyArg);
+  return { ...call, keys: Array.from({ length: below(6) }, anyKey), args };
 }
 
 function stateCall(name: string, prefix: string, [channel = '', job = '']: string[], state: string): BadCall {
@@ -110,35 +91,28 @@ function rightKeys(name: string, pair: string[], prefix: string, below: Below): 
   return [...keys, ...further, ...stream];
 }
 
-function rightArgs(name: string, names: Parameters<typeof hostileJson>[0], below: Below): string[] {
+function rightArgs(name: string, names: Names, below: Below): string[] {
   const pick = (items: string[]) => items[below(items.length)] ?? '';
   const ttl = below(2) === 0 ? [] : [TTLS[below(below(3) === 0 ? TTLS.length : 5)] ?? ''];
   const further = (...args: string[]) => (ttl.length > 0 && below(3) === 0 ? [...ttl, ...args] : ttl);
-  switch (name) {
-    case 'claim':
-    case 'hand_over':
-      return [hostileJson(names, below), ...further('f', bytes(below))];
-    case 'set':
-      return [hostileJson(names, below), ...ttl];
-    case 'get_by_job':
-      return further(pick(ENTRIES));
-    case 'update':
-      return [patch(names, below), pick(IDS), 'field', bytes(below)].slice(0, below(2) === 0 ? 4 : 1 + below(2));
-    case 'remove':
-      return [pick(HOW)];
-    case 'due':
-      return [pick(TTLS.slice(0, 6)), pick(['', '1', '1000', '0', 'x'])];
-    case 'set_pending':
-      return [pick(IDS), ...further(pick(TTLS))];
-    case 'answer':
-      return [pick(IDS), pick(IDS), '', 'field', bytes(below)].slice(0, below(2) === 0 ? 5 : 2);
-    default:
-      return [];
-  }
+  const state = () => [hostileJson(names, below), ...further('f', bytes(below))];
+  const some = (fewest: number, ...args: string[]) => args.slice(0, below(2) === 0 ? args.length : fewest);
+  const args: Record<string, () => string[]> = {
+    claim: state,
+    hand_over: state,
+    set: () => [hostileJson(names, below), ...ttl],
+    get_by_job: () => further(pick(ENTRIES)),
+    update: () => some(1 + below(2), patch(names, below), pick(IDS), 'field', bytes(below)),
+    remove: () => [pick(HOW)],
+    due: () => [pick(TTLS.slice(0, 6)), pick(['', '1', '1000', '0', 'x'])],
+    set_pending: () => [pick(IDS), ...further(pick(TTLS))],
+    answer: () => some(2, pick(IDS), pick(IDS), '', 'field', bytes(below)),
+  };
+  return args[name]?.() ?? [];
 }
 
 /** A patch: of one member, right or not, or hostile altogether. */
-function patch(names: Parameters<typeof hostileJson>[0], below: Below): string {
+function patch(names: Names, below: Below): string {
   const name = ['note', 'userId', 'jobId', 'claimId', '\\u006eote', 'a"b'][below(6)] ?? '';
   const value = ['1.10', '{}', '"x"', 'null', '1.', '"\n"'][below(6)] ?? '';
   return below(3) === 0 ? hostileJson(names, below) : `{"${name}":${value}}`;
@@ -150,5 +124,5 @@ function changed(items: string[], any: () => string, below: Below): string[] {
 }
 
 function bytes(below: Below): string {
-  return String.fromCharCode(...[...Array(below(24)).keys()].map(() => below(256)));
+  return String.fromCharCode(...Array.from({ length: below(24) }, () => below(256)));
 }

@@ -69,37 +69,30 @@ const MESSAGE = { queue: { text: 'größer' } };
 
 type Step = (store: ConversationStore) => Promise<unknown>;
 const nothing: Step = async () => {};
-const stored: Step = (store) => store.set(STATE, SHORT);
-const starting: Step = (store) => store.claim(STATE, { startWithinMs: SHORT_MS });
+const stored: Step = (s) => s.set(STATE, SHORT);
+const starting: Step = (s) => s.claim(STATE, { startWithinMs: SHORT_MS });
 /** One step after another. */
 const after =
   (first: Step, then: Step): Step =>
   (store) =>
     first(store).then(() => then(store));
-const asked = after(stored, (store) => store.setPendingQuestion(CHANNEL, 'q1', SHORT));
-const limited = after(stored, (store) => store.setPendingQuestion(CHANNEL, 'q1', { ...SHORT, answerWithinMs: 1 }));
-const answered = after(asked, (store) => store.answerQuestion(CHANNEL, 'q1', { answerId: 'a1', ...SHORT }));
-const takenOver = after(stored, (store) => store.set(OTHER, SHORT));
-const queued = after(stored, (store) => store.claim(OTHER, MESSAGE));
+const asked = after(stored, (s) => s.setPendingQuestion(CHANNEL, 'q1', SHORT));
+const limited = after(stored, (s) => s.setPendingQuestion(CHANNEL, 'q1', { ...SHORT, answerWithinMs: 1 }));
+const answered = after(asked, (s) => s.answerQuestion(CHANNEL, 'q1', { answerId: 'a1', ...SHORT }));
+const takenOver = after(stored, (s) => s.set(OTHER, SHORT));
+const queued = after(stored, (s) => s.claim(OTHER, MESSAGE));
 const lapsed = after(
-  (store) => store.set(STATE, { ttlMs: 1 }),
+  (s) => s.set(STATE, { ttlMs: 1 }),
   () => sleep(5),
 );
-const lapsedBehind = after(lapsed, (store) => store.set(OTHER, SHORT));
+const lapsedBehind = after(lapsed, (s) => s.set(OTHER, SHORT));
 
 const told = (outcome: string) => (first: unknown) => ({ ...(first as object), outcome });
 const duplicate = told('duplicate');
 const gone = () => ({ outcome: 'gone', state: null });
 
-function made(
-  name: string,
-  told: string | undefined,
-  before: Step,
-  call: Step,
-  again?: StoreCall['again'],
-  hasSteps = false,
-): StoreCall {
-  return { name, told, before, call, again, hasSteps };
+function made(name: string, before: Step, call: Step, again?: StoreCall['again'], hasSteps = false): StoreCall {
+  return { name, told: / → (\w+)$/.exec(name)?.[1], before, call, again, hasSteps };
 }
 
 /** What is due, once it is. */
@@ -107,108 +100,90 @@ const due: Step = async (store) => {
   await sleep(5);
   return listOf(store.due());
 };
+const setState: Step = (s) => s.set(STATE);
+const setOther: Step = (s) => s.set(OTHER);
+const state = () => STATE;
+const other = () => OTHER;
+const sayRead: Step = async (store) => {
+  const [entry] = await listOf(store.inbox(JOB));
+  return store.getByJobId('j1', { lastSeen: entry?.id });
+};
+const noted: Step = (s) => s.update(JOB, PATCH, { ...publish(s), deliveryId: 'd3' });
 const none: StoreCall['again'] = (first, command) => (command === 'fcall conv_due' ? [] : first);
 
 /** Every call of the store, by every form of reference, with every outcome. */
 export const CALLS: StoreCall[] = [
-  made('ready', undefined, nothing, (store) => store.ready()),
-  made('claim of a free channel', 'claimed', nothing, (store) => store.claim(STATE)),
-  made('claim of a job that is to start soon', 'claimed', nothing, starting),
-  made('claim by the holder', 'claimed', asked, (store) => store.claim(STATE)),
-  made("claim of another's channel", 'held', stored, (store) => store.claim(OTHER)),
-  made('claim with a message', 'queued', stored, (store) => store.claim(OTHER, MESSAGE)),
-  made('claim for the message that runs', 'duplicate', stored, (s) => s.claim({ ...OTHER, deliveryId: 'd1' })),
-  made('claim for the message that starts', 'starting', starting, (s) => s.claim({ ...OTHER, deliveryId: 'd1' })),
-  made('claim for a queued message', 'duplicate', queued, (s) => s.claim({ ...OTHER, claimId: 'c3' })),
-  made('handOver', 'claimed', asked, (store) => store.handOver(BOTH, OTHER, publish(store))),
-  made('handOver of what waits', 'claimed', queued, (s) => s.handOver(BOTH, NEXT, { startWithinMs: SHORT_MS })),
-  made('handOver from a lapsed job', 'claimed', lapsed, (store) => store.handOver(BOTH, OTHER)),
-  made('handOver of a channel that another holds', 'held', takenOver, (store) => store.handOver(BOTH, NEXT)),
-  made('handOver to its own message', 'duplicate', stored, (s) => s.handOver(BOTH, { ...OTHER, deliveryId: 'd1' })),
-  made('handOver to what starts', 'starting', starting, (s) => s.handOver(BOTH, { ...OTHER, deliveryId: 'd1' })),
-  made('handOver of nothing', 'gone', nothing, (store) => store.handOver(BOTH, OTHER)),
-  made(
-    'update with a stream',
-    'updated',
-    asked,
-    (store) => store.update(JOB, PATCH, { ...publish(store), deliveryId: 'd3' }),
-    duplicate,
-  ),
-  made('update of a job that starts', 'starting', starting, (s) => s.update(JOB, PATCH, { deliveryId: 'd3' })),
-  made('update of nothing', 'gone', nothing, (store) => store.update(JOB, PATCH, publish(store))),
-  made('remove while a message waits', 'waiting', queued, (store) => store.remove(JOB)),
-  made('remove with what waits', 'removed', queued, (store) => store.remove(JOB, { discardInbox: true }), gone),
-  made('remove for a retry', 'removed', starting, (store) => store.remove(JOB, { retry: true }), gone),
-  made('remove of a lapsed job', 'lapsed', lapsed, (store) => store.remove(BOTH), gone),
-  made('remove of a lapsed job behind another', 'lapsed', lapsedBehind, (s) => s.remove(BOTH), told('held')),
-  made('due', undefined, stored, due, none, true),
-  made('due with a question', undefined, limited, due, none, true),
-  made('inbox', undefined, queued, async (s) => (await listOf(s.inbox(JOB))).map(({ fields }) => fields)),
+  made('ready', nothing, (s) => s.ready()),
+  made('claim of a free channel → claimed', nothing, (s) => s.claim(STATE)),
+  made('claim of a job that is to start soon → claimed', nothing, starting),
+  made('claim by the holder → claimed', asked, (s) => s.claim(STATE)),
+  made("claim of another's channel → held", stored, (s) => s.claim(OTHER)),
+  made('claim with a message → queued', stored, (s) => s.claim(OTHER, MESSAGE)),
+  made('claim for the message that runs → duplicate', stored, (s) => s.claim({ ...OTHER, deliveryId: 'd1' })),
+  made('claim for the message that starts → starting', starting, (s) => s.claim({ ...OTHER, deliveryId: 'd1' })),
+  made('claim for a queued message → duplicate', queued, (s) => s.claim({ ...OTHER, claimId: 'c3' })),
+  made('handOver → claimed', asked, (s) => s.handOver(BOTH, OTHER, publish(s))),
+  made('handOver of what waits → claimed', queued, (s) => s.handOver(BOTH, NEXT, { startWithinMs: SHORT_MS })),
+  made('handOver from a lapsed job → claimed', lapsed, (s) => s.handOver(BOTH, OTHER)),
+  made('handOver of a channel that another holds → held', takenOver, (s) => s.handOver(BOTH, NEXT)),
+  made('handOver to its own message → duplicate', stored, (s) => s.handOver(BOTH, { ...OTHER, deliveryId: 'd1' })),
+  made('handOver to what starts → starting', starting, (s) => s.handOver(BOTH, { ...OTHER, deliveryId: 'd1' })),
+  made('handOver of nothing → gone', nothing, (s) => s.handOver(BOTH, OTHER)),
+  made('update with a stream → updated', asked, noted, duplicate),
+  made('update of a job that starts → starting', starting, (s) => s.update(JOB, PATCH, { deliveryId: 'd3' })),
+  made('update of nothing → gone', nothing, (s) => s.update(JOB, PATCH, publish(s))),
+  made('remove while a message waits → waiting', queued, (s) => s.remove(JOB)),
+  made('remove with what waits → removed', queued, (s) => s.remove(JOB, { discardInbox: true }), gone),
+  made('remove for a retry → removed', starting, (s) => s.remove(JOB, { retry: true }), gone),
+  made('remove of a lapsed job → lapsed', lapsed, (s) => s.remove(BOTH), gone),
+  made('remove of a lapsed job behind another → lapsed', lapsedBehind, (s) => s.remove(BOTH), told('held')),
+  made('due', stored, due, none, true),
+  made('due with a question', limited, due, none, true),
+  made('inbox', queued, async (s) => (await listOf(s.inbox(JOB))).map(({ fields }) => fields)),
   // The second execution finds what the first one stored.
-  made(
-    'set of a free channel',
-    undefined,
-    nothing,
-    (store) => store.set(STATE),
-    () => STATE,
-  ),
-  made(
-    'set by the holder',
-    undefined,
-    asked,
-    (store) => store.set(STATE),
-    () => STATE,
-  ),
-  made(
-    'set by another job',
-    undefined,
-    asked,
-    (store) => store.set(OTHER),
-    () => OTHER,
-  ),
-  made('getByJobId', undefined, asked, (store) => store.getByJobId('j1')),
-  made('getByJobId of a job that starts', undefined, starting, (store) => store.getByJobId('j1')),
-  made('getByJobId that renews nothing', undefined, asked, (s) => s.getByJobId('j1', { renew: false })),
-  made('getByJobId of a displaced job', undefined, takenOver, (store) => store.getByJobId('j1')),
-  made(
-    'getByJobId with what was read',
-    undefined,
-    queued,
-    async (store) => {
-      const [entry] = await listOf(store.inbox(JOB));
-      return store.getByJobId('j1', { lastSeen: entry?.id });
-    },
-    undefined,
-    true,
-  ),
+  made('set of a free channel', nothing, setState, state),
+  made('set by the holder', asked, setState, state),
+  made('set by another job', asked, setOther, other),
+  made('getByJobId', asked, (s) => s.getByJobId('j1')),
+  made('getByJobId of a job that starts', starting, (s) => s.getByJobId('j1')),
+  made('getByJobId that renews nothing', asked, (s) => s.getByJobId('j1', { renew: false })),
+  made('getByJobId of a displaced job', takenOver, (s) => s.getByJobId('j1')),
+  made('getByJobId with what was read', queued, sayRead, undefined, true),
   ...Object.entries(REFERENCES).flatMap(([by, ref]) => [
-    made(`get by ${by}`, undefined, asked, (store) => store.get(ref)),
-    made(`setPendingQuestion by ${by}`, undefined, stored, (store) => store.setPendingQuestion(ref, 'q"1')),
-    made(`clearPendingQuestion by ${by}`, undefined, asked, (store) => store.clearPendingQuestion(ref)),
-    made(`answerQuestion by ${by}`, 'accepted', asked, (s) => s.answerQuestion(ref, 'q1', { answerId: 'a2' })),
-    made(`update by ${by}`, 'updated', asked, (store) => store.update(ref, PATCH)),
-    made(`remove by ${by}`, 'removed', asked, (store) => store.remove(ref), gone),
+    made(`get by ${by}`, asked, (s) => s.get(ref)),
+    made(`setPendingQuestion by ${by}`, stored, (s) => s.setPendingQuestion(ref, 'q"1')),
+    made(`clearPendingQuestion by ${by}`, asked, (s) => s.clearPendingQuestion(ref)),
+    made(`answerQuestion by ${by} → accepted`, asked, (s) => s.answerQuestion(ref, 'q1', { answerId: 'a2' })),
+    made(`update by ${by} → updated`, asked, (s) => s.update(ref, PATCH)),
+    made(`remove by ${by} → removed`, asked, (s) => s.remove(ref), gone),
   ]),
-  made('setPendingQuestion with a limit', undefined, stored, (store) =>
+  made('setPendingQuestion with a limit', stored, (store) =>
     store.setPendingQuestion(JOB, 'q1', { answerWithinMs: LIMIT_MS }),
   ),
-  made('setPendingQuestion of one answered last', undefined, answered, (s) => s.setPendingQuestion(JOB, 'q1')),
-  made('setPendingQuestion of nothing', undefined, nothing, (store) => store.setPendingQuestion(JOB, 'q1')),
-  made('answerQuestion with a fresh answerId', 'accepted', limited, (s) => s.answerQuestion(JOB, 'q1', publish(s))),
-  made('answerQuestion without a stream', 'accepted', asked, (store) => store.answerQuestion(JOB, 'q1')),
-  made('answerQuestion, second', 'answered', answered, (store) => store.answerQuestion(JOB, 'q1', click(store))),
-  made('answerQuestion by the message that runs', 'duplicate', asked, (store) =>
+  made('setPendingQuestion of one answered last', answered, (s) => s.setPendingQuestion(JOB, 'q1')),
+  made('setPendingQuestion of nothing', nothing, (s) => s.setPendingQuestion(JOB, 'q1')),
+  made('answerQuestion with a fresh answerId → accepted', limited, (s) => s.answerQuestion(JOB, 'q1', publish(s))),
+  made('answerQuestion without a stream → accepted', asked, (s) => s.answerQuestion(JOB, 'q1')),
+  made('answerQuestion, second → answered', answered, (s) => s.answerQuestion(JOB, 'q1', click(s))),
+  made('answerQuestion by the message that runs → duplicate', asked, (store) =>
     store.answerQuestion(JOB, 'q1', { answerId: 'd1' }),
   ),
-  made('answerQuestion of another one', 'stale', asked, (store) => store.answerQuestion(JOB, 'q2', click(store))),
-  made('answerQuestion of nothing', 'gone', nothing, (store) => store.answerQuestion(JOB, 'q1', click(store))),
-  made('remove by a displaced job', 'held', takenOver, (store) => store.remove(BOTH)),
-  made('remove of nothing', 'gone', nothing, (store) => store.remove(CHANNEL)),
-  made('list', undefined, asked, (store) => listOf(store.list())),
+  made('answerQuestion of another one → stale', asked, (s) => s.answerQuestion(JOB, 'q2', click(s))),
+  made('answerQuestion of nothing → gone', nothing, (s) => s.answerQuestion(JOB, 'q1', click(s))),
+  made('remove by a displaced job → held', takenOver, (s) => s.remove(BOTH)),
+  made('remove of nothing → gone', nothing, (s) => s.remove(CHANNEL)),
+  made('list', asked, (store) => listOf(store.list())),
 ];
 
 async function listOf<T>(items: AsyncIterable<T>): Promise<T[]> {
   const found: T[] = [];
   for await (const item of items) found.push(item);
   return found;
+}
+
+/** Without the ids that the store makes up, and without times. */
+export function withoutFresh(value: unknown): unknown {
+  if (value === undefined) return value;
+  const json = JSON.stringify(value).replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'fresh');
+  return JSON.parse(json.replace(/(\\?"(?:answerBy|dueAt)\\?":)\d+/g, '$10'));
 }

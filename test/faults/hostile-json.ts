@@ -92,24 +92,8 @@ function damaged(text: string, below: Below): string {
   const at = below(text.length + 1);
   const [left, right] = [text.slice(0, at), text.slice(at)];
   const byte = String.fromCharCode(below(256));
-  switch (below(9)) {
-    case 0:
-      return left;
-    case 1:
-      return left + right.slice(1);
-    case 2:
-      return left + byte + right;
-    case 3:
-      return left + byte + right.slice(1);
-    case 4:
-      return left + (SPACE[below(SPACE.length)] ?? '') + right;
-    case 5:
-      return text + (SPACE[below(SPACE.length)] ?? '');
-    case 6:
-      return (SPACE[below(SPACE.length)] ?? '') + text;
-    case 7:
-      return left + token(below) + right;
-    default:
-      return left + text.slice(Math.max(0, at - below(20)));
-  }
+  const space = SPACE[below(SPACE.length)] ?? '';
+  const inPlace = [left, left + right.slice(1), left + byte + right, left + byte + right.slice(1)];
+  const added = [left + space + right, text + space, space + text, left + token(below) + right];
+  return [...inPlace, ...added, left + text.slice(Math.max(0, at - below(20)))][below(9)] ?? '';
 }

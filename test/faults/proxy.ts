@@ -33,8 +33,6 @@ interface Armed {
 export class FaultyProxy {
   /** What clients connect to. */
   readonly url: string;
-  /** How many faults have happened. */
-  faults = 0;
   /** What the server has executed and answered, in that order. */
   readonly exchanges: Exchange[] = [];
   readonly #server: Server;
@@ -172,7 +170,6 @@ export class FaultyProxy {
     if (!armed) return undefined;
     armed.times--;
     this.#armed = this.#armed.filter(({ times }) => times > 0);
-    this.faults++;
     return armed.fault;
   }
 }

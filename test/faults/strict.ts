@@ -15,6 +15,27 @@ export interface Valid {
   hasClaimId: boolean;
 }
 
+/** What each member must be. */
+const MEMBERS: Record<string, (value: unknown) => boolean> = {
+  jobId: (value) => isId(value, 512),
+  channelId: (value) => isId(value, 512),
+  platform: (value) => typeof value === 'string' && PLATFORM.test(value),
+  userId: (value) => typeof value === 'string' && value !== '',
+  project: (value) => typeof value === 'string' && value !== '',
+  ticketId: (value) => (typeof value === 'string' ? value !== '' : Number.isInteger(value)),
+  startedAt: (value) => typeof value === 'string' && ISO.test(value),
+};
+/** What those must be that may be absent, or null, which means the same. */
+const OPTIONAL: typeof MEMBERS = {
+  pendingQuestionId: (value) => isId(value, 1024),
+  lastAnswer: (value) => isAnswer(value as Record<string, unknown>),
+  claimId: (value) => isId(value, 1024),
+  deliveryId: (value) => isId(value, 1024),
+  starting: (value) => typeof value === 'boolean',
+  silentAfterMs: (value) => isWhole(value, 999_999_999_999),
+  answerBy: (value) => isWhole(value, 9_999_999_999_999),
+};
+
 /** The state's own two keys without their prefix, where the bytes are a valid state; otherwise what is wrong. */
 export function judge(bytes: string): Valid | string {
   if (bytes.length > MAX_STATE) return 'too long';
@@ -24,39 +45,15 @@ export function judge(bytes: string): Valid | string {
   if (typeof state !== 'object' || state === null || Array.isArray(state)) return 'no JSON object';
   if (hasLoneSurrogate(text)) return 'half of a surrogate pair';
   if (depth(text) > MAX_DEPTH) return 'too deep';
-  const {
-    jobId,
-    channelId,
-    userId,
-    platform,
-    project,
-    ticketId,
-    startedAt,
-    pendingQuestionId,
-    lastAnswer,
-    claimId,
-    deliveryId,
-    starting,
-    silentAfterMs,
-    answerBy,
-  } = state as Record<string, unknown>;
-  if (!isId(jobId, 512) || !isId(channelId, 512)) return 'jobId or channelId';
-  if (typeof platform !== 'string' || !PLATFORM.test(platform)) return 'platform';
-  if (typeof userId !== 'string' || typeof project !== 'string' || !userId || !project) return 'userId or project';
-  if (!(typeof ticketId === 'string' ? ticketId : Number.isInteger(ticketId))) return 'ticketId';
-  if (typeof startedAt !== 'string' || !ISO.test(startedAt)) return 'startedAt';
-  if (!isAbsent(pendingQuestionId) && !isId(pendingQuestionId, 1024)) return 'pendingQuestionId';
-  if (!isAbsent(lastAnswer) && !isAnswer(lastAnswer)) return 'lastAnswer';
-  if (!isAbsent(claimId) && !isId(claimId, 1024)) return 'claimId';
-  if (!isAbsent(deliveryId) && !isId(deliveryId, 1024)) return 'deliveryId';
-  if (!isAbsent(starting) && typeof starting !== 'boolean') return 'starting';
-  if (!isAbsent(silentAfterMs) && !isWhole(silentAfterMs, 999_999_999_999)) return 'silentAfterMs';
-  if (!isAbsent(answerBy) && !isWhole(answerBy, 9_999_999_999_999)) return 'answerBy';
+  const member = (name: string): unknown => (state as Record<string, unknown>)[name];
+  const isAbsent = (name: string) => member(name) === undefined || member(name) === null;
+  for (const [name, isRight] of Object.entries(MEMBERS)) if (!isRight(member(name))) return name;
+  for (const [name, isRight] of Object.entries(OPTIONAL)) if (!isAbsent(name) && !isRight(member(name))) return name;
   return {
-    conversation: latin1(`conversation:${platform.toLowerCase()}:${channelId}`),
-    job: latin1(`job-index:${jobId}`),
-    isFresh: [pendingQuestionId, answerBy, lastAnswer].every(isAbsent),
-    hasClaimId: !isAbsent(claimId),
+    conversation: latin1(`conversation:${String(member('platform')).toLowerCase()}:${member('channelId')}`),
+    job: latin1(`job-index:${member('jobId')}`),
+    isFresh: ['pendingQuestionId', 'answerBy', 'lastAnswer'].every(isAbsent),
+    hasClaimId: !isAbsent('claimId'),
   };
 }
 
@@ -81,11 +78,6 @@ function parsed(text: string): unknown {
   }
 }
 
-/** Null means the same. */
-function isAbsent(value: unknown): value is null | undefined {
-  return value === undefined || value === null;
-}
-
 function isWhole(value: unknown, most: number): boolean {
   return Number.isInteger(value) && Number(value) >= 1 && Number(value) <= most;
 }
@@ -94,8 +86,7 @@ function isId(value: unknown, limit: number): value is string {
   return typeof value === 'string' && value !== '' && latin1(value).length <= limit && !/\p{Cc}/u.test(value);
 }
 
-function isAnswer(value: unknown): boolean {
-  const { questionId, answerId } = value as Record<string, unknown>;
+function isAnswer({ questionId, answerId }: Record<string, unknown>): boolean {
   return isId(questionId, 1024) && (answerId === '' || isId(answerId, 1024));
 }
 

@@ -60,13 +60,13 @@ export class Table {
     throw new Error(`${JSON.stringify(call, (_, value) => (value?.[0]?.before ? textOf(value) : value))}: ${problem}`);
   }
 
-  /** Whether the keys are those of the world as it is, or of one behind a call whose reply nobody got. */
-  explains(call: Call | undefined, during: Span, now: number, keys: SeenKey[]): 'with' | 'without' {
+  /** Whether a call took effect whose reply nobody got: the keys are those of the world behind it, not as it is. */
+  tookEffect(call: Call | undefined, during: Span, now: number, keys: SeenKey[]): boolean {
     const problem = this.#compare(this.world, now, keys);
-    if (problem === undefined) return 'without';
+    if (problem === undefined) return false;
     for (const met of this.#possible(during)) {
       for (let at = during.from; call && at <= during.to; at++) {
-        if (this.#compare(step(met, call, at).world, now, keys) === undefined) return 'with';
+        if (this.#compare(step(met, call, at).world, now, keys) === undefined) return true;
       }
     }
     throw new Error(problem);
