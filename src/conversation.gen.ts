@@ -242,7 +242,7 @@ export interface Watch {
  *   still holds the channel.
  * @returns JSON of one ConversationState, at most 262144 bytes.
  * @throws The server's error, whose first word is `CONVARG`, `CONVCORRUPT`, `CONVKEY` or a code of Redis; a
- *   TypeError where the reply is none that this function gives.
+ *   TypeError if the reply is not one of this function.
  */
 export async function convGet(client: FunctionClient, keys: Reference): Promise<State | null> {
   const sent: string[] = [];
@@ -271,7 +271,7 @@ export async function convGet(client: FunctionClient, keys: Reference): Promise<
  * @returns `state`: What is stored now. Nil where the message is a duplicate and no job holds the channel. JSON of
  *   one ConversationState, at most 262144 bytes.
  * @throws The server's error, whose first word is `CONVARG`, `CONVCORRUPT`, `CONVJOB`, `CONVKEY`, `CONVSTATE` or a
- *   code of Redis; a TypeError where the reply is none that this function gives.
+ *   code of Redis; a TypeError if the reply is not one of this function.
  */
 export async function convClaim(
   client: FunctionClient,
@@ -304,7 +304,7 @@ export async function convClaim(
  * @param args.ttlMs The TTL, in whole milliseconds, 1 to 999999999999; empty or left out means 7200000 (2 h).
  * @returns What stood there. JSON of one ConversationState, at most 262144 bytes.
  * @throws The server's error, whose first word is `CONVARG`, `CONVJOB`, `CONVKEY`, `CONVSTATE` or a code of Redis; a
- *   TypeError where the reply is none that this function gives.
+ *   TypeError if the reply is not one of this function.
  */
 export async function convSet(
   client: FunctionClient,
@@ -337,7 +337,7 @@ export async function convSet(
  * @param args.rest Field and value, in turn, for the stream; at most 1024 of each and 262144 bytes together.
  * @returns `state`: What is stored now. JSON of one ConversationState, at most 262144 bytes.
  * @throws The server's error, whose first word is `CONVARG`, `CONVCORRUPT`, `CONVJOB`, `CONVKEY`, `CONVSTATE` or a
- *   code of Redis; a TypeError where the reply is none that this function gives.
+ *   code of Redis; a TypeError if the reply is not one of this function.
  */
 export async function convHandOver(
   client: FunctionClient,
@@ -372,7 +372,7 @@ export async function convHandOver(
  *   last inbox entry that the job has read, such as `1700000000000-0`.
  * @returns JSON of one ConversationState, at most 262144 bytes.
  * @throws The server's error, whose first word is `CONVARG`, `CONVCORRUPT`, `CONVKEY` or a code of Redis; a
- *   TypeError where the reply is none that this function gives.
+ *   TypeError if the reply is not one of this function.
  */
 export async function convGetByJob(
   client: FunctionClient,
@@ -409,7 +409,7 @@ export async function convGetByJob(
  * @param args.rest Field and value, in turn, for the stream; at most 1024 of each and 262144 bytes together.
  * @returns `state`: The new state, or the one that stays. JSON of one ConversationState, at most 262144 bytes.
  * @throws The server's error, whose first word is `CONVARG`, `CONVCORRUPT`, `CONVKEY`, `CONVSTATE` or a code of
- *   Redis; a TypeError where the reply is none that this function gives.
+ *   Redis; a TypeError if the reply is not one of this function.
  */
 export async function convUpdate(
   client: FunctionClient,
@@ -449,7 +449,7 @@ export async function convUpdate(
  *   limit of the question, in whole milliseconds, 1 to 999999999999; empty or left out: the question has no limit.
  * @returns The new state. JSON of one ConversationState, at most 262144 bytes.
  * @throws The server's error, whose first word is `CONVARG`, `CONVCORRUPT`, `CONVKEY` or a code of Redis; a
- *   TypeError where the reply is none that this function gives.
+ *   TypeError if the reply is not one of this function.
  */
 export async function convSetPending(
   client: FunctionClient,
@@ -488,7 +488,7 @@ export async function convSetPending(
  * @param args.rest Field and value, in turn, for the stream; at most 1024 of each and 262144 bytes together.
  * @returns `state`: JSON of one ConversationState, at most 262144 bytes.
  * @throws The server's error, whose first word is `CONVARG`, `CONVCORRUPT`, `CONVKEY` or a code of Redis; a
- *   TypeError where the reply is none that this function gives.
+ *   TypeError if the reply is not one of this function.
  */
 export async function convAnswer(
   client: FunctionClient,
@@ -535,7 +535,7 @@ export async function convAnswer(
  * @returns `state`: What was removed or is still there, or the holder's. JSON of one ConversationState, at most
  *   262144 bytes.
  * @throws The server's error, whose first word is `CONVARG`, `CONVCORRUPT`, `CONVKEY` or a code of Redis; a
- *   TypeError where the reply is none that this function gives.
+ *   TypeError if the reply is not one of this function.
  */
 export async function convRemove(
   client: FunctionClient,
@@ -568,8 +568,8 @@ export async function convRemove(
  * @param args.limit The most jobs to return, 1 to 1000; empty or left out means 100.
  * @returns Job id, conversation key and the milliseconds since 1970 from which on it was due, in turn. With a
  *   pending question whose answerBy is not later, that question's time is over; otherwise the job is silent.
- * @throws The server's error, whose first word is `CONVARG`, `CONVKEY` or a code of Redis; a TypeError where the
- *   reply is none that this function gives.
+ * @throws The server's error, whose first word is `CONVARG`, `CONVKEY` or a code of Redis; a TypeError if the reply
+ *   is not one of this function.
  */
 export async function convDue(
   client: FunctionClient,
@@ -588,8 +588,8 @@ export async function convDue(
 /**
  * Returns the library's version.
  *
- * @throws The server's error, whose first word is `CONVARG`, `CONVKEY` or a code of Redis; a TypeError where the
- *   reply is none that this function gives.
+ * @throws The server's error, whose first word is `CONVARG`, `CONVKEY` or a code of Redis; a TypeError if the reply
+ *   is not one of this function.
  */
 export async function convVersion(client: FunctionClient): Promise<string> {
   const sent: string[] = [];

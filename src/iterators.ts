@@ -24,7 +24,7 @@ import type {
 } from './state.ts';
 import { tracedPage } from './trace.ts';
 
-// What the store returns many of, one after the other. Each page of it is one call of the tracing channel.
+// The store's iterators. Each page of them is one call of the tracing channel.
 
 /** How many partitions of a sharded store are asked at once for what is due. */
 const PARTITIONS_AT_ONCE = 64;
@@ -52,7 +52,7 @@ export async function* inboxEntries(
         key ??= await inboxOf(connection, space, ref);
         if (key === undefined) return [];
         const found = (await connection.read('xrange', key, `(${from}`, '+', 'COUNT', String(INBOX_PAGE))) as Entry[];
-        // Asked behind the read, so that no entry for the next holder of the channel is taken for one of this job.
+        // Asked after the read, so that no entry for the next holder of the channel is taken for one of this job.
         const isHeld = keys.job === undefined || found.length === 0 || (await connection.get(keys, 'master')) !== null;
         return isHeld ? found : [];
       });
@@ -64,7 +64,7 @@ export async function* inboxEntries(
   }
 }
 
-/** The inbox of a conversation. Where only its job is named, the state tells the channel; undefined where there is none. */
+/** The key of an inbox, whose channel is read if only its job is named; undefined if there is no conversation. */
 async function inboxOf({ get }: Connection, space: Keyspace, ref: ConversationReference): Promise<string | undefined> {
   const keys = referenceKeys(space, ref);
   if (keys.conversation !== undefined) return inboxKey(space, ref);
@@ -76,7 +76,7 @@ function recordOf(fields: string[]): Record<string, string> {
   return Object.fromEntries(fields.flatMap((name, at) => (at % 2 === 0 ? [[name, fields[at + 1] ?? '']] : [])));
 }
 
-/** The jobs of every partition that somebody has to look at, each with its state. */
+/** The due jobs of every partition, each with its state. */
 export async function* dueJobs<State extends QuestionState>(
   { functions, get, keyPrefix }: Connection,
   space: Keyspace,
@@ -87,7 +87,7 @@ export async function* dueJobs<State extends QuestionState>(
     try {
       return parseOrNull<State>(await get(referenceKeys(space, job), 'master'));
     } catch (error) {
-      // The jobs beside this one are put off already: whoever sweeps shall hear of them now.
+      // The other jobs of this page are postponed already, so the sweep must get them now.
       if (!isConversationError(error, 'CONVCORRUPT', 'WRONGTYPE')) throw error;
       unreadable(job);
       return null;
@@ -119,7 +119,7 @@ export async function* dueJobs<State extends QuestionState>(
 
 type QuestionState = Pick<ConversationState, 'pendingQuestionId' | 'answerBy'>;
 
-/** A job has one entry in the watch: that of its question's time limit, where that one is over. */
+/** A job has one entry in the watch: that of its question's time limit, if it has one. */
 export function reasonOf(state: QuestionState | null, dueAt: number): Pick<DueJob<unknown>, 'reason' | 'dueAt'> {
   const isOver = state?.pendingQuestionId && typeof state.answerBy === 'number' && state.answerBy <= dueAt;
   return { reason: isOver ? 'question' : 'silent', dueAt };
@@ -142,7 +142,7 @@ export async function* conversations<State extends ChannelReference>(
       const own = conversationKey(prefixOf(space, { platform, channelId }), platform, channelId);
       return own === conversation ? [state] : [];
     } catch (error) {
-      // The pattern finds keys of other programs too, which are no conversation keys.
+      // The pattern also finds keys of other programs.
       if (isConversationError(error, 'CONVKEY', 'WRONGTYPE')) return [];
       if (!isConversationError(error, 'CONVCORRUPT')) throw error;
       unreadable(conversation);

@@ -17,18 +17,18 @@ export function serialize(what: string, value: object, added: Added = () => ({})
     throw invalidArgument(`${what} cannot be written as JSON: ${(error as Error).message.split('\n')[0]}`);
   }
   if (text === undefined) throw invalidArgument(`${what} cannot be written as JSON`);
-  // Half a surrogate pair, the one thing that JSON.stringify escapes so, is no text that a server can keep.
+  // A server cannot keep half a surrogate pair, which is the only thing that JSON.stringify escapes so.
   return text.replace(/\\(?:ud[89a-f][0-9a-f]{2}|.)/g, (found) => (found.startsWith('\\ud') ? '\uFFFD' : found));
 }
 
-/** What is no object is sent as it is: the server says what is wrong with it. */
+/** Anything else is sent as it is: the server says what is wrong with it. */
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function withAdded(own: Record<string, unknown>, added: Record<string, unknown>): Record<string, unknown> {
   const whole = { ...own, ...added };
-  // It was called already; once more, it could leave out what was added.
+  // It was called already; a second call could leave out what was added.
   if (typeof whole['toJSON'] === 'function') delete whole['toJSON'];
   return whole;
 }
@@ -38,7 +38,7 @@ export function idsOf(own: Record<string, unknown>, names: string[]): Record<str
   return Object.fromEntries(names.map((name) => [name, own[name] ?? randomUUID()]));
 }
 
-/** A stored state. @throws ConversationError CONVCORRUPT, also where a reply that must have one has none */
+/** A stored state. @throws ConversationError CONVCORRUPT, also if it is missing from a reply */
 export function parse<State>(text: string | null): State {
   if (text === null) throw new ConversationError('CONVCORRUPT', 'the reply has an outcome without the state of it');
   try {
@@ -49,7 +49,7 @@ export function parse<State>(text: string | null): State {
   }
 }
 
-/** A stored state, or null where there is none. @throws ConversationError CONVCORRUPT */
+/** A stored state, or null. @throws ConversationError CONVCORRUPT */
 export function parseOrNull<State>(text: string | null): State | null {
   return text === null ? null : parse(text);
 }

@@ -28,20 +28,20 @@ export interface ConversationStoreOptions {
    */
   silentAfterMs?: number | undefined;
   /**
-   * Hears what is stored, claimed, handed over, queued, updated, answered and removed, at info, and of values that cannot
-   * be read, at warn: the platform, channel and job id, never a state. Without one, the store is silent.
+   * Gets what is stored, claimed, handed over, queued, updated, answered and removed, at info, and values that cannot be
+   * read, at warn: the platform, channel and job id, never a state. Without one, the store is silent.
    */
   logger?: Logger | undefined;
   /**
-   * `auto` (default) loads the library where the server lacks it or has an older one of the same major version, never
-   * over a newer one; `never` leaves that to the deploy step.
+   * `auto` (default) loads the library if the server lacks it or has an older one of the same major version, never over a
+   * newer one; `never` leaves that to the deploy step.
    */
   load?: 'auto' | 'never' | undefined;
 }
 
 /** Options of calls that set or renew the deadline. */
 export interface WriteOptions {
-  /** The TTL of the conversation from now on, in whole milliseconds; that of the store by default. */
+  /** The TTL of the conversation, in whole milliseconds; that of the store by default. */
   ttlMs?: number | undefined;
 }
 
@@ -52,7 +52,7 @@ export type Fields = Record<string, string | number>;
 export interface ReplicaOptions {
   /**
    * Waits until this many replicas have what was written, so that it outlives the master; the result says how many do.
-   * Other calls on the same connection wait too: such calls are best made through a client of their own.
+   * Other calls on the same connection wait too, so use a client of its own.
    */
   replicas?: number | undefined;
   /** How long to wait for replicas, in whole milliseconds; 1000 by default. */
@@ -62,9 +62,9 @@ export interface ReplicaOptions {
 /** Options of every call that starts a job. */
 export interface StartOptions extends WriteOptions, ReplicaOptions {
   /**
-   * Within how many whole milliseconds the job must be heard of, in place of `ttlMs`: the claim lapses where it is not,
-   * and a redelivery of its message is `starting` until then. The job's first `getByJobId` or `setPendingQuestion` gives
-   * the conversation the TTL of that call.
+   * Within how many whole milliseconds the job must be heard of, in place of `ttlMs`: otherwise the claim lapses. A
+   * redelivery of its message is `starting` until then. The job's first `getByJobId` or `setPendingQuestion` gives the
+   * conversation the TTL of that call.
    */
   startWithinMs?: number | undefined;
 }
@@ -73,7 +73,7 @@ export interface StartOptions extends WriteOptions, ReplicaOptions {
 export interface ClaimOptions extends StartOptions {
   /**
    * The fields to add to the inbox of the job that holds the channel, if one does; at least one and at most 1024, of at
-   * most 256 KiB together. Wants a store with `silentAfterMs`.
+   * most 256 KiB together. The store needs `silentAfterMs`.
    */
   queue?: Fields | undefined;
 }
@@ -86,7 +86,7 @@ export interface GetByJobIdOptions extends WriteOptions {
   renew?: boolean | undefined;
 }
 
-/** A stream to write to in the same step as the state changes. The call then has to name its job. */
+/** A stream to write to in the same step as the state changes. The call must then name its job. */
 export interface PublishOptions {
   /** The stream's whole key, as `key` returns it. */
   stream: string;
@@ -130,14 +130,14 @@ export interface QuestionOptions extends WriteOptions {
 export interface AnswerOptions extends WriteOptions {
   /**
    * Names this one answer, so that a resend or a redelivery is recognised; at most 1024 bytes. A fresh UUID by default.
-   * An empty one is nobody's: no resend of it is recognised.
+   * With an empty one, no resend is recognised.
    */
   answerId?: string | undefined;
 }
 
 /** Options of `remove`; one of the two, or neither. */
 export interface RemoveOptions {
-  /** True where the job never ran, so that a redelivery of its message may start it; false by default. */
+  /** True if the job never ran, so that a redelivery of its message may start it; false by default. */
   retry?: boolean | undefined;
   /** True removes what waits in the inbox too; false by default, and then the outcome is `waiting`. */
   discardInbox?: boolean | undefined;

@@ -2,7 +2,7 @@
 export interface LastAnswer {
   /** The question that it answered. */
   questionId: string;
-  /** The `answerId` that the answer was given; empty where it was given an empty one. */
+  /** The `answerId` of that call; empty if it was given an empty one. */
   answerId: string;
 }
 
@@ -22,9 +22,9 @@ export interface ConversationState {
   ticketId: number | string;
   /** ISO 8601, as it is stored. */
   startedAt: string;
-  /** The question that waits for an answer; null or absent where none is pending. */
+  /** The question that waits for an answer, if any. */
   pendingQuestionId?: string | null;
-  /** Until when the pending question can wait, in milliseconds since 1970; absent where it has no time limit. */
+  /** Until when the pending question can wait, in milliseconds since 1970; absent if it has no time limit. */
   answerBy?: number | null;
   /** Absent until a question was answered. */
   lastAnswer?: LastAnswer | null;
@@ -34,7 +34,7 @@ export interface ConversationState {
   deliveryId?: string | null;
   /** True until the job is heard of for the first time, false from then on; absent without `startWithinMs`. */
   starting?: boolean | null;
-  /** After how many whole milliseconds without a sign of life the job counts as silent; absent where it is not watched. */
+  /** After how many whole milliseconds without a sign of life the job counts as silent; absent if it is not watched. */
   silentAfterMs?: number | null;
 }
 
@@ -101,12 +101,12 @@ export type ConversationReference = ChannelReference | FencedReference;
 /** Names a conversation by its job, or by its channel and its job. */
 export type FencedReference = JobReference | (ChannelReference & JobReference);
 
-/** One member of a union for each outcome, so that each can be picked by its name. */
+/** One member of a union for each outcome. */
 type Result<Outcome extends string, State> = Outcome extends string ? { outcome: Outcome; state: State } : never;
 
 /**
  * What became of a claim.
- * - `claimed`: the channel is the job's: start it. `replicas`: how many replicas have the claim, where it waited for them.
+ * - `claimed`: the channel is the job's: start it. `replicas`: how many replicas have the claim, if it waited for them.
  * - `held`: another job holds the channel; `state` is that job's. Nothing was decided: the message may come again.
  * - `queued`: the same, but the message is in the inbox of that job.
  * - `full`: the inbox of that job has no room; nothing was added.
@@ -133,9 +133,9 @@ export type HandOverResult<State> =
 
 /**
  * What became of an update.
- * - `updated`: the members are in the state and, where a stream was named, the fields are in it.
+ * - `updated`: the members are in the state, and the fields in the stream.
  * - `duplicate`: the delivery was handled before, and nothing was changed.
- * - `starting`: the job was not heard of yet, and nothing was changed: the delivery may come again.
+ * - `starting`: nobody has heard of the job yet, and nothing was changed: the delivery may come again.
  * - `gone`: there is no conversation, or another job holds it.
  */
 export type UpdateResult<State> =
@@ -158,13 +158,13 @@ export type AnswerResult<State> =
 
 /**
  * What became of a removal.
- * - `removed`: it is gone now. `state` is null where what was removed could not be read.
- * - `waiting`: something waits in the inbox, and nothing was changed: read it, or hand it over. `state` is null where
+ * - `removed`: the conversation is removed. `state` is null if it could not be read.
+ * - `waiting`: the inbox has messages, and nothing was changed: read them, or hand the channel over. `state` is null if
  *   nobody holds the channel any more.
- * - `lapsed`: the job no longer held the channel, and this call is the one that settles its end: tell the channel.
- *   `state` is that of the job that holds the channel now, if any.
+ * - `lapsed`: the job had already lost its channel, and you are the first to report its end: tell the channel. `state` is
+ *   that of the job that holds the channel now, if any.
  * - `held`: another job holds the channel, and `state` is that job's; or, with `retry`, the job was heard of.
- * - `gone`: there was none.
+ * - `gone`: there is no such conversation.
  */
 export type RemoveResult<State> =
   | Result<'removed' | 'waiting' | 'lapsed', State | null>
@@ -180,10 +180,13 @@ export interface InboxEntry {
 
 /** A job that somebody has to look at. */
 export interface DueJob<State> extends ChannelReference, JobReference {
-  /** `question`: the time limit of its pending question is over. `silent`: it gave no sign of life for too long. */
+  /**
+   * `question`: the time limit of its pending question is over. `silent`: it gave no sign of life for too long, or was
+   * heard of or answered while it was returned: look whether it is alive before you end it.
+   */
   reason: 'silent' | 'question';
   /** Since when it is due, in milliseconds since 1970. */
   dueAt: number;
-  /** Null where the conversation has ended, another job holds the channel, or the state cannot be read. */
+  /** Null if the conversation has ended, another job holds the channel, or the state cannot be read. */
   state: State | null;
 }

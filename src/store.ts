@@ -57,12 +57,12 @@ import { type Summary, traced } from './trace.ts';
 const GONE = { outcome: 'gone', state: null } as const;
 
 /**
- * Answers which job runs for a channel, and which channel a job belongs to. `Extra` types the members that the
- * application adds to a state. All times are whole milliseconds. Every call is one command on the wire; on a cluster, a
- * call by channel alone or by job alone is two. `inbox`, `due` and `list` may send more.
+ * Tracks which job owns which chat channel. `Extra` types the members that the application adds to a state. All times are
+ * whole milliseconds. Every call is one command on the wire; on a cluster, a call by channel alone or by job alone is two.
+ * `inbox`, `due` and `list` may send more.
  *
  * Every method throws ConversationError INVALID_ARGUMENT for what is wrong without asking the server. A method that asks
- * it throws the codes that it names, what `ready` throws, UNAVAILABLE where the server cannot take the call or does not
+ * it throws the codes that it names, what `ready` throws, UNAVAILABLE if the server cannot take the call or does not
  * answer, and any other error of the client.
  * @example
  * const store = new ConversationStore(new Redis());
@@ -99,8 +99,7 @@ export class ConversationStore<Extra extends Members = Record<never, never>> {
     return this.#outcomeOf('claim', state, options, async ({ queue, ...start }) => {
       if (queue !== undefined && this.#silentAfterMs === undefined) {
         throw invalidArgument(
-          'queue wants a store with silentAfterMs: what is queued to a job that nobody watches is lost sight of when ' +
-            'that job dies',
+          'queue needs a store with silentAfterMs: without it, nobody finds what is queued when the job dies',
         );
       }
       const ids = queue === undefined ? ['claimId'] : ['claimId', 'deliveryId'];
@@ -113,10 +112,10 @@ export class ConversationStore<Extra extends Members = Record<never, never>> {
   }
 
   /**
-   * Ends one job and gives its channel, with what waits in the inbox, to another: of any number of hand-overs from one
-   * job, one is `claimed`. With `stream`, adds fields to a stream in the same step: what the outgoing job is told.
+   * Ends one job and gives its channel and inbox to another: of any number of hand-overs from one job, one is `claimed`.
+   * With `stream`, adds fields to a stream in the same step, for the outgoing job to read.
    * @param job The outgoing job, which holds the channel or did: a state, or its `jobId`.
-   * @param next The successor's state, as for `claim`. It has no `deliveryId` where it works on a message that was queued.
+   * @param next The successor's state, as for `claim`. It has no `deliveryId` if it works on a message that was queued.
    * @throws ConversationError CONVSTATE, CONVCORRUPT, CONVJOB, CONVKEY (one job id for both), WRONGTYPE: do not start it
    */
   async handOver(
@@ -150,7 +149,7 @@ export class ConversationStore<Extra extends Members = Record<never, never>> {
   }
 
   /**
-   * Reads a conversation and changes nothing. Returns null where there is none, or the job of `jobId` does not hold the
+   * Reads a conversation and changes nothing. Returns null if there is none, or the job of `jobId` does not hold the
    * channel. A cluster's client with `scaleReads` asks a replica.
    * @throws ConversationError CONVCORRUPT, WRONGTYPE: do not treat the channel as free
    */
@@ -160,8 +159,8 @@ export class ConversationStore<Extra extends Members = Record<never, never>> {
 
   /**
    * Reads the conversation that a job holds. It is a sign of life: the conversation ends no sooner than after `ttlMs`,
-   * the job is no longer starting, and it is not silent. Returns the state, or null where the job holds no channel any
-   * more: stop it. A message in the inbox that was read is acted on only if the state came back.
+   * the job is no longer starting, and it is not silent. Returns the state, or null if the job no longer holds a channel:
+   * stop it. Act on an inbox entry that was read (`lastSeen`) only if the state came back.
    * @throws ConversationError CONVCORRUPT, WRONGTYPE
    */
   async getByJobId(jobId: string, options: GetByJobIdOptions = {}): Promise<Stored<Extra> | null> {
@@ -200,7 +199,7 @@ export class ConversationStore<Extra extends Members = Record<never, never>> {
 
   /**
    * Stores which question is pending, that is, waits for an answer. It is a sign of life, as `getByJobId`. With
-   * `answerWithinMs`, the conversation ends `ttlMs` after that time. Returns the new state, or null where `get` does. A
+   * `answerWithinMs`, the conversation ends `ttlMs` after that time. Returns the new state, or null as `get` does. A
    * question that was answered last is not asked again: then `lastAnswer` of the state says so.
    * @param questionId At most 1024 bytes without control characters. It names this one asking, not a kind of question.
    * @throws ConversationError CONVSTATE (larger than 256 KiB), CONVCORRUPT, WRONGTYPE
@@ -290,8 +289,8 @@ export class ConversationStore<Extra extends Members = Record<never, never>> {
 
   /**
    * Returns the jobs that somebody has to look at, the longest due first in each partition, each to one caller within
-   * `leaseMs`: those that gave no sign of life for `silentAfterMs`, and those whose question's time is over. Catch what
-   * one of them throws (its state may be unreadable, and is null then), and go on with the next.
+   * `leaseMs`: those that gave no sign of life for `silentAfterMs`, and those whose question's time is over. One that
+   * cannot be handled (its state may be unreadable) must not keep you from the next.
    * @throws ConversationError WRONGTYPE, when it is iterated
    */
   due(options: DueOptions = {}): AsyncGenerator<DueJob<Stored<Extra>>> {
@@ -301,7 +300,7 @@ export class ConversationStore<Extra extends Members = Record<never, never>> {
   /**
    * Returns the state of every conversation that can be read, in no order, each once; one that starts or ends while it
    * runs may be missing. It scans all keys, of every master: for people and clean-ups, not for every message.
-   * @throws ConversationError UNAVAILABLE, when it is iterated, also where slots of a cluster keep moving
+   * @throws ConversationError UNAVAILABLE, when it is iterated, also if slots of a cluster keep moving
    */
   list(options: ListOptions = {}): AsyncGenerator<Stored<Extra>> {
     return conversations(this.#connection, this.#space, this.#log, options);
@@ -322,8 +321,7 @@ export class ConversationStore<Extra extends Members = Record<never, never>> {
 
   /**
    * Loads or checks the library, once, as the first call of any other method does.
-   * @throws ConversationError LIBRARY_MISSING, LIBRARY_OUTDATED (with `load: 'never'`, or where this client may not
-   *   load), LIBRARY_TOO_NEW, LIBRARY_FOREIGN
+   * @throws ConversationError LIBRARY_MISSING, LIBRARY_OUTDATED (with `load: 'never'`, or if this client may not load), LIBRARY_TOO_NEW, LIBRARY_FOREIGN
    */
   async ready(): Promise<void> {
     return traced('ready', undefined, this.#connection.ready);
@@ -353,7 +351,7 @@ export class ConversationStore<Extra extends Members = Record<never, never>> {
     return { state: serialize('the state', state, added), ttlMs: startWithinMs ?? this.#ttl(ttlMs) };
   }
 
-  /** Calls a function that starts a job, and waits for replicas where that was asked for. */
+  /** Calls a function that starts a job, and waits for replicas if that was asked for. */
   async #started<Keys, Args, Result>(
     call: (functions: library.FunctionClient, keys: Keys, args: Args) => Promise<Result>,
     keys: Keys & ReferenceKeys,

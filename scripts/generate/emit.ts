@@ -91,7 +91,7 @@ function docTags({ keys, args, rest, replies, errorCodes }: LibraryFunction): st
   const explained = ({ text, type }: Value) => [text, type.text].filter(Boolean).join(' ');
   const named = (part: Value) => (replies.length > 1 ? `\`${part.name}\`: ${explained(part)}` : explained(part));
   const codes = errorCodes.map((code) => `\`${code}\``).join(', ');
-  const thrown = `The server's error, whose first word is ${codes} or a code of Redis; a TypeError where the reply is none that this function gives.`;
+  const thrown = `The server's error, whose first word is ${codes} or a code of Redis; a TypeError if the reply is not one of this function.`;
   return [
     ...(keys ? docTag('@param keys', keys.text || keys.type.text) : []),
     ...args.flatMap((argument) => docTag(`@param args.${argument.name}`, explained(argument))),
@@ -223,7 +223,7 @@ function docComment(lines: string[], indent = ''): string[] {
   return only === '' ? [] : [`${indent}/** ${only} */`];
 }
 
-/** A tag and its words, or nothing where there are none. The lines after the first are indented. */
+/** A tag and its words, if there are any. The lines after the first are indented. */
 function docTag(tag: string, text: string): string[] {
   return text === '' ? [] : wrap(`${tag} ${text}`, WIDTH - 6).map((line, at) => (at === 0 ? line : `  ${line}`));
 }

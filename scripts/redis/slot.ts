@@ -1,4 +1,4 @@
-// Its own code, because the types of cluster-key-slot are none that a strict compiler takes.
+// Own code, because a strict compiler refuses the types of cluster-key-slot.
 /** The slot of a key on a Redis Cluster: CRC16 (XMODEM) of its hash tag, or of the whole key where it has none. */
 export function slotOf(key: string): number {
   let crc = 0;

@@ -187,7 +187,7 @@ test('options that do not go together are refused with a sentence that says why,
   const plain = new ConversationStore(redis);
   const stop = { fields: { type: 'stop' } };
   const cases: [call: () => Promise<unknown>, message: RegExp][] = [
-    [() => plain.claim(STATE, { queue: { n: 1 } }), /^queue wants a store with silentAfterMs: /],
+    [() => plain.claim(STATE, { queue: { n: 1 } }), /^queue needs a store with silentAfterMs: /],
     [() => store.claim(STATE, { ttlMs: 5, startWithinMs: 5 }), /^startWithinMs takes the place of ttlMs/],
     [() => store.remove(STATE, { retry: true, discardInbox: true }), /^retry and discardInbox do not go together$/],
     [() => store.getByJobId('j1', { renew: false, lastSeen: '5-0' }), /^lastSeen is a sign of life/],
