@@ -14,7 +14,7 @@ import { shownJson, styled, terminalWidth } from './print.ts';
 import { reasonOf } from './reason.ts';
 import { progress } from './screen.ts';
 
-const MARKS = { ok: styled('green', '✓'), warning: styled('yellow', '!'), wrong: styled('red', '✗') } as const;
+const MARKS = { ok: ['green', '✓'], warning: ['yellow', '!'], wrong: ['red', '✗'] } as const;
 /** Where the text begins, behind the mark and what was checked. */
 const INDENT = ' '.repeat(15);
 
@@ -114,7 +114,8 @@ function told({ check, level, found, advice, command }: Finding): string {
   // In a pipe each text is one line.
   const width = Math.min(terminalWidth(), Number.MAX_SAFE_INTEGER) - INDENT.length;
   const inLines = (text: string) => new Help().boxWrap(text, width).replaceAll('\n', `\n${INDENT}`);
-  const lines = [`${MARKS[level]} ${check.padEnd(11)}  ${inLines(found)}`];
+  const [style, mark] = MARKS[level];
+  const lines = [`${styled(style, mark)} ${check.padEnd(11)}  ${inLines(found)}`];
   if (advice !== undefined) lines.push(INDENT + styled('dim', inLines(advice)));
   // Broken into lines it could not be copied.
   if (command !== undefined) lines.push(INDENT + command);

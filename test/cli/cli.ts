@@ -39,26 +39,27 @@ export function startCli(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
 let last: Promise<unknown> = Promise.resolve();
 
 /**
- * Runs the command line in this process, which costs a hundredth of a process of its own: without a terminal, with the
- * environment of `startCli`, and one run after the other, because what is printed and the environment are the process's.
+ * Runs the command line in this process, which costs a hundredth of a process of its own: with the environment of
+ * `startCli`, and one run after the other, because what is printed and the environment are the process's. With `columns`
+ * its stdout is a terminal of that width.
  */
-export function cli(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<CliRun> {
-  const run = last.then(() => captured(args, { REDIS_URL: '', ...env }));
+export function cli(args: readonly string[], env: NodeJS.ProcessEnv = {}, columns?: number): Promise<CliRun> {
+  const run = last.then(() => captured(args, { REDIS_URL: '', ...env }, columns));
   last = run.catch(() => {});
   return run;
 }
 
-async function captured(args: readonly string[], env: NodeJS.ProcessEnv): Promise<CliRun> {
+async function captured(args: readonly string[], env: NodeJS.ProcessEnv, columns?: number): Promise<CliRun> {
   const said = { stdout: '', stderr: '' };
   const putBack = (['stdout', 'stderr'] as const).map((name) => {
     const stream = process[name];
-    const { write, isTTY } = stream;
+    const before = { write: stream.write, isTTY: stream.isTTY, columns: stream.columns };
     const capture = (text: string) => {
       said[name] += text;
       return true;
     };
-    Object.assign(stream, { write: capture, isTTY: false });
-    return () => Object.assign(stream, { write, isTTY });
+    Object.assign(stream, { write: capture, isTTY: columns !== undefined && name === 'stdout', columns });
+    return () => Object.assign(stream, before);
   });
   const before = Object.keys(env).map((name) => [name, process.env[name]] as const);
   Object.assign(process.env, env);

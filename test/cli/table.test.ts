@@ -73,23 +73,14 @@ test('a character takes the columns that it has on a terminal, and none is cut i
     { head: 'A', cell: (text) => text, isId: 'cut last' },
     { head: 'B', cell: () => '|' },
   ];
-  const rows = ['a中文频道', '😀😀😀', 'plain', '🇩🇪e\u0301'];
-  assert.equal(tableOf(columns, rows, 99).slice(1), [
-    'a中文频道  |',
-    '😀😀😀     |',
-    'plain      |',
-    '🇩🇪e\u0301        |',
-  ]);
-  assert.equal(tableOf(columns, rows, 8).slice(1), ['a中…道  |', '😀…😀  |', 'plain  |', '🇩🇪e\u0301    |']);
+  const rows = ['a中文频道', '😀😀😀', '🇩🇪e\u0301'];
+  assert.equal(tableOf(columns, rows, 99).slice(1), ['a中文频道  |', '😀😀😀     |', '🇩🇪e\u0301        |']);
+  assert.equal(tableOf(columns, rows, 8).slice(1), ['a中…道  |', '😀…😀  |', '🇩🇪e\u0301    |']);
 });
 
 test('a table of very many rows is one table', () => {
   const rows = Array.from({ length: 200_000 }, (_, n) => `C${n}`);
-  const lines = tableOf(
-    [{ head: 'CHANNEL', cell: (row: string) => row, align: 'right' }],
-    rows,
-    Number.POSITIVE_INFINITY,
-  );
+  const lines = tableOf([{ head: 'CHANNEL', cell: (row: string) => row, align: 'right' }], rows, 80);
   assert.equal([lines.length, lines[1], lines[200_000]], [200_001, '     C0', 'C199999']);
 });
 
