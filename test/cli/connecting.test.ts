@@ -126,23 +126,6 @@ test('REDIS_URL is taken where --url is absent, and --url goes first', async () 
   failed(await cli(['check', '--url', 'redis://127.0.0.1:1'], { REDIS_URL: url }), /^127\.0\.0\.1:1: /);
 });
 
-test('load needs FUNCTION LOAD and FUNCTION LIST, check FUNCTION LIST, and neither tries anything else', async () => {
-  const server = await redis.server();
-  const admin = await redis.connect({}, server);
-  const { host } = new URL(server.url);
-  await admin.acl('SETUSER', 'deployer', 'on', `>${PASSWORD}`, '+function|load', '+function|list');
-  const deployer = ['--url', server.url.replace('//', `//deployer:${SAFE_PASSWORD}@`)];
-  succeeded(await cli(['load', ...deployer]), `${host}  ${LOADED}`);
-  await admin.acl('SETUSER', 'deployer', '-function|load');
-  succeeded(await cli(['check', '--url', `${deployer[1]}/3`]), `${host}  ${IS_THERE}`);
-  assert.equal(await admin.acl('LOG'), []);
-  await admin.function('FLUSH');
-  const lacking = `${host}: this user may not run FUNCTION`;
-  failed(await cli(['load', ...deployer]), `${lacking} LOAD. It needs the right +function|load.`);
-  await admin.acl('SETUSER', 'deployer', '-function|list');
-  failed(await cli(['check', ...deployer]), `${lacking} LIST. It needs the right +function|list.`);
-});
-
 test('a server that does not let in, or takes no library, says why and shows no password', async () => {
   const as = (user: string) => (url: string) => url.replace('//', `//${user}@`);
   const wrong = 'the user name or the password is wrong.';
