@@ -56,10 +56,7 @@ test('list and doctor go to every master, and find nothing wrong with sharded co
   }
   const where = ['--sharded', '--url', `redis://127.0.0.1:${entry.port}`];
   const list = await cli(['list', '--json', ...where]);
-  assert.equal(
-    list.stdout.match(/"channelId":"C\d"/g)?.sort(),
-    [1, 2, 3, 4].map((n) => `"channelId":"C${n}"`),
-  );
+  assert.equal(list.stdout.match(/(?<="channelId":")C\d/g)?.sort(), ['C1', 'C2', 'C3', 'C4']);
   const { stdout, code } = await cli(['doctor', ...where]);
   for (const { port } of [entry, other]) assert.match(stdout, `\n127.0.0.1:${port}\n`);
   assert.match(stdout, 'All 16384 are served.');
@@ -96,10 +93,7 @@ test('what is in a slot that is half moved is shown all the same, and doctor nam
       stdout,
       `! slots        On the move: ${slot}. Calls for a conversation in it wait or fail meanwhile.\n`,
     );
-    assert.match(
-      stdout,
-      `               Where nobody moves slots now: redis-cli --cluster fix 127.0.0.1:${entry.port}\n`,
-    );
+    assert.match(stdout, ` Where nobody moves slots now: redis-cli --cluster fix 127.0.0.1:${entry.port}\n`);
     assert.is(code, 0, stdout);
   } finally {
     await other.admin.cluster('SETSLOT', slot, 'STABLE');
@@ -108,17 +102,17 @@ test('what is in a slot that is half moved is shown all the same, and doctor nam
   }
 });
 
-test('a master that does not answer is named, and not the one that was asked for the cluster', async () => {
-  other.process.kill('SIGSTOP');
-  try {
-    failed(await run('list'), `127.0.0.1:${other.port}: no answer within 5 s.`);
-  } finally {
-    other.process.kill('SIGCONT');
-    await settled([entry, other]);
-  }
-});
-
-test('where no answer came and every master answers again, no node is blamed', async () => {
+test('a master that does not answer is named; where all answer again by then, no node is blamed', async () => {
+  const stopped = async (said: string) => {
+    other.process.kill('SIGSTOP');
+    try {
+      failed(await run('list'), said);
+    } finally {
+      other.process.kill('SIGCONT');
+      await settled([entry, other]);
+    }
+  };
+  await stopped(`127.0.0.1:${other.port}: no answer within 5 s.`);
   const monitor = await entry.admin.monitor();
   let greetings = 0;
   // The command line asks a node what it is when it comes, and once more to find the master that gave no answer.
@@ -127,17 +121,9 @@ test('where no answer came and every master answers again, no node is blamed', a
     greetings++;
     if (greetings === 2) other.process.kill('SIGCONT');
   });
-  other.process.kill('SIGSTOP');
-  try {
-    failed(
-      await run('list'),
-      `the cluster of 127.0.0.1:${entry.port}: no answer within 5 s. All its masters answer now: try again.`,
-    );
-  } finally {
-    other.process.kill('SIGCONT');
-    monitor.disconnect();
-    await settled([entry, other]);
-  }
+  const again = 'no answer within 5 s. All its masters answer now: try again.';
+  await stopped(`the cluster of 127.0.0.1:${entry.port}: ${again}`);
+  monitor.disconnect();
 });
 
 test('a master that takes no connection, or not this user, is named', async () => {

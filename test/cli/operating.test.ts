@@ -43,36 +43,27 @@ async function queue(deliveryId: string, fields: Record<string, string>, channel
   assert.is((await store.claim(next, { queue: fields })).outcome, 'queued');
 }
 
-test('list shows a line for each conversation, and says where there is none', async () => {
+test('list shows a line for each conversation, or an object, and says where there is none', async () => {
   assert.equal(await run('list'), { stdout: '', stderr: 'There is no conversation.\n', code: 0 });
   await store.claim({ ...STATE, startedAt: LONG_AGO });
   await store.setPendingQuestion(STATE, 'q1');
   await queue('d2', { text: 'more' });
   await silence(60_000, `j1\n${CHANNEL}`);
-  await redis.rpush('conversation:slack:C2', 'x');
+  await redis.set('conversation:slack:C2', '{"secret": 1');
   const { stdout, stderr, code } = await run('list', '--sort', 'channel');
   assert.equal([stderr, code], ['', 0]);
   const [head = '', first = '', second = '', end] = stdout.split('\n');
-  assert.match(
-    head,
-    /^PLATFORM {2}CHANNEL {2}JOB {11}PROJECT {2}TICKET {2}STARTED {2}QUESTION {2}UNREAD {2}STATUS +LEFT$/,
-  );
+  assert.is(head.replace(/ +/g, ' '), 'PLATFORM CHANNEL JOB PROJECT TICKET STARTED QUESTION UNREAD STATUS LEFT');
   assert.match(first, /^slack {5}C1 {7}j1 {12}web {6}12 +2h {2}q1 +1 {2}silent 1m(\d+s)? +1h59m$/);
   assert.match(second, /^slack {5}C2 {7}\(unreadable\) +for ever$/);
   assert.is(end, '');
-});
-
-test('list --json prints an object a line, also for what cannot be read', async () => {
-  await store.claim({ ...STATE, startedAt: LONG_AGO });
-  await redis.set('conversation:slack:C2', '{"secret": 1', 'PX', 60_000);
-  const [first, second] = await lines('list', '--sort', 'channel');
-  const { leftMs, ...others } = first;
-  assert.ok(leftMs > 7_000_000 && leftMs <= 7_200_000);
+  const [{ leftMs, dueMs, ...others }, unreadable] = await lines('list', '--sort', 'channel');
+  assert.ok(leftMs > 7_000_000 && leftMs <= 7_200_000 && dueMs >= 60_000);
   const { jobId, platform, channelId, project, ticketId } = STATE;
-  const shown = { platform, channelId, jobId, project, ticketId, startedAt: LONG_AGO, pendingQuestionId: null };
-  const watched = { starting: null, silentAfterMs: 3_600_000, answerBy: null, reason: null, dueMs: null };
-  assert.equal(others, { ...shown, ...watched, unread: 0 });
-  assert.equal({ ...second, leftMs: 0 }, { platform, channelId: 'C2', unreadable: true, unread: 0, leftMs: 0 });
+  const shown = { platform, channelId, jobId, project, ticketId, startedAt: LONG_AGO, pendingQuestionId: 'q1' };
+  const watched = { starting: null, silentAfterMs: 3_600_000, answerBy: null, reason: 'silent', unread: 1 };
+  assert.equal(others, { ...shown, ...watched });
+  assert.equal(unreadable, { platform, channelId: 'C2', unreadable: true, unread: 0, leftMs: null });
 });
 
 test('list chooses by platform, silence and question, and orders by every column', async () => {
@@ -129,21 +120,18 @@ test('show tells the state, both deadlines, the question, the inbox and the last
   for (let n = 0; n < 22; n++) await queue(`d${n}`, { n: String(n) });
   const { stdout, code } = await run('show', '--job', 'j1');
   assert.is(code, 0);
-  assert.match(
-    stdout,
-    new RegExp(
-      '^slack C1, job j1\\nkey {12}conversation:slack:C1, ends in 1h59m\\nindex {10}job-index:j1, ends in 1h59m\\n' +
-        'question {7}no question is pending\\nwatched {8}silent after 1h\\nlast answer {4}yes, to q1\\ninbox {10}22 unread messages\\n {2}\\d+-\\d+ {2}n=0\\n' +
-        '[^]* n=19\\n {2}and 2 more\\nstate\\n {2}{\\n {4}"jobId": "j1",\\n[^]*\\n {2}}\\n$',
-    ),
-  );
+  for (const part of [
+    /^slack C1, job j1\nkey {12}conversation:slack:C1, ends in 1h59m\nindex {10}job-index:j1, ends in 1h59m\n/,
+    /\nquestion {7}no question is pending\nwatched {8}silent after 1h\nlast answer {4}yes, to q1\n/,
+    /\ninbox {10}22 unread messages\n {2}\d+-\d+ {2}n=0\n.* n=19\n {2}and 2 more\n/s,
+    /\nstate\n {2}{\n {4}"jobId": "j1",\n.*\n {2}}\n$/s,
+  ]) {
+    assert.match(stdout, part);
+  }
   await store.setPendingQuestion(STATE, 'q2');
   await silence(60_000, `j1\n${CHANNEL}`);
   const byAll = await run('show', '--job', 'j1', ...CHANNEL_C1);
-  assert.match(
-    byAll.stdout,
-    /\nquestion {7}q2 is pending\nwatched .*\nlast answer .*\ndue {12}silent, overdue by 1m(\d+s)?\n/,
-  );
+  assert.match(byAll.stdout, /\nquestion {7}q2 is pending\n.*\n.*\ndue {12}silent, overdue by 1m(\d+s)?\n/);
   const [json] = await lines('show', ...CHANNEL_C1);
   assert.equal([json.state.jobId, json.inbox[0].fields, json.wrong], ['j1', ['n', '0'], []]);
   for (const [args, which] of [
@@ -199,10 +187,8 @@ test('due shows silent jobs and questions whose time is over, and changes nothin
   await silence(60_000, 'entry', `\n${CHANNEL}`, 'j1\nconversation:Bad Platform:C1');
   const before = await dump(redis);
   const { stdout } = await run('due');
-  const rows = stdout
-    .trim()
-    .split('\n')
-    .map((line) => line.split(/ {2,}/).toSpliced(4, 1).join(' '));
+  const table = stdout.trim().split('\n');
+  const rows = table.map((line) => line.split(/ {2,}/).toSpliced(4, 1).join(' '));
   assert.equal(rows, [
     'PLATFORM CHANNEL JOB WHY CHANNEL IS',
     'slack C9 j9 silent not held',
@@ -210,12 +196,9 @@ test('due shows silent jobs and questions whose time is over, and changes nothin
     'slack C3 j3 silent unreadable',
     'slack C2 j2 no answer held',
   ]);
-  const [json] = await lines('due');
-  assert.ok(json.dueMs >= 120_000);
-  assert.equal(
-    { ...json, dueMs: 0 },
-    { jobId: 'j9', platform: 'slack', channelId: 'C9', reason: 'silent', dueMs: 0, holds: false },
-  );
+  const [{ dueMs, ...json }] = await lines('due');
+  assert.ok(dueMs >= 120_000);
+  assert.equal(json, { jobId: 'j9', platform: 'slack', channelId: 'C9', reason: 'silent', holds: false });
   assert.equal(await dump(redis), before);
 });
 
@@ -237,16 +220,15 @@ test('release leaves a channel with unread messages or of another job alone, and
   await queue('d2', { text: 'more' });
   await store.claim({ ...STATE, channelId: 'C2', jobId: 'j2' });
   const before = await dump(redis);
-  const handOver = 'The apps hand it over to a successor (store.handOver)';
-  failed(
-    await run(...RELEASE),
-    `waiting: 1 message unread, which nobody would read. The channel was not released. ${handOver}; --discard-inbox releases it and removes the messages.`,
-  );
+  failed(await run(...RELEASE), /^waiting: 1 message unread, .* \(store\.handOver\); --discard-inbox .*\.\n$/);
   const ofOther = [...RELEASE, '--platform', 'slack', '--channel', 'C2'];
   failed(await run(...ofOther), 'held: slack C2 is held by job j2. Nothing was changed.');
   assert.equal(await dump(redis), before);
-  const ended = await run(...RELEASE, '--discard-inbox');
-  succeeded(ended, 'released slack C1 from job j1: hangs (ann); 1 unread message discarded');
+  const [ended] = await lines(...RELEASE, '--discard-inbox');
+  const { at, ...released } = ended;
+  assert.ok(Date.parse(at) > 0);
+  const what = { outcome: 'removed', platform: 'slack', channelId: 'C1', jobId: 'j1' };
+  assert.equal(released, { ...what, by: 'ann', reason: 'hangs', discarded: 1 });
   assert.is(await redis.exists(CHANNEL, JOB, 'conversation-inbox:slack:C1'), 0);
 });
 
@@ -270,14 +252,11 @@ test('watch prints one list after the other in a pipe, also after a lost connect
   await seen(1);
   await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
   await seen(2);
-  const time = '\\d{4}-[\\d-]+T[\\d:.]+Z {2}';
-  const table = 'PLATFORM .*\\nslack .*\\n\\n';
-  const lost =
-    '127.0.0.1:\\d+: the connection was closed before an answer came\\..* Trying again; this is what was there before\\.';
-  assert.match(
-    said.stdout,
-    new RegExp(`^(${time}1 conversation\\n${table})+${time}${lost}\\n${table}${time}1 conversation\\n`),
-  );
+  const time = /\d{4}-[\d-]+T[\d:.]+Z {2}/.source;
+  const table = /\nPLATFORM .*\nslack .*\n\n/.source;
+  const lost = /\S+: the connection was closed .* Trying again; this is what was there before\./.source;
+  const shown = `${time}1 conversation${table}`;
+  assert.match(said.stdout, new RegExp(`^(${shown})+${time}${lost}${table}${time}1 conversation\\n`));
   // The reader goes, and the next turn has nobody to write to.
   child.stdout.destroy();
   const { stderr, code } = await ended;
