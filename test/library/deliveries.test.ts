@@ -66,19 +66,6 @@ it('an inbox of 1000 is full: nothing is added, and a redelivery may try again',
   assert.equal(await follow(at, 'c3', 'd3', 'more'), ['queued', HOLDER]);
 });
 
-it('what is queued has a claim id and a delivery id', async (at) => {
-  await at.call('claim', PAIR, HOLDER);
-  for (const ids of [
-    { deliveryId: 'd3', claimId: undefined },
-    { deliveryId: 'd3', claimId: null },
-    { deliveryId: null },
-    {},
-  ]) {
-    const message = await at.refusal('claim', SECOND, second(ids), '', 'text', 'more');
-    assert.match(message, /^CONVARG fields .* need a claimId and a deliveryId in the state/);
-  }
-});
-
 it('the last 10,000 deliveries are known, and none older than a day', async (at) => {
   await at.call('set', PAIR, json());
   const time = await now(at.redis);

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ConversationStore, loadLibrary } from '../../src/index.ts';
-import { CHANNEL, DAY, INBOX, JOB, STATE, STREAM } from '../support/library.ts';
+import { CHANNEL, DAY, INBOX, JOB, json, STATE, STREAM } from '../support/library.ts';
 import { withRedis } from '../support/redis.ts';
 import { AGAIN, codeOf, DELIVERED, dueOf, NEXT, PLACE, told, withEnds } from './ends.ts';
 
@@ -11,29 +11,21 @@ const test = suite('defects of a dispatcher that are impossible');
 const it = withEnds(test);
 const server = withRedis(test);
 
-it('defect 15: a message that is delivered again after its job has ended does not run a second time', async ({
-  end,
-}) => {
+it('defect 15: a message delivered again after its job has ended does not run a second time', async ({ end }) => {
   await end.claim(DELIVERED);
   await end.remove(STATE);
   assert.equal(await end.claim(AGAIN), { outcome: 'duplicate', state: null });
   assert.is(await told(end.claim({ ...NEXT, deliveryId: 'd2' })), 'claimed');
 });
 
-it('defect 16: a message that is delivered again while its job runs is a duplicate, not held', async ({
-  end,
-  redis,
-}) => {
+it('defect 16: a message delivered again while its job runs is a duplicate, not held', async ({ end, redis }) => {
   await end.claim(DELIVERED);
   assert.is(await told(end.claim(AGAIN)), 'duplicate');
   assert.is(await told(end.claim(AGAIN, { queue: { text: 'again' } })), 'duplicate');
   assert.is(await redis.exists(INBOX), 0);
 });
 
-it('defect 17: a message whose dispatcher died, or whose job could not be started, is not lost', async ({
-  end,
-  lapse,
-}) => {
+it('defect 17: a message whose dispatcher died, or whose job never started, is not lost', async ({ end, lapse }) => {
   await end.claim(DELIVERED, { startWithinMs: 60_000 });
   await lapse();
   assert.is(await told(end.claim(AGAIN, { startWithinMs: 60_000 })), 'claimed');
@@ -60,10 +52,7 @@ it('defect 19: a claim that does not win leaves the deadlines of the running job
   await unchanged(() => end.claim(NEXT, { ttlMs: 1_000 }));
 });
 
-it('defect 20: what is written while a job runs is queued, and not stranded at its end', async ({
-  end,
-  lastQueued,
-}) => {
+it('defect 20: what is written while a job runs is queued, not stranded at its end', async ({ end, lastQueued }) => {
   await end.claim(DELIVERED);
   assert.is(await told(end.claim({ ...NEXT, deliveryId: 'd2' }, { queue: { text: 'one' } })), 'queued');
   assert.is(await told(end.remove(STATE)), 'waiting');
@@ -121,10 +110,7 @@ it('defect 21: a job whose host slept past its silence is found alive, and no se
   assert.equal(await dueOf(at.end), [], 'a message from the job ends its silence');
 });
 
-it('defect 22: what the application notes for itself overwrites nothing that came in between', async ({
-  atOnce,
-  end,
-}) => {
+it('defect 22: what the application notes for itself overwrites nothing in between', async ({ atOnce, end }) => {
   await end.set({ ...STATE, pendingQuestionId: 'q1' });
   const counts = await atOnce(20, (end, n) =>
     n === 7 ? end.answerQuestion(STATE, 'q1', { answerId: 'a1' }) : end.update(STATE, { [`note${n}`]: n }),
@@ -172,18 +158,14 @@ it('defect 23: a stop or an answer that is meant for one job never reaches the s
 });
 
 it('defect 24: a question with three days to live is not forgotten because a progress message came', async (at) => {
-  const { end, deadlines, open, redis } = at;
+  const { end, deadlines } = at;
   await end.claim(STATE);
   await end.setPendingQuestion(STATE, 'q1', { ttlMs: 3 * DAY });
   const before = await deadlines(CHANNEL, JOB);
   for (const renew of [
     () => end.getByJobId('j1'),
-    () => end.getByJobId('j1', { ttlMs: 1_000 }),
-    () => open(redis, 60_000).getByJobId('j1'),
-    () => end.update(STATE, { userId: 'U2' }),
-    () => end.update({ jobId: 'j1' }, {}, { deliveryId: 'd1' }),
+    () => at.open(at.redis, 60_000).getByJobId('j1', { ttlMs: 1_000 }),
     () => end.update(STATE, {}, { deliveryId: 'd2', stream: STREAM, fields: { type: 'note' } }),
-    () => end.setPendingQuestion(STATE, 'q1'),
     () => end.setPendingQuestion(PLACE, 'q1', { ttlMs: 1_000 }),
   ]) {
     assert.ok(await renew(), renew.toString());
@@ -210,24 +192,37 @@ it("defect 25: neither an answer, an update nor a hand-over gives a job's own st
   }
 });
 
-it('defect 26: a state that nobody can read is an error for a read as for a claim', async ({
-  end,
-  redis,
-  unchanged,
-}) => {
-  for (const value of ['rubbish', '[]']) {
+/** What stands in place of a state and is none of this channel. */
+const CORRUPT = ['{"jobId":"sesame', '', '7', 'null', `[${json()}]`].concat(
+  ...[{ jobId: undefined }, { jobId: 7 }, { channelId: 'C2' }, { platform: 'teams' }, { channelId: undefined }].map(
+    (changes) => json({ ...changes, note: 'sesame' }),
+  ),
+);
+
+it('defect 26: a state nobody can read is an error for a read as for a claim', async ({ end, redis, unchanged }) => {
+  const stop = { stream: STREAM, fields: { type: 'stop' } };
+  const calls = [STATE, PLACE, { jobId: 'j1' }].flatMap((ref) => [
+    ...[() => end.get(ref), () => end.update(ref, { pod: 1 }), () => end.answerQuestion(ref, 'q1')],
+    ...[() => end.setPendingQuestion(ref, 'q1'), () => end.clearPendingQuestion(ref)],
+  ]);
+  const ofJobs = [STATE, { jobId: 'j1' }].flatMap((ref) => [
+    ...[() => end.remove(ref), () => end.remove(ref, { discardInbox: true })],
+    () => end.update(ref, {}, { ...stop, deliveryId: 'd1' }),
+    () => end.answerQuestion(ref, 'q1', { ...stop, answerId: 'a1' }),
+  ]);
+  const others = [
+    ...[() => end.getByJobId('j1'), () => end.getByJobId('j1', { lastSeen: '1-1' })],
+    ...[() => end.claim(NEXT), () => end.claim(STATE), () => end.handOver(STATE, NEXT, stop)],
+    () => end.handOver(NEXT, STATE),
+  ];
+  await redis.xadd(INBOX, '1-1', 'text', 'waits');
+  for (const value of CORRUPT) {
     await redis.mset(CHANNEL, value, JOB, CHANNEL);
-    for (const call of [
-      () => end.get(PLACE),
-      () => end.get({ jobId: 'j1' }),
-      () => end.getByJobId('j1'),
-      () => end.claim(NEXT),
-      () => end.claim(STATE),
-      () => end.update(STATE, {}),
-      () => end.handOver(STATE, NEXT),
-    ]) {
-      assert.is(await unchanged(() => codeOf(call())), 'CONVCORRUPT', `${value} ${call}`);
-    }
+    await unchanged(async () => {
+      for (const call of [...calls, ...ofJobs, ...others]) {
+        assert.is(await codeOf(call()), 'CONVCORRUPT', `${value} ${call}`);
+      }
+    });
   }
 });
 

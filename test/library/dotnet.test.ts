@@ -34,13 +34,6 @@ it('its state is read as it is, by every form of reference', async (at) => {
   for await (const state of store.list({ platform: 'teams' })) assert.equal(state, STATE);
 });
 
-it('an index that it has not written yet comes to be with the next write by channel', async (at) => {
-  await at.redis.set(CHANNEL, text('null'), 'EX', 7_200);
-  assert.is(await at.call('get_by_job', [JOB]), null);
-  await at.living(60_000, () => at.call('set_pending', [CHANNEL], '', 60_000), PAIR);
-  assert.is(await at.redis.get(JOB), CHANNEL);
-});
-
 it('its state is changed in its place, every other byte stays, and the deadlines come together', async (at) => {
   for (const keys of [[CHANNEL], [JOB], PAIR]) {
     await at.redis.flushall();

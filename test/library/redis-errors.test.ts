@@ -2,7 +2,7 @@ import type { ChainableCommander, Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CHANNEL, HAND_OVER, HANDLED, INBOX, JOB, PAIR, SECOND, STREAM, WATCH } from '../support/keys.ts';
-import { failure, json, library, SOURCE, second, sourceUnderTest } from '../support/library.ts';
+import { json, library, SOURCE, second, sourceUnderTest } from '../support/library.ts';
 import { withRedis } from '../support/redis.ts';
 
 const test = suite("Redis's own errors");
@@ -238,19 +238,6 @@ test('out of memory, what reads, frees, finds or says that it lives goes on, and
     }
   } finally {
     await admin.config('SET', 'maxmemory', '0');
-  }
-});
-
-test('a replica refuses what writes and serves what reads', async () => {
-  const replica = await server.connect({}, await server.server());
-  await replica.function('LOAD', 'REPLACE', sourceUnderTest());
-  await store(replica.pipeline()).exec();
-  // The master is nobody: what counts is that the server is a replica.
-  await replica.replicaof('127.0.0.1', 1);
-  assert.is(await library(replica).read('get', [JOB]), json(STORED));
-  for (const [called, keys, ...args] of Object.values(CALLS)) {
-    if (called === 'get') continue;
-    assert.match(await failure(library(replica).call(called, keys, ...args)), /READONLY/, called);
   }
 });
 

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CHANNEL, HAND_OVER, HANDLED, JOB, PAIR, SECOND, WATCH } from '../support/keys.ts';
-import { DAY, json, type Library, REFERENCES, second, withLibrary } from '../support/library.ts';
+import { CHANNEL, JOB, PAIR, WATCH } from '../support/keys.ts';
+import { DAY, json, type Library, REFERENCES, withLibrary } from '../support/library.ts';
 
 // Whose question it is, and that one answered last is not asked again, is in defects 2, 5 and 47.
 
@@ -94,23 +94,6 @@ for (const silentAfterMs of [undefined, 5_000]) {
       await at.dueIn(within, () => at.call('set_pending', PAIR, questionId, 60_000, within));
       assert.is(JSON.parse(String(await at.redis.get(CHANNEL))).answerBy, await due(at));
       assert.ok((await at.redis.pttl(CHANNEL)) > 2 * DAY);
-    }
-  });
-
-  it(`${watched}: an end of the job with its limit leaves no entry`, async (at) => {
-    for (const end of [
-      () => at.call('remove', [CHANNEL]),
-      () => at.call('remove', [JOB]),
-      () => at.call('remove', PAIR),
-      () => at.call('set', PAIR, json()),
-      () => at.call('set', SECOND, second()),
-      () => at.call('hand_over', HAND_OVER, second()),
-    ]) {
-      await at.call('set', PAIR, json({ silentAfterMs }));
-      await at.call('set_pending', PAIR, 'q1', '', 90_000);
-      await end();
-      assert.is(await at.redis.exists(WATCH, HANDLED), 0, end.toString());
-      await at.redis.flushall();
     }
   });
 }

@@ -139,23 +139,6 @@ it('a state of more than 256 KiB is refused', async ({ call, refusal, unchanged 
   });
 });
 
-it('a state that is just small enough can be asked, heard of and answered', async ({ call }) => {
-  const extra = { starting: true, silentAfterMs: 60_000 };
-  const note = 'n'.repeat(262_144 - json({ ...extra, note: '' }).length);
-  assert.equal(await call('claim', PAIR, json({ ...extra, note })), ['claimed', json({ ...extra, note })]);
-  const heard = json({ starting: false, silentAfterMs: 60_000, note });
-  assert.is(await call('get_by_job', PAIR), heard);
-  const [questionId, answerId] = ['q'.repeat(1_024), '"'.repeat(1_024)];
-  const asked = JSON.parse(String(await call('set_pending', PAIR, questionId, '', 60_000)));
-  assert.is(asked.pendingQuestionId, questionId);
-  const [outcome, answered] = (await call('answer', PAIR, questionId, answerId)) as [string, string];
-  assert.is(outcome, 'accepted');
-  assert.equal(JSON.parse(answered).lastAnswer, { questionId, answerId });
-  assert.is(await call('get', PAIR), answered);
-  const next = json({ jobId: 'j2', ...extra, note });
-  assert.equal(await call('hand_over', [...PAIR, 'job-index:j2'], next), ['claimed', next]);
-});
-
 it('of the optional members null means the same as absent, and stays null', async (at) => {
   const optional = [
     'claimId',

@@ -30,14 +30,10 @@ it('the stream hears it in the same step, once for a delivery', async (at) => {
   assert.equal(await at.redis.zrange(HANDLED, '0', '-1'), ['d1', 'd2']);
 });
 
-it('what has a delivery is told starting while the job is, what has none is put into the state', async (at) => {
-  const state = { deliveryId: 'd1', starting: true };
-  await at.call('claim', PAIR, json(state));
-  for (const deliveryId of ['d1', 'd2']) {
-    assert.equal(await at.still('update', PAIR, '{"pod":1}', deliveryId), ['starting', json(state)]);
-  }
-  assert.equal(await at.call('update', PAIR, '{"pod":1}'), ['updated', json({ ...state, pod: 1 })]);
-  assert.equal(await at.call('update', PAIR, '{"pod":2}', ''), ['updated', json({ ...state, pod: 2 })]);
+it('what has no delivery is put into the state while the job is starting', async ({ call }) => {
+  await call('claim', PAIR, json({ starting: true }));
+  assert.equal(await call('update', PAIR, '{"pod":1}'), ['updated', json({ starting: true, pod: 1 })]);
+  assert.equal(await call('update', PAIR, '{"pod":2}', ''), ['updated', json({ starting: true, pod: 2 })]);
 });
 
 it('a delivery that has its outcome is a duplicate: one that was handled, or the message of the job', async (at) => {
@@ -49,11 +45,6 @@ it('a delivery that has its outcome is a duplicate: one that was handled, or the
   const state = second({ starting: true });
   await at.call('claim', SECOND, state);
   assert.equal(await at.still('update', SECOND, '{"x":1}', 'd1'), ['duplicate', state], 'that comes before starting');
-});
-
-it('an update publishes only under a delivery, so that a resend publishes once', async (at) => {
-  await at.call('set', PAIR, json());
-  assert.match(await at.refusal('update', [...PAIR, STREAM], '{}', '', 'type', 'stop'), /^CONVARG .*deliveryId/);
 });
 
 /** A patch, and what it makes of the members `"a":1,"b":[2]` at the end of a state. */

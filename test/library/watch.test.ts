@@ -47,17 +47,6 @@ it('due jobs are named with the moment since when they are due, the longest due 
   assert.is(await at.redis.zcard(WATCH), 3);
 });
 
-it('an overdue question is due once, though its job is silent or heard of, and its moment is its answerBy', async (at) => {
-  await at.call('claim', PAIR, json({ silentAfterMs: 1 }));
-  const asked = String(await at.call('set_pending', PAIR, 'q1', '', 60_000));
-  assert.equal(await at.call('due', [WATCH], 60_000), [], 'not before');
-  const answerBy = (await now(at.redis)) - 5;
-  await at.call('set', PAIR, JSON.stringify({ ...JSON.parse(asked), answerBy }));
-  assert.equal(await at.call('due', [WATCH], 60_000), ['j1', CHANNEL, String(answerBy)]);
-  await at.call('get_by_job', [JOB]);
-  assert.equal(await at.still('due', [WATCH], 60_000), []);
-});
-
 it('no more are named than the limit, 100 where none is given', async (at) => {
   await at.redis.zadd(WATCH, ...Array.from({ length: 250 }, (_, n) => [n + 1, `j${n}\n${CHANNEL}`]).flat());
   assert.equal(await at.call('due', [WATCH], 60_000, '2'), ['j0', CHANNEL, '1', 'j1', CHANNEL, '2']);

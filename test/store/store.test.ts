@@ -28,38 +28,11 @@ test.before.each(async () => {
 
 const outcomeOf = async (call: Promise<{ outcome: string }>) => (await call).outcome;
 
-for (const [form, ref] of Object.entries({
-  channel: BY_CHANNEL,
-  job: BY_JOB,
-  both: { ...BY_CHANNEL, ...BY_JOB },
-  state: STATE,
-})) {
-  test(`by ${form} a conversation is read, asked, answered, updated and removed, or it is gone`, async () => {
-    const state = { ...STATE, silentAfterMs: 60_000 };
-    const gone = { outcome: 'gone', state: null };
-    assert.is(await store.get(ref), null);
-    assert.is(await store.setPendingQuestion(ref, 'q1'), null);
-    assert.is(await store.clearPendingQuestion(ref), null);
-    assert.equal(await store.update(ref, {}), gone);
-    assert.equal(await store.answerQuestion(ref, 'q1'), gone);
-    assert.equal(await store.remove(ref), gone);
-    assert.is(await store.set(STATE), null);
-    assert.equal(await store.set(STATE), state);
-    assert.equal(await store.get(ref), state);
-    assert.equal(await store.update(ref, { project: 'p' }), { outcome: 'updated', state: { ...state, project: 'p' } });
-    assert.is((await store.setPendingQuestion(ref, 'q0'))?.pendingQuestionId, 'q0');
-    assert.is((await store.clearPendingQuestion(ref))?.pendingQuestionId, null);
-    await store.setPendingQuestion(ref, 'q1');
-    assert.is(await outcomeOf(store.answerQuestion(ref, 'q0')), 'stale');
-    const accepted = await store.answerQuestion(ref, 'q1', { answerId: 'a1' });
-    assert.equal([accepted.outcome, accepted.state?.lastAnswer], ['accepted', { questionId: 'q1', answerId: 'a1' }]);
-    assert.equal(await store.answerQuestion(ref, 'q1', { answerId: 'a1' }), accepted);
-    assert.is(await outcomeOf(store.answerQuestion(ref, 'q1', { answerId: 'a2' })), 'answered');
-    assert.is(await outcomeOf(store.answerQuestion(ref, 'q2', { answerId: 'a1' })), 'duplicate');
-    assert.equal(await store.remove(ref), { outcome: 'removed', state: accepted.state });
-    assert.equal(Object.keys(await dump(redis)), [HANDLED]);
-  });
-}
+test('a set returns null at first, then the state that it replaced', async () => {
+  assert.is(await store.set(STATE), null);
+  assert.equal(await store.set({ ...STATE, jobId: 'j2' }), { ...STATE, silentAfterMs: 60_000 });
+  assert.is((await store.get(BY_CHANNEL))?.jobId, 'j2');
+});
 
 test('an id that is left out is a fresh one per call, and an empty answer id is that of nobody', async () => {
   const first = await store.claim(WITHOUT_CLAIM);

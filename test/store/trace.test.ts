@@ -127,14 +127,4 @@ test("an application's own member called outcome is not published", async () => 
   assert.equal(parts('method', 'outcome'), ['get -', 'getByJobId -', 'setPendingQuestion -', 'set -']);
 });
 
-test('without a subscriber a call is run and nothing else is done', async () => {
-  channel.unsubscribe(subscriber);
-  try {
-    assert.is((await store.get(STATE))?.jobId, 'j1');
-    assert.equal(heard, []);
-  } finally {
-    channel.subscribe(subscriber);
-  }
-});
-
 test.run();

@@ -103,24 +103,16 @@ test('what JSON cannot hold comes back as what JSON makes of it', () => {
     nested: { list: { at: Date; run(): void }[]; maybe?: Date };
     big: bigint;
   }>;
-  same<Odd['map'], Record<string, never>>();
-  same<Odd['set'], Record<string, never>>();
+  same<Odd['map'] | Odd['set'], Record<string, never>>();
   same<'run' extends keyof Odd ? true : false, false>();
   same<Odd['calls'], [null, string]>();
   same<Odd['either'], string | number | null>();
   same<Odd['price'], { cents: number; at: string }>();
   same<Odd['nested'], { list: { at: string }[]; maybe?: string }>();
   same<Odd['big'], never>();
-  const written = {
-    map: new Map([['a', 1]]),
-    set: new Set([1]),
-    run() {},
-    calls: [() => {}, 'x'],
-    price: new Money(),
-  };
+  const written = { map: new Map([['a', 1]]), set: new Set([1]), run() {}, calls: [() => {}, 'x'], price: new Money() };
   const back = JSON.parse(JSON.stringify(written));
-  assert.equal([back.map, back.set, back.calls, back.price.cents], [{}, {}, [null, 'x'], 5]);
-  assert.not.ok('run' in back);
+  assert.equal([back.map, back.set, back.calls, back.price.cents, 'run' in back], [{}, {}, [null, 'x'], 5, false]);
 });
 
 test('an application redefines no member of the library', () => {
