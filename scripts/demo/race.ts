@@ -55,18 +55,11 @@ export async function runRaces(redis: Redis, prefix: string): Promise<Race[]> {
   await store.remove(CHANNEL);
   const ofClaims = claimed.map(({ outcome }) => outcome === 'claimed');
   const ofAnswers = answers.map(({ outcome }) => outcome === 'accepted');
-  const forgotten = 'the new job is forgotten';
+  const [forgotten, stands] = ['the new job is forgotten', 'the new job stands'];
+  // The widest of each column together fit 80 columns.
   return [
-    [
-      `${MESSAGES} messages arrive in one channel at once`,
-      `${count(started)} jobs started`,
-      `${count(ofClaims)} job started`,
-    ],
-    ['two people click on one question', `${count(clicks)} answers taken`, `${count(ofAnswers)} answer taken`],
-    [
-      'an old job says "done" late',
-      plainLost ? forgotten : 'the new job stands',
-      kept ? `${late.outcome}: the new job stands` : forgotten,
-    ],
+    [`${MESSAGES} messages at once`, `${count(started)} jobs started`, `${count(ofClaims)} job started`],
+    ['two clicks on one question', `${count(clicks)} answers taken`, `${count(ofAnswers)} answer taken`],
+    ['an old job says "done" late', plainLost ? forgotten : stands, kept ? `${late.outcome}: ${stands}` : forgotten],
   ];
 }
