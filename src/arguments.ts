@@ -14,7 +14,8 @@ import {
 import { invalidArgument } from './errors.ts';
 import type { Fields, Logger } from './options.ts';
 
-// What can be seen to be wrong before anything is sent.
+// What can be seen to be wrong before anything is sent. Each check throws ConversationError INVALID_ARGUMENT, and most of
+// them return what they were given.
 
 const IS_PLATFORM = new RegExp(`^${PLATFORM}$`);
 /** No control character, and no half of a surrogate pair, which UTF-8 cannot write. */
@@ -43,30 +44,25 @@ export const OPTIONS = {
   loadLibrary: ['force'],
 };
 
-/** Whether this names a platform. */
 export function isPlatform(platform: unknown): platform is string {
   return typeof platform === 'string' && IS_PLATFORM.test(platform);
 }
 
-/** @throws ConversationError INVALID_ARGUMENT where this names no platform. */
 export function checkPlatform(platform: string): void {
   if (!isPlatform(platform)) {
     throw invalidArgument('platform must be letters, digits, ".", "_" and "-", beginning with a letter or digit');
   }
 }
 
-/** @throws ConversationError INVALID_ARGUMENT where these name no channel. */
 export function checkChannel(platform: string, channelId: string): void {
   checkPlatform(platform);
   id('channelId', channelId);
 }
 
-/** @throws ConversationError INVALID_ARGUMENT where this names no job. */
 export function checkJobId(jobId: string): string {
   return id('jobId', jobId);
 }
 
-/** @throws ConversationError INVALID_ARGUMENT where this is no id of a question, an answer or a delivery. */
 export function checkMessageId(name: string, value: string): string {
   return id(name, value, MAX_MESSAGE_ID);
 }
@@ -78,26 +74,22 @@ function id(name: string, value: string, most = MAX_ID): string {
   return value;
 }
 
-/** @throws ConversationError INVALID_ARGUMENT where this cannot be a prefix. */
 export function checkPrefix(name: string, value: string): string {
   if (typeof value === 'string' && CLEAN.test(value) && KINDS.every((kind) => !value.includes(kind))) return value;
   const kinds = KINDS.map((kind) => `"${kind}"`).join(', ');
   throw invalidArgument(`${name} must be a string without control characters that holds none of ${kinds}`);
 }
 
-/** Returns a time in milliseconds, or undefined if none is given. @throws ConversationError INVALID_ARGUMENT */
 export function checkMilliseconds<T extends number | undefined>(name: string, value: T): T {
   if (value === undefined || (Number.isInteger(value) && value >= 1 && value <= MAX_MILLISECONDS)) return value;
   throw invalidArgument(`${name} must be whole milliseconds from 1 to ${MAX_MILLISECONDS}`);
 }
 
-/** @throws ConversationError INVALID_ARGUMENT where this is no object. */
 export function checkObject<T extends object>(name: string, value: T): T {
   if (typeof value === 'object' && value !== null) return value;
   throw invalidArgument(`${name} must be an object`);
 }
 
-/** Returns options, each of which is known by its name. @throws ConversationError INVALID_ARGUMENT */
 export function checkOptions<T extends object>(method: keyof typeof OPTIONS, options: T): T {
   const names: string[] = OPTIONS[method];
   const unknown = Object.keys(checkObject('the options', options)).find((name) => !names.includes(name));
@@ -105,26 +97,23 @@ export function checkOptions<T extends object>(method: keyof typeof OPTIONS, opt
   throw invalidArgument(`${method} has no option ${JSON.stringify(unknown)}: it takes ${names.join(', ')}`);
 }
 
-/** @throws ConversationError INVALID_ARGUMENT where this is neither true nor false. */
 export function checkBoolean(name: string, value: boolean): boolean {
   if (typeof value !== 'boolean') throw invalidArgument(`${name} must be true or false`);
   return value;
 }
 
-/** Returns a number of things, or undefined if none is given. @throws ConversationError INVALID_ARGUMENT */
 export function checkCount<T extends number | undefined>(name: string, value: T, most?: number): T {
   if (value === undefined || (Number.isSafeInteger(value) && value >= 1 && value <= (most ?? value))) return value;
   throw invalidArgument(`${name} must be a whole number from 1${most === undefined ? '' : ` to ${most}`}`);
 }
 
-/** @throws ConversationError INVALID_ARGUMENT where this is no logger, so that no call fails over it later. */
 export function checkLogger(logger: Logger | undefined): Logger | undefined {
   const names = ['debug', 'info', 'warn', 'error'] as const;
   if (logger === undefined || names.every((name) => typeof logger?.[name] === 'function')) return logger;
   throw invalidArgument(`logger must have the methods ${names.join(', ')}, as console has`);
 }
 
-/** Returns fields and values in turn, as the server takes them. @throws ConversationError INVALID_ARGUMENT */
+/** Returns fields and values in turn, as the server takes them. */
 export function flat(name: string, fields: Fields): string[] {
   if (Array.isArray(fields)) throw invalidArgument(`${name} must be an object of fields and values`);
   const entries = Object.entries(checkObject(name, fields));
@@ -138,7 +127,6 @@ export function flat(name: string, fields: Fields): string[] {
   return entries.flat().map(String);
 }
 
-/** @throws ConversationError INVALID_ARGUMENT where this is not a client of ioredis. */
 export function checkClient(client: Redis | Cluster): void {
   // A pipeline has the commands and the options of its client.
   const isPipeline = typeof client === 'object' && client !== null && 'isPipeline' in client;

@@ -5,8 +5,6 @@ import { parseEnded } from './json.ts';
 import type { Logger } from './options.ts';
 import type { ChannelReference, ConversationReference, JobReference } from './state.ts';
 
-// What the store tells its logger: platform, channel and job of a conversation, never its state.
-
 const CHANGES = {
   claimed: 'conversation claimed',
   handedOver: 'conversation handed over',
@@ -17,7 +15,7 @@ const CHANGES = {
   answered: 'question answered',
 };
 
-/** What the store tells its logger. Without one it is silent. */
+/** What the store tells its logger: platform, channel and job of a conversation, never its state. */
 export type Log = ReturnType<typeof log>;
 
 /** @throws ConversationError INVALID_ARGUMENT */

@@ -22,18 +22,14 @@ type Run<T> = () => Promise<T>;
 /** What a subscriber hears of a result. Of a state it hears nothing, whatever its members are called. */
 export type Summary<T> = (result: T) => Pick<CallTrace, 'outcome' | 'count'>;
 
-/**
- * Runs a call in the tracing channel, with the platform that its reference names. Without a subscriber nothing is done
- * but to look for one.
- */
+/** Runs a call in the tracing channel, with the platform of its reference. */
 export function traced<T>(method: string, ref: object | undefined, run: Run<T>, summary?: Summary<T>): Promise<T> {
   if (!channel.hasSubscribers) return run();
-  // Nothing was checked yet, and what is no platform might be anybody's id.
+  // Nothing was checked yet: anything else might be somebody's id.
   const { platform }: { platform?: unknown } = ref ?? {};
   return published({ method, ...(isPlatform(platform) && { platform }) }, run, summary);
 }
 
-/** Runs one page of many in the tracing channel. */
 export function tracedPage<T>(method: string, ref: object | undefined, run: Run<T[]>): Promise<T[]> {
   return traced(method, ref, run, ({ length }) => ({ count: length }));
 }

@@ -45,7 +45,7 @@ export function createDispatcher(store: ConversationStore<Notes>, surroundings: 
     ...{ platform, channelId, jobId: newJobId({ platform, channelId }) },
     ...{ userId, project: 'website', ticketId: 'WEB-12', startedAt: new Date() },
   });
-  /** The stream that a job reads, and what it is told there. */
+  /** An entry for the stream that a job reads. */
   const entryFor = (job: Job, fields: Record<string, string>) => ({
     stream: store.key(job, `job:${job.jobId}:in`),
     fields,

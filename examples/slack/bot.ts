@@ -85,7 +85,7 @@ export async function startBot(spawner: Spawner): Promise<() => Promise<void>> {
     const state = { ...ref, jobId, userId: user, project: team_id, ticketId: ts, startedAt: new Date(), deliveryId };
     const claimIt = () => store.claim(state, { startWithinMs: settings.startMs, queue: { userId: user, text, ts } });
     let claim = await claimIt();
-    // Another delivery of it starts the job right now, or has died before it did. Then its claim lapses.
+    // Another delivery of it is starting the job, or its bot died before that: then the claim lapses.
     for (let n = 0; claim.outcome === 'starting' && n < 5; n++) claim = await pause(200).then(claimIt);
     switch (claim.outcome) {
       case 'starting':
@@ -128,8 +128,7 @@ export async function startBot(spawner: Spawner): Promise<() => Promise<void>> {
   app.action<BlockAction<ButtonAction>>(/^answer:/, async ({ ack, action, body }) => {
     const { jobId, questionId, answer } = JSON.parse(action.value ?? '{}');
     const { ref, edit, question, by } = placeOf(body, jobId);
-    // The question, who and what: whoever clicks second can be shown who was first, and a second click of the same person
-    // on the same button is the same answer.
+    // Question, who and what: so whoever clicks second is shown who was first, and the same click again is the same answer.
     const answerId = `${questionId}|<@${by}> said *${answer}*`;
     const told = {
       stream: store.key(ref, `job:${jobId}:in`),

@@ -10,7 +10,6 @@ const GROUP = 'bots';
 const DAY = 24 * 3_600_000;
 
 type Entry = [id: string, fields: string[]];
-type Ended = ChannelReference & JobReference;
 
 interface Surroundings {
   store: ConversationStore<Notes>;
@@ -47,18 +46,14 @@ export async function readEvents({ store, redis, slack, spawner, later }: Surrou
       const choices = (JSON.parse(more['answers'] ?? '[]') as string[]).map((answer, n) =>
         button(`answer:${n}`, answer, JSON.stringify({ jobId, questionId, answer })),
       );
-      return void (await slack.chat.postMessage({
-        channel,
-        thread_ts,
-        text,
-        blocks: [section(text), buttons(choices)],
-      }));
+      const blocks = [section(text), buttons(choices)];
+      return void (await slack.chat.postMessage({ channel, thread_ts, text, blocks }));
     }
-    // Done, Error, Stopped or Died. One caller is told `removed` or `lapsed`, and that one tells the thread.
+    // Done, Error, Stopped or Died. One caller gets `removed` or `lapsed`, and that one tells the thread.
     const { outcome } = await store.remove(job);
-    // Somebody wrote in the last moment, or to a job that died: a successor takes that.
+    // Somebody wrote in the last moment, or to a job that died: that is for a successor.
     const told = outcome === 'removed' || outcome === 'lapsed' || (outcome === 'waiting' && (await follow(job, state)));
-    // The bot that was told so may have died before it told the thread, or after. The thread knows.
+    // The bot that got it may have died before it told the thread, or after: look into the thread.
     if (!told && !(again && !(await hasEnd(channel, thread_ts, jobId)))) return;
     if (state?.messageTs) {
       const ended = 'This job has ended.';
@@ -69,7 +64,10 @@ export async function readEvents({ store, redis, slack, spawner, later }: Surrou
   }
 
   /** Gives the thread and its inbox to a successor, which starts with the first unread message. */
-  async function follow(job: Ended, before: StoredConversationState | null): Promise<boolean> {
+  async function follow(
+    job: ChannelReference & JobReference,
+    before: StoredConversationState | null,
+  ): Promise<boolean> {
     const { userId = 'unknown', project = 'unknown', ticketId = 'unknown' } = before ?? {};
     const next = { ...job, jobId: store.newJobId(job), userId, project, ticketId, startedAt: new Date() };
     const { outcome } = await store.handOver(job, next, { startWithinMs: settings.startMs });
@@ -98,15 +96,13 @@ export async function readEvents({ store, redis, slack, spawner, later }: Surrou
     const me = randomUUID();
     while (!stopping) {
       try {
-        const [, left] = (await reader.xautoclaim(EVENTS, GROUP, me, settings.retryMs, '0', 'COUNT', 1)) as [
-          string,
-          Entry[],
-        ];
-        const again = left.length > 0;
-        const group = ['GROUP', GROUP, me, 'COUNT', 1, 'BLOCK', 500, 'STREAMS', EVENTS, '>'] as const;
-        const found = again
-          ? left
-          : (((await reader.xreadgroup(...group)) as [string, Entry[]][] | null)?.[0]?.[1] ?? []);
+        const left = await reader.xautoclaim(EVENTS, GROUP, me, settings.retryMs, '0', 'COUNT', 1);
+        let [, found] = left as [string, Entry[]];
+        const again = found.length > 0;
+        if (!again) {
+          const news = await reader.xreadgroup('GROUP', GROUP, me, 'COUNT', 1, 'BLOCK', 500, 'STREAMS', EVENTS, '>');
+          found = (news as [string, Entry[]][] | null)?.[0]?.[1] ?? [];
+        }
         for (const [id, flat] of found) {
           // One that nobody could show for a day, in a channel that was deleted, say, is given up.
           const isOld = Number(id.split('-')[0]) < Date.now() - DAY;

@@ -4,10 +4,9 @@ import { connect, isProgram, settings, tell } from './settings.ts';
 import { type Spawner, spawnerOf } from './spawn.ts';
 
 /**
- * Answers questions whose time is over with no, and looks into every job that was silent for too long. Any number of sweeps may run at once: each silent job is given to
- * one of them at a time. The end of a dead job goes the way of all ends, through the stream: the bot that reads it
- * removes the conversation and tells the thread if it is told `removed` or `lapsed`. A sweep that removed the job by
- * itself, and died before it told anybody, would leave a thread without an end.
+ * Answers questions whose time is over with no, and looks into every job that was silent for too long. Any number of
+ * sweeps may run at once: each job is returned to one of them at a time. The end of a dead job goes through the stream
+ * like all others, because a sweep that removed it and then died would leave a thread without an end.
  */
 export async function sweep(store: ConversationStore, redis: Redis, spawner: Spawner): Promise<void> {
   for await (const due of store.due({ leaseMs: settings.sweepMs })) {

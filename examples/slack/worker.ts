@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { ConversationStore } from 'conversation-state';
 import { connect, fieldsOf, type Notes, settings, tell } from './settings.ts';
 
-// One job, as a process of its own. It knows nothing of Slack: what it says goes into a stream that the bots read.
+// One job, as a process of its own. It does not talk to Slack: its output goes into a stream that the bots read.
 
 const { JOB_ID: jobId = '', CHANNEL_ID: channelId = '', PROMPT: prompt = '', LAST_SEEN = '' } = process.env;
 const job = { platform: 'slack', channelId, jobId };
@@ -20,14 +20,14 @@ const over = new AbortController();
 
 const say = (type: string, more: Record<string, string> = {}) => tell(redis, { type, jobId, channelId, ...more });
 
-/** Null means that the job no longer holds its channel: it works for nobody. */
+/** Returns whether the job still holds its channel; if not, nobody is waiting for it any more. */
 async function signOfLife(read?: string): Promise<boolean> {
   const holds = (await store.getByJobId(jobId, { lastSeen: read })) !== null;
   if (!holds) over.abort();
   return holds;
 }
 
-/** Reads what people write meanwhile, and what the bots pass on: answers, and a stop. */
+/** Reads what people write to the job, and what the bots pass on: answers, and a stop. */
 async function listen(): Promise<void> {
   const inbox = store.inboxKey(job);
   const own = store.key(job, `job:${jobId}:in`);
@@ -38,7 +38,7 @@ async function listen(): Promise<void> {
       for (const [id, flat] of entries) {
         const { type, text = '', ts = '', by = '' } = fieldsOf(flat);
         if (stream === inbox) {
-          // Said first, and acted on only by the job that still holds the thread: then no other one reads it.
+          // Say first that it was read, and act on it only if the job still holds the thread: a successor reads it otherwise.
           if (!(await signOfLife(id))) return;
           messages.push(text);
           lastSeen = id;
@@ -64,7 +64,7 @@ async function ask(questionId: string, text: string, answers: string[]): Promise
   return answered;
 }
 
-/** Your work goes here. `messages` has what was written meanwhile; `signal` ends what has to stop. */
+/** Your work goes here. `messages` has what people have written since it began; `signal` ends what has to stop. */
 async function work(signal: AbortSignal): Promise<void> {
   for (const step of [1, 2, 3]) {
     await say('Progress', { text: `Step ${step} of 3: ${prompt}` });
@@ -83,8 +83,7 @@ async function end(): Promise<void> {
   await listening;
   if (over.signal.aborted) return;
   const read = messages.length > 0 ? ` I read ${messages.length} more: ${messages.join('; ')}.` : '';
-  // The bot that reads this removes the conversation and tells the thread. If the job removed it and died before it
-  // could tell, the thread would have no end.
+  // The bot that reads this removes the conversation and tells the thread: a job that did it itself could die in between.
   await say('Done', { text: `Done: ${prompt}.${read}` });
 }
 

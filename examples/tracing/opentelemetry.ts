@@ -10,7 +10,7 @@ export function observeConversations(): () => void {
   const errors = meter.createCounter('conversation.errors', { description: 'Failed calls by method and code' });
   const duration = meter.createHistogram('conversation.duration', { unit: 'ms' });
   const inbox = meter.createHistogram('conversation.inbox.length', { description: 'Entries a job found in its inbox' });
-  const silent = meter.createCounter('conversation.silent_jobs', { description: 'Silent jobs that `due` returned' });
+  const due = meter.createCounter('conversation.due_jobs', { description: 'Jobs that `due` returned' });
   const running = new WeakMap<CallTrace, { span: Span; began: number }>();
   const subscriber = {
     start(call: CallTrace) {
@@ -25,7 +25,7 @@ export function observeConversations(): () => void {
       if (code === undefined) calls.add(1, { method, platform, ...(outcome && { outcome }) });
       else errors.add(1, { method, code });
       if (method === 'inbox' && count !== undefined) inbox.record(count);
-      if (method === 'due' && count) silent.add(count);
+      if (method === 'due' && count) due.add(count);
       for (const [name, value] of Object.entries({ platform, outcome, count, code })) {
         if (value !== undefined) span.setAttribute(`conversation.${name}`, value);
       }

@@ -18,9 +18,9 @@ export function masterFunctions(cluster: Cluster): FunctionClient {
 }
 
 /**
- * Runs a call with both keys of its conversation and all others that it may touch. `gone` is what it returns where
- * there is no conversation to find the other key by; without it, the call is made with the keys that are known.
- * @throws ConversationError CONVKEY where the conversation changes hands again and again
+ * Runs a call with both keys of its conversation and all others that it may touch. `gone` is returned if there is no
+ * conversation to find the other key by; without it, the call is made with the keys that are known.
+ * @throws ConversationError CONVKEY if the conversation changes hands again and again
  */
 export async function withWholeKeys<Keys extends ReferenceKeys, Result>(
   cluster: Cluster,
@@ -63,7 +63,7 @@ function outcomeOf(result: unknown): unknown {
   return result && typeof result === 'object' && 'outcome' in result ? result.outcome : undefined;
 }
 
-/** The key that a reference leaves out; null where there is no conversation, and nothing where nobody can read it. */
+/** The key that a reference leaves out: null if there is no conversation, empty if it cannot be read. */
 async function otherKey(
   cluster: Cluster,
   functions: FunctionClient,
@@ -81,8 +81,8 @@ async function otherKey(
 }
 
 /**
- * The conversation key that a job's index holds; nothing where it holds anything else, which the function refuses.
- * GETEX is GET for the master alone: a command that may write is not sent to a replica.
+ * The conversation key that a job's index holds; empty if it holds anything else, which the function refuses. GETEX is
+ * GET for the master alone: a command that may write is not sent to a replica.
  */
 async function readIndex(
   cluster: Cluster,
@@ -97,8 +97,8 @@ async function readIndex(
 }
 
 /**
- * Reads a conversation from a replica where the client scales its reads, and from the master where the replica has
- * nothing or cannot answer, so that a replica that lags behind, or whose slots move, never hides a conversation.
+ * Reads a conversation from a replica if the client scales its reads, and from the master if the replica has nothing or
+ * cannot answer: a replica that lags behind, or whose slots move, must not hide a conversation.
  */
 export async function readState(
   cluster: Cluster,

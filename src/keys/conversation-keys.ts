@@ -14,9 +14,6 @@ export interface ReferenceKeys {
   stream?: string;
 }
 
-/** Both keys of a conversation, and what stands before them. */
-export type PairKeys = ReferenceKeys & { conversation: string; job: string };
-
 /** `{prefix}conversation:{platform, lower case}:{channelId}` */
 export function conversationKey(prefix: string, platform: string, channelId: string): string {
   checkChannel(platform, channelId);
@@ -33,12 +30,11 @@ export function watchKey(prefix: string): string {
   return `${prefix}${WATCH}`;
 }
 
-/** What names a job in the watch: `{jobId}` newline `{conversation key}`. */
+/** An entry of the watch: `{jobId}` newline `{conversation key}`. */
 export function watchMember(jobId: string, conversation: string): string {
   return `${jobId}\n${conversation}`;
 }
 
-/** The job and the conversation key that a member of the watch names. */
 export function watchedIn(member: string): { jobId: string; conversation: string } {
   // An id holds no newline.
   const end = member.indexOf('\n');
@@ -60,7 +56,6 @@ export function withFurtherKeys<Keys extends ReferenceKeys>(keys: Keys): Keys {
   return keys.conversation === undefined ? keys : { ...keys, ...furtherKeys(keys.prefix, keys.conversation) };
 }
 
-/** The key of the inbox of a channel. */
 export function inboxKey(space: Keyspace, ref: ConversationReference): string {
   const { prefix, conversation } = referenceKeys(space, ref);
   if (conversation === undefined) throw invalidArgument('an inbox is named by { platform, channelId }');
@@ -75,19 +70,21 @@ export function channelOf(prefix: string, conversation: string): ChannelReferenc
   return { platform, channelId };
 }
 
-/** Both keys of a state. */
-export function pairKeys(space: Keyspace, state: ChannelReference & JobReference): PairKeys {
+export function pairKeys(
+  space: Keyspace,
+  state: ChannelReference & JobReference,
+): ReferenceKeys & { conversation: string; job: string } {
   const { platform, channelId, jobId } = checkObject('the state', state);
   const prefix = prefixOf(space, { platform, channelId, jobId });
   return { prefix, conversation: conversationKey(prefix, platform, channelId), job: jobIndexKey(prefix, jobId) };
 }
 
-/** The keys of a hand-over, from a job to the job of a state. @throws ConversationError INVALID_ARGUMENT */
+/** The keys of a hand-over, from a job to the job of a state. */
 export function handOverKeys(
   space: Keyspace,
   job: FencedReference,
   next: ChannelReference & JobReference,
-): PairKeys & { successor: string } {
+): ReferenceKeys & { conversation: string; job: string; successor: string } {
   const { prefix, conversation, job: successor } = pairKeys(space, next);
   const outgoing = referenceKeys(space, job);
   if (outgoing.job === undefined) throw invalidArgument('job must name the outgoing job by its jobId');
@@ -113,13 +110,11 @@ export function referenceKeys(space: Keyspace, ref: ConversationReference): Refe
   return keys;
 }
 
-/** The key of a job. */
 export function jobKeys(space: Keyspace, ref: JobReference): ReferenceKeys & { job: string } {
   const prefix = prefixOf(space, ref);
   return { prefix, job: jobIndexKey(prefix, ref.jobId) };
 }
 
-/** A key of any name under the prefix of a conversation. */
 export function keyBeside(space: Keyspace, ref: ConversationReference, name: string): string {
   if (typeof name !== 'string') throw invalidArgument('name must be a string');
   return referenceKeys(space, ref).prefix + name;

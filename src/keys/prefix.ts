@@ -12,10 +12,7 @@ export interface Keyspace {
   sharded: boolean;
 }
 
-/**
- * A keyspace that leaves the kinds of keys to be told apart and, on a cluster, has the keys of a conversation in
- * one slot. `clientKeyPrefix` is what the client puts before every key.
- */
+/** Checks that the kinds of keys can be told apart and that, on a cluster, the keys of a conversation are in one slot. */
 export function checkKeyspace({ prefix, sharded }: Keyspace, cluster: boolean, clientKeyPrefix: string): Keyspace {
   checkPrefix('prefix', prefix);
   checkPrefix("the client's keyPrefix with the prefix behind it", clientKeyPrefix + prefix);
@@ -34,7 +31,7 @@ export function checkKeyspace({ prefix, sharded }: Keyspace, cluster: boolean, c
   return { prefix, sharded };
 }
 
-/** What stands before the keys of a conversation that is named by its channel, its job or both. */
+/** What stands before the keys of a conversation. */
 export function prefixOf({ prefix, sharded }: Keyspace, ref: Partial<ChannelReference & JobReference>): string {
   if (!sharded) return prefix;
   const byJob = ref.jobId === undefined ? undefined : JOB_ID.exec(checkJobId(ref.jobId))?.[1];
@@ -77,19 +74,15 @@ export function keyPattern({ prefix, sharded }: Keyspace, name: string): string 
 /** How many partitions there are: one for every 16 slots of a Redis Cluster. */
 export const PARTITIONS = 1024;
 
-/**
- * The name of the partition of a channel. Its number is that of the first two bytes of the SHA-256 of
- * `{platform, lower case}:{channelId}`, modulo 1024.
- */
+/** The first two bytes of the SHA-256 of `{platform, lower case}:{channelId}`, modulo 1024, name the partition. */
 export function partitionOf(platform: string, channelId: string): string {
   const hash = createHash('sha256').update(`${platform.toLowerCase()}:${channelId}`).digest();
   return partitionName(hash.readUInt16BE(0) % PARTITIONS);
 }
 
 /**
- * The name of a partition by its number from 0 to 1023: four octal digits, `0000` to `1777`. As hash tags these names
- * spread evenly: each falls on another 16 slots of the 16384, 0 to 15, 16 to 31 and so on, because the CRC16 of a key is
- * linear in its bits, and the ten in which the names differ reach the ten upper bits of the slot one to one.
+ * The name of a partition by its number from 0 to 1023: four octal digits. As hash tags these names spread evenly, one
+ * for every 16 slots: the CRC16 of a key is linear in its bits, and the ten in which they differ reach the ten upper bits.
  */
 export function partitionName(number: number): string {
   return number.toString(8).padStart(4, '0');

@@ -86,7 +86,7 @@ test('calls become counters by outcome and code, a duration, the length of the i
     ],
     'conversation.errors': [['claim CONVCORRUPT', 1]],
     'conversation.inbox.length': [['', 2]],
-    'conversation.silent_jobs': [['', 1]],
+    'conversation.due_jobs': [['', 1]],
   });
   assert.equal(
     durations.map(([method]) => method),
