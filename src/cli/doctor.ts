@@ -12,7 +12,7 @@ import { permitted, serverFindings } from './doctor/server.ts';
 import { storedFindings } from './doctor/stored.ts';
 import { shownJson, styled, terminalWidth } from './print.ts';
 import { reasonOf } from './reason.ts';
-import { progress } from './screen.ts';
+import { withProgress } from './screen.ts';
 
 const MARKS = { ok: ['green', '✓'], warning: ['yellow', '!'], wrong: ['red', '✗'] } as const;
 /** Where the text begins, behind the mark and what was checked. */
@@ -87,7 +87,6 @@ async function movingSlots(master: Redis, address: string): Promise<Finding[]> {
 
 async function keysOf(values: Values): Promise<Finding[]> {
   let looked = 0;
-  const bar = progress(() => `${looked.toLocaleString('en')} keys looked at. Ctrl-C ends it.`);
   const hear = (count: number) => {
     looked = count;
   };
@@ -95,16 +94,15 @@ async function keysOf(values: Values): Promise<Finding[]> {
     await store.connection.ready();
     return permitted('keys', storedFindings(store, hear));
   };
+  const say = () => `${looked.toLocaleString('en')} keys looked at. Ctrl-C ends it.`;
   try {
-    return await withStore(values, look);
+    return await withProgress(say, () => withStore(values, look));
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     if (isConversationError(error.cause, ...LIBRARY_CODES)) {
       return [warning('keys', 'Not looked at: that takes the library.', 'Load it, then look again.')];
     }
     return [wrong('keys', `Not looked at to the end. ${error.message}`, AGAIN)];
-  } finally {
-    bar.end();
   }
 }
 

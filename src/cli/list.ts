@@ -3,7 +3,7 @@ import { Failure, misuse, type Values } from './command.ts';
 import { type Store, withStore } from './connect.ts';
 import { type Conversation, type DueEntry, dueEntries, lookAtAll } from './look.ts';
 import { counted, shown, shownJson, span, styled, terminalWidth } from './print.ts';
-import { onScreen, progress } from './screen.ts';
+import { onScreen, withProgress } from './screen.ts';
 import { type Column, tableOf } from './table.ts';
 
 /** How many lines of a table are held until their widths are known. Longer lists get a head for each such part. */
@@ -20,11 +20,7 @@ const COLUMNS: readonly Column<Conversation>[] = [
   { head: 'QUESTION', cell: ({ state }) => shown(state?.pendingQuestionId ?? ''), isId: 'cut first' },
   { head: 'UNREAD', cell: ({ unread }) => (unread === 0 ? '' : String(unread)), align: 'right' },
   { head: 'STATUS', cell: (found) => statusOf(found) },
-  {
-    head: 'LEFT',
-    cell: ({ leftMs }) => (leftMs === undefined ? styled('red', 'for ever') : span(leftMs)),
-    align: 'right',
-  },
+  { head: 'LEFT', cell: ({ leftMs: ms }) => (ms === undefined ? styled('red', 'for ever') : span(ms)), align: 'right' },
 ];
 
 /** Prints a line for each conversation. */
@@ -34,23 +30,22 @@ export async function list(values: Values): Promise<void> {
     let seen = 0;
     let isCut = false;
     let held: Conversation[] = [];
-    const bar = progress(() => `${seen} conversations found, still scanning. Ctrl-C ends it.`);
     const print = () => {
-      bar.clear();
       const lines = values.json ? held.map(asJson) : tableFor(values, held);
       for (const line of lines) console.log(line);
       isCut ||= lines.some((line) => line.includes('…'));
       held = [];
     };
-    try {
+    const say = () => `${seen} conversations found, still scanning. Ctrl-C ends it.`;
+    await withProgress(say, async (clear) => {
       for await (const batch of matching(store, values)) {
         seen += batch.length;
         held.push(...batch);
-        if (!order && held.length >= PART) print();
+        if (order || held.length < PART) continue;
+        clear();
+        print();
       }
-    } finally {
-      bar.end();
-    }
+    });
     if (order) held.sort(order);
     if (held.length > 0) print();
     if (isCut && terminalWidth() !== Number.POSITIVE_INFINITY)
@@ -105,29 +100,23 @@ async function* matching(store: Store, { platform, silent, waiting }: Values): A
   }
 }
 
-type Order = (a: Conversation, b: Conversation) => number;
-
-const byText =
-  (of: (conversation: Conversation) => string): Order =>
-  (a, b) =>
-    of(a) < of(b) ? -1 : of(a) > of(b) ? 1 : 0;
-
-const ORDERS: Readonly<Record<string, Order>> = {
-  platform: byText(({ channel }) => channel.platform.toLowerCase()),
-  channel: byText(({ channel }) => channel.channelId),
-  job: byText(({ state }) => state?.jobId ?? ''),
+/** What --sort orders by, the lowest first. */
+const ORDERS = new Map<string, (conversation: Conversation) => string | number>([
+  ['platform', ({ channel }) => channel.platform.toLowerCase()],
+  ['channel', ({ channel }) => channel.channelId],
+  ['job', ({ state }) => state?.jobId ?? ''],
   // What cannot be read comes last.
-  started: (a, b) => (startedMs(a) || Number.MAX_VALUE) - (startedMs(b) || Number.MAX_VALUE),
-  unread: (a, b) => b.unread - a.unread,
-  due: (a, b) => (b.due?.dueMs ?? -1) - (a.due?.dueMs ?? -1),
-  left: (a, b) => (a.leftMs ?? Number.MAX_VALUE) - (b.leftMs ?? Number.MAX_VALUE),
-};
+  ['started', (found) => startedMs(found) || Number.MAX_VALUE],
+  ['unread', ({ unread }) => -unread],
+  ['due', ({ due }) => -(due?.dueMs ?? -1)],
+  ['left', ({ leftMs }) => leftMs ?? Number.MAX_VALUE],
+]);
 
-function orderOf({ sort }: Values): Order | undefined {
+function orderOf({ sort }: Values): ((a: Conversation, b: Conversation) => number) | undefined {
   if (sort === undefined) return undefined;
-  const order = Object.hasOwn(ORDERS, sort) ? ORDERS[sort] : undefined;
-  if (order) return order;
-  throw misuse(`--sort must be one of ${Object.keys(ORDERS).join(', ')}.`);
+  const of = ORDERS.get(sort);
+  if (!of) throw misuse(`--sort must be one of ${[...ORDERS.keys()].join(', ')}.`);
+  return (a, b) => (of(a) < of(b) ? -1 : of(a) > of(b) ? 1 : 0);
 }
 
 function startedMs({ state }: Conversation): number {
@@ -170,12 +159,10 @@ export async function due(values: Values): Promise<void> {
   await withStore(values, async (store) => {
     await store.connection.ready();
     const jobs: DueEntry[] = [];
-    const bar = progress(() => `${jobs.length} jobs found, still looking. Ctrl-C ends it.`);
-    try {
+    const say = () => `${jobs.length} jobs found, still looking. Ctrl-C ends it.`;
+    await withProgress(say, async () => {
       for await (const some of dueEntries(store)) jobs.push(...some);
-    } finally {
-      bar.end();
-    }
+    });
     jobs.sort((a, b) => b.dueMs - a.dueMs);
     if (values.json) for (const job of jobs) console.log(shownJson(job));
     else if (jobs.length === 0) console.error('No job is silent, and no question has waited for too long.');

@@ -21,8 +21,7 @@ export async function release(values: Values): Promise<void> {
   if (!jobId) throw misuse('release needs --job ID: the job to take the channel from.');
   if (!reason?.trim()) throw misuse('release needs --reason TEXT: why, for whoever asks later.');
   if (!values.yes && !(process.stdin.isTTY && process.stderr.isTTY)) {
-    const message = 'release asks before it changes anything, and here is no terminal to ask on: give --yes.';
-    throw misuse(message);
+    throw misuse('release asks before it changes anything, and here is no terminal to ask on: give --yes.');
   }
   const ref = { ...referenceIn(values), jobId };
   await withStore(values, async (server) => {
@@ -37,10 +36,8 @@ export async function release(values: Values): Promise<void> {
     if (!values.yes && !(await isConfirmed(found, unread))) throw new Failure('Nothing was changed.');
     const released = { by, reason, at: new Date().toISOString() };
     // A job that was not heard of yet reads no stream, and its state is not changed for a delivery.
-    const { outcome } =
-      stream === undefined || found.starting
-        ? await store.update(whole, { released })
-        : await store.update(whole, { released }, { stream, fields: { type: 'Released', jobId, by, reason } });
+    const told = stream !== undefined && !found.starting && { stream, fields: { type: 'Released', jobId, by, reason } };
+    const { outcome } = await store.update(whole, { released }, { ...told });
     if (outcome === 'gone') return refuse(store, values, whole);
     const removed = await store.remove(whole, { discardInbox: values.discardInbox });
     if (removed.outcome === 'held') {
@@ -84,17 +81,18 @@ async function refuse(store: ConversationStore<Released>, values: Values, ref: C
 }
 
 async function isConfirmed(state: StoredConversationState, unread: number): Promise<boolean> {
-  const { platform, channelId, jobId, startedAt } = state;
-  const question = `Release ${shown(platform)} ${shown(channelId)} from job ${shown(jobId)}, started ${shown(startedAt)}${unread === 0 ? '' : `, and discard ${counted(unread, 'unread message')}`}? [y/N] `;
+  const [platform, channelId, jobId, startedAt] = [state.platform, state.channelId, state.jobId, state.startedAt].map(
+    shown,
+  );
+  const discarding = unread === 0 ? '' : `, and discard ${counted(unread, 'unread message')}`;
+  const question = `Release ${platform} ${channelId} from job ${jobId}, started ${startedAt}${discarding}? [y/N] `;
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    const answer = terminal.question(styled('bold', question, process.stderr));
+    return /^y(es)?$/i.test((await terminal.question(styled('bold', question, process.stderr))).trim());
+  } catch {
     // Ctrl-C and Ctrl-D are a no like any other.
-    const said = await answer.catch(() => {
-      process.stderr.write('\n');
-      return 'n';
-    });
-    return /^y(es)?$/i.test(said.trim());
+    process.stderr.write('\n');
+    return false;
   } finally {
     terminal.close();
   }

@@ -41,25 +41,26 @@ export async function onScreen(run: (screen: Screen) => Promise<void>): Promise<
   }
 }
 
-/** Says on stderr, where that is a terminal, how far something has come that takes longer than a second. */
-export function progress(say: () => string): { clear(): void; end(): void } {
+/**
+ * Runs something and says on stderr, where that is a terminal, how far it has come if it takes longer than a second.
+ * `run` makes room for other lines with `clear`; the next turn shows it again.
+ */
+export async function withProgress<T>(say: () => string, run: (clear: () => void) => Promise<T>): Promise<T> {
   const { stderr } = process;
-  if (!stderr.isTTY) return { clear: () => {}, end: () => {} };
+  if (!stderr.isTTY) return run(() => {});
   let isShown = false;
   const timer = setInterval(() => {
     isShown = true;
     stderr.write(`\r\x1b[K${say().slice(0, stderr.columns - 1)}`);
   }, 1_000);
-  /** Makes room for other lines; the next turn shows it again. */
   const clear = () => {
     if (isShown) stderr.write('\r\x1b[K');
     isShown = false;
   };
-  return {
-    clear,
-    end() {
-      clearInterval(timer);
-      clear();
-    },
-  };
+  try {
+    return await run(clear);
+  } finally {
+    clearInterval(timer);
+    clear();
+  }
 }

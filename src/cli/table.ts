@@ -36,21 +36,14 @@ export function tableOf<Row>(columns: readonly Column<Row>[], rows: readonly Row
       room -= id.width;
     }
   }
-  const line = (textOf: (column: (typeof all)[number]) => string) =>
-    fitted
-      .map((column) => {
-        const text = textOf(column);
-        const cell = stringWidth(text) > column.width ? cliTruncate(text, column.width, { position: 'middle' }) : text;
-        const blank = ' '.repeat(Math.max(0, column.width - stringWidth(cell)));
-        return column.align === 'right' ? blank + cell : cell + blank;
-      })
-      .join('  ')
-      .trimEnd();
-  return [
-    styled(
-      'dim',
-      line(({ head }) => head),
-    ),
-    ...rows.map((_, at) => line(({ cells }) => cells[at] ?? '')),
-  ];
+  const lines = [-1, ...rows.keys()].map((at) => {
+    const cells = fitted.map(({ head, cells, width, align }) => {
+      const text = at < 0 ? head : (cells[at] ?? '');
+      const cell = stringWidth(text) > width ? cliTruncate(text, width, { position: 'middle' }) : text;
+      const blank = ' '.repeat(Math.max(0, width - stringWidth(cell)));
+      return align === 'right' ? blank + cell : cell + blank;
+    });
+    return cells.join('  ').trimEnd();
+  });
+  return [styled('dim', lines[0] ?? ''), ...lines.slice(1)];
 }

@@ -4,7 +4,7 @@ import { spawn } from '@lydell/node-pty';
 import type { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { progress } from '../../src/cli/screen.ts';
+import { withProgress } from '../../src/cli/screen.ts';
 import { ConversationStore } from '../../src/index.ts';
 import { CHANNEL, STATE, WATCH } from '../support/library.ts';
 import { withRedis } from '../support/redis.ts';
@@ -140,10 +140,11 @@ test('what scans for long says how far it has come, and leaves nothing of that b
       return true;
     };
   });
-  const bar = progress(() => '7 keys looked at.');
   try {
-    await isShown;
-    bar.end();
+    await withProgress(
+      () => '7 keys looked at.',
+      () => isShown,
+    );
     assert.equal([written[0], written.at(-1)], ['\r\u001b[K7 keys looked at.', '\r\u001b[K']);
   } finally {
     Object.assign(stderr, { isTTY, columns, write });
