@@ -71,8 +71,7 @@ const FORM =
   '%XX (/ is %2F, # is %23, % is %25).';
 
 /**
- * The address in `--url`, or in REDIS_URL where there is none. A database number is allowed and left alone: a library
- * belongs to the whole server, and SELECT would be one more right to have.
+ * The address in `--url`, or in REDIS_URL. A database number is left alone: SELECT would be one more right to have.
  * @throws Failure that never shows what was given, because a password may be anywhere in it
  */
 export function readAddress(url: string | undefined, { REDIS_URL }: NodeJS.ProcessEnv) {

@@ -55,8 +55,7 @@ const COLUMNS =
 
 const COMMANDS: Readonly<Record<string, Definition>> = {
   list: {
-    summary:
-      'show every conversation: channel, job, pending question, unread messages, and whether somebody has to look at the job',
+    summary: 'show every conversation: its channel, job, question, unread messages, and whether somebody has to look',
     notes: `${COLUMNS} It scans all keys and changes nothing. With --sort the whole list is held in memory.`,
     options: [...STORE, ...FILTERS, JSON_LINES],
     examples: ['list --silent', 'list --platform slack --sort started'],
@@ -64,8 +63,7 @@ const COMMANDS: Readonly<Record<string, Definition>> = {
   },
   show: {
     summary: 'show one conversation: its state, both deadlines, its inbox, and what is wrong with it',
-    notes:
-      'Name the channel, the job or both, as list prints them. It changes nothing, and exits with 1 if something is wrong.',
+    notes: 'Name the channel, the job or both, as list prints them. It exits with 1 if something is wrong.',
     options: [...STORE, ...REFERENCE, JSON_LINES],
     examples: ['show --job j1', 'show --platform slack --channel C0123'],
     run: async (values) => (await import('./show.ts')).show(values),
@@ -147,13 +145,6 @@ const COMMANDS: Readonly<Record<string, Definition>> = {
   },
 };
 
-/** The options that take the next word as their value. */
-const VALUED = new Set(
-  Object.values(COMMANDS).flatMap(({ options }) =>
-    options.flatMap(([flags]) => (/ </.test(flags) ? flags.split(' ', 1) : [])),
-  ),
-);
-
 const SERVERS =
   'The server, or any node of a cluster, is named by --url redis://user:password@host:port, rediss:// for TLS, or by ' +
   'REDIS_URL, which keeps the password out of the list of processes. Behind Sentinels, REDIS_USERNAME and REDIS_PASSWORD ' +
@@ -195,8 +186,7 @@ function program(): Command {
       .summary(summary)
       .description(sentence(`${summary}. ${notes}`));
     for (const flag of options) command.addOption(optionOf(flag));
-    const lines = examples.map((example) => `\n  ${NPX} ${example}`).join('');
-    command.addHelpText('after', `\n${examples.length === 1 ? 'Example:' : 'Examples:'}${lines}`);
+    command.addHelpText('after', ['\nExamples:', ...examples.map((example) => `  ${NPX} ${example}`)].join('\n'));
     explain(command)
       .allowExcessArguments()
       .action(async (values: Values) => {
@@ -219,7 +209,8 @@ function optionOf([flags, summary, read = (text) => text]: Flag): Option {
 
 /** Options may stand before the command too; commander takes those of a command behind it. */
 function commandFirst(args: readonly string[]): string[] {
-  const isValue = (at: number) => VALUED.has(args[at - 1] ?? '');
+  const flags = Object.values(COMMANDS).flatMap(({ options }) => options.map(([flag]) => flag));
+  const isValue = (at: number) => flags.some((flag) => flag.startsWith(`${args[at - 1]} <`));
   const at = args.findIndex((word, n) => !word.startsWith('-') && !isValue(n));
   return at < 1 ? [...args] : [args[at] ?? '', ...args.slice(0, at), ...args.slice(at + 1)];
 }

@@ -18,16 +18,12 @@ test('help and version answer on stdout, and without a command the same help is 
 });
 
 test('every command has a help of its own, with its options and an example', async () => {
-  await Promise.all(
-    COMMANDS.map(async (name) => {
-      const { stdout, code } = await cli(['help', name]);
-      const parts = `^Usage: conversation-state ${name} [^]*\\n {2}-h, --help [^]*\\nExamples?:\\n {2}${NPX} ${name} `;
-      assert.match(stdout, new RegExp(parts));
-      assert.is(code, 0);
-      assert.is((await cli([name, '--help'])).stdout, stdout);
-      for (const line of stdout.split('\n')) assert.ok(line.length <= 80 || line.startsWith(`  ${NPX}`), line);
-    }),
-  );
+  for (const name of COMMANDS) {
+    const { stdout, code } = await cli(['help', name]);
+    assert.match(stdout, new RegExp(`^Usage: conversation-state ${name} .*-h, --help .*\\n {2}${NPX} ${name} `, 's'));
+    assert.is(code, 0);
+    for (const line of stdout.split('\n')) assert.ok(line.length <= 80 || line.startsWith(`  ${NPX}`), line);
+  }
 });
 
 test('options stand before or after the command', async () => {
@@ -38,12 +34,6 @@ test('options stand before or after the command', async () => {
   ]) {
     succeeded(await cli(args), 'conversation:keys:C1');
   }
-});
-
-test('keys prints the bare key where one is asked for', async () => {
-  succeeded(await cli(['keys', '--job', 'j1', '--prefix', 't:']), 't:job-index:j1');
-  const both = await cli(['keys', '--platform', 'Slack', '--channel', 'C1', '--job', 'j1']);
-  succeeded(both, 'conversation  conversation:slack:C1\njob index     job-index:j1');
 });
 
 test('a wrong command line is explained without what may be a password, and leads to the help of its command', async () => {
@@ -91,10 +81,6 @@ test('a value that cannot be used is explained before a server is asked', async 
     [
       ['list', '--sentinel', 'a:1'],
       '--sentinel host:port,… and --name NAME, of the server that they know, go together.',
-    ],
-    [
-      ['list', '--sentinel', 'u:Wr0ng@a:1', '--name', 'm'],
-      '--sentinel must be host:port, with commas between several: a:26379,b:26379',
     ],
     [['list', '--sentinel', 'a:1', '--name', 'm', ...here], '--url and --sentinel name two servers: give one.'],
     [['list', ...here, '--tls-ca', 'x.pem'], 'The file of --tls-ca cannot be read: ENOENT.'],
