@@ -15,7 +15,7 @@ import { CHANNEL, JOB, json, SOURCE, WATCH } from '../support/library.ts';
 import { withRedis } from '../support/redis.ts';
 
 // cluster/one-node-cluster.test.ts declares every key, store/store-wire.test.ts and store/unexpected-replies.test.ts have
-// the replies, and deploy/version.test.ts compares names, flags and source with what a server lists.
+// the replies, and deploy/library.test.ts compares names, flags and source with what a server lists.
 
 const test = suite('generated functions');
 const server = withRedis(test);
