@@ -1,59 +1,112 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import fc from 'fast-check';
+import { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { effort } from '../support/effort.ts';
-import { STATE } from '../support/library.ts';
+import { sourceUnderTest, now as time } from '../support/library.ts';
 import { seed } from '../support/random.ts';
 import { withRedis } from '../support/redis.ts';
-import { documentOf } from './document.ts';
-import { type Call, EMPTY, INBOX_LENGTH, step } from './model.ts';
-import { modelRun } from './model-run.ts';
-import { agrees, byFcall, byStore, FOR_EVER } from './perform.ts';
+import { type Play, plays } from './arbitrary.ts';
+import { asStore, byFcall, byStore, type Performer, withEntry } from './perform.ts';
+import { type SeenKey, SNAPSHOT, Table } from './table.ts';
 
 const test = suite('model');
 const redis = withRedis(test);
 
-test('any sequence of calls does and replies what the model says, and the keys of a conversation stay a pair', async () => {
-  console.log(await modelRun(await redis.url(), seed, effort(200, 1_000), effort(40, 60)));
-});
+/** Databases of the server that runs play in at the same time. */
+const TABLES = 4;
+const RUNS = effort(120, 2_400);
+/** The most moves of a run. */
+const LONGEST = effort(40, 60);
+/** How long a failure is made smaller before it is shown. */
+const SHRINK_MS = 10_000;
 
-const channel = 'slack:C1';
+/** What calls must be told. */
+const OUTCOMES = {
+  claim: ['claimed', 'held', 'queued', 'starting', 'duplicate', 'CONVJOB', 'CONVSTATE'],
+  hand_over: ['claimed', 'held', 'starting', 'duplicate', 'gone', 'CONVJOB', 'CONVKEY'],
+  update: ['updated', 'duplicate', 'starting', 'gone'],
+  answer: ['accepted', 'answered', 'duplicate', 'stale', 'gone'],
+  remove: ['removed', 'waiting', 'lapsed', 'held', 'gone'],
+  due: ['named'],
+};
 
-/** A message, as the claim of a job of its own. */
-function message(n: number): Call {
-  const state = documentOf({ ...STATE, silentAfterMs: FOR_EVER, jobId: 'j2', claimId: `c${n}`, deliveryId: `d${n}` });
-  return { name: 'claim', channel, job: 'j2', state, queue: `text ${n}` };
+interface Line {
+  redis: Redis;
+  perform: Performer;
+  isStore: boolean;
 }
 
-// No random run makes so many calls.
-test('an inbox that is full takes no message until it was read, as the model says', async () => {
-  // Not one of the databases that the random runs play in.
-  const client = await redis.connect({ db: 5 });
-  await client.flushdb();
-  for (const [prefix, perform] of [
-    ['s:', await byStore(client, 's:')],
-    ['f:', byFcall(client, 'f:')],
-  ] as const) {
-    let world = EMPTY;
-    const made = async (call: Call) => {
-      const found = await perform(call);
-      const { reply, world: next } = step(world, call, 0);
-      assert.ok(agrees(found, reply), `${prefix} ${call.name}: ${JSON.stringify(found)}, not ${reply[0]}`);
-      world = next;
-      return found[0];
-    };
-    await made({ name: 'set', channel, job: 'j1', state: documentOf({ ...STATE, silentAfterMs: FOR_EVER }) });
-    const outcomes = [];
-    for (let n = 1; n <= INBOX_LENGTH + 2; n++) outcomes.push(await made(message(n)));
-    assert.is(outcomes.filter((outcome) => outcome === 'queued').length, INBOX_LENGTH);
-    assert.equal(outcomes.slice(INBOX_LENGTH), ['full', 'full']);
-    assert.is(await made(message(1)), 'queued', 'sent again');
-    assert.is(await made(message(INBOX_LENGTH + 1)), 'full', 'sent again');
-    assert.is(await client.xlen(`${prefix}conversation-inbox:${channel}`), INBOX_LENGTH);
-    assert.is(await made({ name: 'remove', channel, job: 'j1', how: 'retry' }), 'waiting');
-    assert.is(await made({ name: 'remove', channel, job: 'j1', how: 'all' }), 'removed');
-    assert.is(await made(message(1)), 'duplicate');
-    assert.is(await made(message(INBOX_LENGTH + 1)), 'claimed', 'a message that was told full is not handled');
-  }
+interface Figures {
+  calls: number;
+  outcomes: Map<string, number>;
+}
+
+test('any sequence of calls does and replies what the model says, and the keys of a conversation stay a pair', async () => {
+  const figures: Figures = { calls: 0, outcomes: new Map() };
+  const url = await redis.url();
+  await Promise.all([...Array(TABLES).keys()].map((table) => play(url, table, figures)));
+  const told = Object.entries(OUTCOMES).flatMap(([name, outcomes]) => outcomes.map((outcome) => `${name} ${outcome}`));
+  // Few runs may miss the rarest, which one call of 500 is told.
+  const missed = told.filter((label) => RUNS > 1_000 && !figures.outcomes.has(label));
+  assert.equal(missed, [], `seed ${seed}: no call was told these`);
+  const outcomes = [...figures.outcomes].map(([name, count]) => `${name} ${count}`).sort();
+  console.log(`seed ${seed}: ${RUNS} runs, ${figures.calls} calls; ${outcomes.join(', ')}`);
 });
+
+/** Plays its part of the runs in one database. */
+async function play(url: string, table: number, figures: Figures): Promise<void> {
+  const clients = ([2, 3, 2, 3] as const).map((protocol) => new Redis(url, { db: table, protocol }));
+  try {
+    await clients[0]?.function('LOAD', 'REPLACE', sourceUnderTest());
+    let until = Number.POSITIVE_INFINITY;
+    const property = fc.asyncProperty(plays(clients.length, LONGEST), async (play) => {
+      // Where shrinking takes too long, what failed so far is small enough.
+      fc.pre(Date.now() < until);
+      try {
+        await run(clients, play, figures);
+      } catch (error) {
+        until = Math.min(until, Date.now() + SHRINK_MS);
+        throw error;
+      }
+    });
+    await fc.assert(property, { seed: seed + table, numRuns: RUNS / TABLES, includeErrorInReport: true });
+  } catch (error) {
+    if (error instanceof Error) error.message = `SEED=${seed} repeats it: ${error.message}`;
+    throw error;
+  } finally {
+    for (const client of clients) client.disconnect();
+  }
+}
+
+async function run(clients: Redis[], { prefix, moves }: Play, figures: Figures): Promise<void> {
+  const [first] = clients;
+  if (!first) throw new Error('no connection');
+  await first.flushdb();
+  const lines = await Promise.all(
+    clients.map(async (redis, index): Promise<Line> => {
+      const isStore = index >= 2;
+      return { redis, isStore, perform: isStore ? await byStore(redis, prefix) : byFcall(redis, prefix) };
+    }),
+  );
+  const table = new Table(prefix);
+  for (const { call, pauseMs, line: index } of moves) {
+    const line = lines[index];
+    if (!line) throw new Error(`no connection ${index}`);
+    // What was to be over soon is over by then.
+    const pause = call.name === 'due' ? pauseMs + 5 : pauseMs;
+    if (pause > 0) await sleep(pause);
+    const made = await withEntry(first, prefix, line.isStore ? asStore(call) : call);
+    // In order on one connection, without waiting in between.
+    const [from, found, to] = await Promise.all([time(line.redis), line.perform(made), time(line.redis)]);
+    const [now, keys] = (await first.eval(SNAPSHOT, 0)) as [number, SeenKey[]];
+    table.judge(made, found, { from, to }, now, keys);
+    figures.calls++;
+    const outcome = call.name === 'due' && found[0] ? 'named' : found[0];
+    const label = `${call.name}${outcome ? ` ${outcome}` : ''}`;
+    figures.outcomes.set(label, (figures.outcomes.get(label) ?? 0) + 1);
+  }
+}
 
 test.run();

