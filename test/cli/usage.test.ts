@@ -87,7 +87,6 @@ test('a value that cannot be used is explained before a server is asked', async 
     [['list', '--url', 'rediss://h', '--tls-cert', 'x.pem'], '--tls-cert and --tls-key go together.'],
     [['list', ...here, '--tls-ca', 'package.json'], 'TLS needs an address that begins with rediss://'],
     [['show', ...here], reference],
-    [['show', '--platform', 'slack', ...here], reference],
     [['release', '--reason', 'x', '--yes', ...here], 'release needs --job ID: the job to take the channel from.'],
     [['release', '--job', 'j', '--reason', ' '], 'release needs --reason TEXT: why, for whoever asks later.'],
   ];
