@@ -37,13 +37,6 @@ export async function doctor(values: Values): Promise<void> {
   if (failures > 0) throw thingsWrong(failures);
 }
 
-interface Looked {
-  address: string;
-  findings: Finding[];
-  /** Why it could not be asked. */
-  error?: unknown;
-}
-
 async function lookAtServers(server: Server, { prefix = '', sharded = false, user, stream }: Values) {
   const { client, name, tls } = server;
   const cluster = (await modeOf(client)) === 'cluster';
@@ -53,7 +46,7 @@ async function lookAtServers(server: Server, { prefix = '', sharded = false, use
     const moving = cluster ? movingSlots(master, address) : [];
     return { findings: (await Promise.all([serverFindings(master), moving, rights])).flat() };
   });
-  const looked = masters.map((result): Looked => {
+  const looked = masters.map((result): { address: string; findings: Finding[]; error?: unknown } => {
     if (!('error' in result)) return { ...result, address: cluster ? result.address : name };
     if (!cluster) throw result.error;
     const found = `Could not be asked: ${reasonOf(result.error, { tls, limitMs: LIMIT_MS })}`;

@@ -16,9 +16,7 @@ import type { ChannelReference, DueJob, JobReference, StoredConversationState } 
 import type { Store } from './connect.ts';
 
 /** Why somebody has to look at a job, and for how many milliseconds already. */
-interface Due extends Pick<DueJob<unknown>, 'reason'> {
-  dueMs: number;
-}
+type Due = Pick<DueJob<unknown>, 'reason'> & { dueMs: number };
 
 /** A conversation as it stands. */
 export interface Conversation {

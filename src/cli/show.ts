@@ -23,17 +23,6 @@ export async function show(values: Values): Promise<void> {
   });
 }
 
-/** What stands besides the state. */
-interface Details {
-  /** Whether the index of its job is there, wherever it leads. */
-  isIndexed: boolean;
-  /** When the job's index ends, in milliseconds from now; null where it has no deadline or is not there. */
-  indexLeftMs: number | null;
-  inbox: { id: string; fields: string[] }[];
-  /** What is not as it must be, a sentence each. */
-  wrong: string[];
-}
-
 async function find(store: Store, ref: ConversationReference, now: number): Promise<Conversation | undefined> {
   await store.connection.ready();
   const { conversation, job } = referenceKeys(store.space, ref);
@@ -43,7 +32,8 @@ async function find(store: Store, ref: ConversationReference, now: number): Prom
   return isOthers ? undefined : found;
 }
 
-async function detailsOf(store: Store, found: Conversation, now: number): Promise<Details> {
+/** What stands besides the state, and what is wrong with it, a sentence each. */
+async function detailsOf(store: Store, found: Conversation, now: number) {
   const { key, prefix, state, leftMs } = found;
   const range = ['-', '+', 'COUNT', String(INBOX_SHOWN)];
   const entries = await readTyped(store, 'xrange', furtherKeys(prefix, key).inbox, ...range);
@@ -52,7 +42,9 @@ async function detailsOf(store: Store, found: Conversation, now: number): Promis
   if (!pair && leftMs === undefined) wrong.push(ENDLESS);
   if (!entries) wrong.push('Its inbox is a key of another type: no message can be queued.');
   return {
+    /** Whether the index of its job is there, wherever it leads. */
     isIndexed: typeof pair?.leads === 'string',
+    /** When that ends, in milliseconds from now; null where it has no deadline or is not there. */
     indexLeftMs: pair && pair.indexEnds >= 0 ? pair.indexEnds - now : null,
     inbox: ((entries ?? []) as [string, string[]][]).map(([id, fields]) => ({ id, fields })),
     wrong,
@@ -60,6 +52,8 @@ async function detailsOf(store: Store, found: Conversation, now: number): Promis
 }
 
 const UNREADABLE = 'What is stored cannot be read as a state. Every claim is refused.';
+
+type Details = Awaited<ReturnType<typeof detailsOf>>;
 
 function told(found: Conversation, { isIndexed, indexLeftMs, inbox, wrong }: Details): string {
   const { channel, state, unread, due, leftMs } = found;
@@ -95,7 +89,6 @@ function ends(leftMs: number | undefined): string {
 }
 
 function fieldsOf(fields: string[]): string {
-  return fields
-    .flatMap((name, at) => (at % 2 === 0 ? [`${shown(name)}=${shown(fields[at + 1] ?? '')}`] : []))
-    .join('  ');
+  const pairs = fields.map((name, at) => `${shown(name)}=${shown(fields[at + 1] ?? '')}`);
+  return pairs.filter((_, at) => at % 2 === 0).join('  ');
 }

@@ -34,19 +34,17 @@ async function having(source: string | null): Promise<unknown> {
   return client.function('LIST', 'WITHCODE');
 }
 
-/** What the commands say of a server, by what is on it. */
+/** What is on a server. */
 interface Case {
   source: string | null;
-  /** What check says is there. */
+  /** What check says: what is there, and what to do where apps of this version are not served, or with --exact. */
   is: string;
-  /** What check advises where apps of this version are not served, and with --exact. */
   advice?: string;
   exact?: string;
-  /** What load and load --force say that they did. */
+  /** What load says: what it did, or why it changes nothing; and what load --force does then. */
   loaded?: string;
-  forced?: string;
-  /** Why load changes nothing. */
   refused?: string;
+  forced?: string;
 }
 
 const TO_LOAD = `To load it: ${NPX} load`;

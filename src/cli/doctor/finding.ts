@@ -16,14 +16,10 @@ export function some(all: readonly string[]): string {
   return `${all.slice(0, 5).join(', ')}${all.length > 5 ? ` and ${all.length - 5} more` : ''}`;
 }
 
-export function ok(check: string, found: string): Finding {
-  return { check, level: 'ok', found };
-}
+export const ok = (check: string, found: string): Finding => ({ check, level: 'ok', found });
 
-export function warning(check: string, found: string, advice: string): Finding {
-  return { check, level: 'warning', found, advice };
-}
-
-export function wrong(check: string, found: string, advice: string): Finding {
-  return { check, level: 'wrong', found, advice };
-}
+const bad =
+  (level: 'warning' | 'wrong') =>
+  (check: string, found: string, advice: string): Finding => ({ check, level, found, advice });
+export const warning = bad('warning');
+export const wrong = bad('wrong');
