@@ -35,7 +35,7 @@ function filesOf({ endings }: Kind, words: string[]): string[] {
   const size = (name: string) => statSync(join(DIRECTORY, name)).size;
   const all = readdirSync(DIRECTORY, { recursive: true, encoding: 'utf8' })
     .filter((name) => endings.some((ending) => name.endsWith(ending)))
-    // What takes long is to begin first, and mostly that is what is long.
+    // The largest files mostly take longest, so they begin first.
     .sort((a, b) => size(b) - size(a));
   const files = words.length > 0 ? all.filter((name) => words.some((word) => name.includes(word))) : all;
   if (files.length > 0) return files;
@@ -43,7 +43,7 @@ function filesOf({ endings }: Kind, words: string[]): string[] {
   throw new Error(`No test file's path holds ${words.join(' or ')}. There are: ${names.join(', ') || 'none'}.`);
 }
 
-/** The last line is for whoever counts; what is wrong stands above it. */
+/** The last line is for programs that count. */
 function end(passed: number, failed: number, sentences: string[]): never {
   if (sentences.length > 0) console.log(sentences.join('\n'));
   console.log(`\n${passed} passed, ${failed} failed`);
@@ -54,7 +54,7 @@ async function run(name: string, words: string[]): Promise<never> {
   const kind = KINDS[name];
   if (!kind) throw new Error(`--${name} is not a kind of test. There are: --${Object.keys(KINDS).join(', --')}.`);
   const files = filesOf(kind, words);
-  // Whatever has to be downloaded or installed is so before the tests look for it under their time limits.
+  // What has to be downloaded is downloaded before the time limits of the tests count.
   const redis = kind.onRedis ? await startTestRedis() : undefined;
   await redis?.stop();
   console.log(`Tests run on ${(redis ?? (await findRedisBinary())).origin}\n`);
@@ -73,7 +73,7 @@ async function run(name: string, words: string[]): Promise<never> {
       [`${verdict.file}, ${(verdict.ms / 1000).toFixed(1)} s`, verdict.output.trim(), ...problems].join('\n'),
     );
   };
-  // What one test leaves on a server that all of them use, another one would find.
+  // On a shared server, one test would find what another one leaves.
   const atOnce = redis?.shared ? 1 : kind.atOnce;
   await runFiles({ ...kind, directory: DIRECTORY, files, atOnce }, report);
   end(passed, failed, wrong);

@@ -20,7 +20,7 @@ import type { Fields, Logger } from './options.ts';
 const IS_PLATFORM = new RegExp(`^${PLATFORM}$`);
 /** No control character, and no half of a surrogate pair, which UTF-8 cannot write. */
 const CLEAN = /^[^\p{Cc}\p{Cs}]*$/u;
-/** What tells the kinds of keys apart, and so stands in no prefix. */
+/** What the kinds of keys are told apart by, so no prefix may contain it. */
 const KINDS = [CONVERSATION, JOB_INDEX, INBOX, HANDLED, WATCH];
 
 const START = ['ttlMs', 'startWithinMs', 'replicas', 'timeoutMs'];

@@ -19,7 +19,7 @@ export interface CallTrace {
 const channel = tracingChannel<string, CallTrace>('conversation-state:call');
 
 type Run<T> = () => Promise<T>;
-/** What a subscriber hears of a result. Of a state it hears nothing, whatever its members are called. */
+/** What a subscriber gets of a result: never a state, whatever its members are called. */
 export type Summary<T> = (result: T) => Pick<CallTrace, 'outcome' | 'count'>;
 
 /** Runs a call in the tracing channel, with the platform of its reference. */

@@ -3,7 +3,7 @@ import { shuffled } from './speed.ts';
 
 /** How a contest can end wrongly. */
 export const WRONGS = {
-  started: 'two told to start',
+  started: 'two jobs started',
   accepted: 'two answers accepted',
   removed: 'successor removed',
   elsewhere: 'index leads elsewhere',
@@ -31,7 +31,7 @@ type Move = { call: Operation | 'receive'; player: number; told: Told };
 export type Outcome = Record<Wrong, number | null> & { name: string; contests: number; wrong: number };
 
 const PLAYERS = [0, 1, 2, 3];
-/** Contests that go on at the same time, each on a channel of its own. */
+/** How many contests run at once, each on a channel of its own. */
 const LANES = 16;
 
 /** Has four clients of a design, each with its own connections, play so many contests of each kind. */

@@ -51,7 +51,7 @@ async function enter(design: Design, url: string, most: number) {
         const began = performance.now();
         const told = await session[operation]?.(entry, caller);
         latencies[at] = performance.now() - began;
-        // A benchmark of calls that did something else than they were meant to would be worth nothing.
+        // Figures of calls that did something else are worthless.
         if (told !== (operation === 'lookup' ? entry.state.jobId : true)) {
           throw new Error(`${design.name}: ${operation} had another outcome than it was prepared for`);
         }

@@ -27,7 +27,7 @@ export function printRaces(races: Race[]): void {
   }
 }
 
-/** Prints one row. Where a terminal has no room, what it means stands on a line of its own. */
+/** Prints one row. In a narrow terminal, its meaning is a second line. */
 export function printRow([event, outcome, meaning]: Row, sinceMs: number): void {
   const time = `${(sinceMs / 1000).toFixed(1)} s`.padStart(TIME - 2).padEnd(TIME);
   const format: Style = GOOD.includes(outcome) ? 'green' : 'yellow';

@@ -87,7 +87,7 @@ function writeFunction(fn: LibraryFunction): string[] {
 }
 
 function docTags({ keys, args, rest, replies, errorCodes }: LibraryFunction): string[] {
-  // What a value is, and then what its type is: units stand there.
+  // What a value is, and then what its type is, which has the units.
   const explained = ({ text, type }: Value) => [text, type.text].filter(Boolean).join(' ');
   const named = (part: Value) => (replies.length > 1 ? `\`${part.name}\`: ${explained(part)}` : explained(part));
   const codes = errorCodes.map((code) => `\`${code}\``).join(', ');

@@ -16,10 +16,9 @@ const DOWNLOAD_VERSION = '7.2.11';
 let search: Promise<RedisBinary> | undefined;
 
 /**
- * Finds a server program: on the PATH, else Debian's package, else downloaded and built, both once and for this folder
- * alone. A process searches once, whatever came of it.
- *
- * @throws Error that says what was tried and gives the line that installs Redis on this system
+ * Finds a server program: on the PATH, else from Debian's package, else downloaded and built, for this folder alone. A
+ * process searches once.
+ * @throws Error that says what was tried and how to install Redis on this system
  */
 export function findRedisBinary(): Promise<RedisBinary> {
   search ??= findAnew();
@@ -78,7 +77,7 @@ async function fromDownload(): Promise<RedisBinary> {
     const path = await Download.getPath({ version: DOWNLOAD_VERSION, downloadDir, systemBinary: '' });
     return { path, origin: `redis-server ${DOWNLOAD_VERSION}, downloaded and built here` };
   } catch (error) {
-    // An archive that didn't build would be taken for good the next time.
+    // An archive that didn't build would be used again the next time.
     rmSync(join(downloadDir, `redis-${DOWNLOAD_VERSION}.tar.gz`), { force: true });
     throw error;
   }

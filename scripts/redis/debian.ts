@@ -21,9 +21,8 @@ const CACHE = join(import.meta.dirname, '..', '..', '.cache', 'engines');
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
 /**
- * Gives an engine of {@link ENGINES}, fetched from the Debian mirror of this machine's apt where it is not at hand.
- *
- * @throws Error that says why it can't be had
+ * Returns an engine of {@link ENGINES}, downloaded from the Debian mirror of this machine's apt unless it is there.
+ * @throws Error that says why that was not possible
  */
 export async function engine(name: string): Promise<Engine> {
   const [product = '', series = ''] = name.split(' ');
@@ -81,7 +80,7 @@ async function fetchInto(folder: string, product: string, series: string): Promi
 
 let lists: Promise<string> | undefined;
 
-/** Has apt read the package lists of {@link SUITES} with a configuration of its own, and returns that. */
+/** Lets apt read the package lists of {@link SUITES}, and returns the configuration for that. */
 async function readLists(): Promise<string> {
   if (!existsSync(KEYRING)) throw new Error("only a Debian has apt and the keys of Debian's packages");
   const uris = await run('apt-get', ['update', '--print-uris']);
@@ -108,13 +107,13 @@ async function readLists(): Promise<string> {
   return join(folder, 'apt.conf');
 }
 
-/** What a program prints; fails with the first error that it tells. */
+/** Returns what a program prints; fails with the first error that it prints. */
 async function run(program: string, args: string[], cwd?: string): Promise<string> {
   try {
     const { stdout } = await promisify(execFile)(program, args, { cwd, maxBuffer: 2 ** 26, timeout: 300_000 });
     return stdout;
   } catch (error) {
-    const told = String((error as { stderr?: string }).stderr).match(/^[EW]: (.*)$/m)?.[1];
-    throw new Error(told ?? (error as Error).message.split('\n')[0]);
+    const reason = String((error as { stderr?: string }).stderr).match(/^[EW]: (.*)$/m)?.[1];
+    throw new Error(reason ?? (error as Error).message.split('\n')[0]);
   }
 }

@@ -1,5 +1,5 @@
 // Own code, because a strict compiler refuses the types of cluster-key-slot.
-/** The slot of a key on a Redis Cluster: CRC16 (XMODEM) of its hash tag, or of the whole key where it has none. */
+/** The slot of a key on a Redis Cluster: CRC16 (XMODEM) of its hash tag, or of the whole key. */
 export function slotOf(key: string): number {
   let crc = 0;
   for (const byte of Buffer.from(/^[^{]*\{([^}]+)\}/.exec(key)?.[1] ?? key)) {

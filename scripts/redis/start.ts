@@ -10,18 +10,18 @@ import { findRedisBinary, type RedisBinary } from './binary.ts';
 import { freePort } from './free-port.ts';
 import { checkRedisUrl } from './url.ts';
 
-/** A server to work with. It lives until `stop()`, and no longer than this process. */
+/** A server that runs until `stop()`, and no longer than this process. */
 export interface RunningRedis {
-  /** What to connect to. With `REDIS_URL` it may hold a password: don't print it, print `origin`. */
+  /** With `REDIS_URL` it may contain a password: print `origin` instead. */
   url: string;
-  /** Where the server came from, in words for a person: `redis-server 7.0.15 from the PATH`. */
+  /** For people: `redis-server 7.0.15 from the PATH`. */
   origin: string;
-  /** True for the server of `REDIS_URL`: others may use it, so nothing of theirs may be touched. */
+  /** True for the server of `REDIS_URL`, which others may use too. */
   shared: boolean;
-  /** The process and the program, when this process started the server. */
+  /** The process and the program, if this process started the server. */
   pid?: number;
   binary?: string;
-  /** Ends the server if this process started it; a shared one goes on. Calling it twice does no harm. */
+  /** Ends the server, unless it is shared. */
   stop(): Promise<void>;
   /** Lets Node end while the server still runs; the server then ends with it. */
   unref(): void;
@@ -31,13 +31,9 @@ const START_LIMIT_MS = 60_000;
 const ATTEMPTS = 3;
 
 /**
- * Gives a Redis (or Valkey) of version 7 or later, without anybody having installed one: the server of `REDIS_URL`,
- * else an own one on a free port of 127.0.0.1 that keeps nothing on disk.
- *
- * `args` are further arguments of the server (`['--maxmemory', '2mb']`). They can't be given to the server of
- * `REDIS_URL`, so whoever passes them, be it an empty list, gets an own server in any case.
- *
- * @throws Error with a message that stands on its own: what was tried, and the line that installs Redis here.
+ * Starts a Redis (or Valkey) of version 7 or later, installed or not, on a free port of 127.0.0.1, without persistence;
+ * or uses the server of `REDIS_URL`. With `args` (`['--maxmemory', '2mb']`, or an empty list), it starts one in any case.
+ * @throws Error that says what was tried and how to install Redis here
  */
 export async function startRedis({ args }: { args?: readonly string[] } = {}): Promise<RunningRedis> {
   const { REDIS_URL: url } = process.env;
@@ -56,8 +52,8 @@ export async function startRedis({ args }: { args?: readonly string[] } = {}): P
   }
 }
 
-// Every way out of this process takes its servers along. That it ended by a SIGKILL is seen by a second process of each
-// server: descriptor 3 ends without a word. It is a line when the server has ended.
+// The servers end with this process. For a SIGKILL, a second process of each server waits until descriptor 3 is closed; a
+// line on it says that the server has ended.
 const WATCHED = '(read -r line <&3 || { kill -9 $$; rm -rf "$PWD"; }) >/dev/null 2>&1 & exec "$@" 3<&-';
 const alive = new Set<() => void>();
 onExit(() => {
@@ -65,7 +61,7 @@ onExit(() => {
 });
 
 async function launch({ path, origin }: RedisBinary, args: readonly string[]): Promise<RunningRedis> {
-  // A folder of its own: a server reads whatever dump.rdb lies where it starts.
+  // A folder of its own: a server reads a dump.rdb in the folder where it starts.
   const folder = mkdtempSync(join(tmpdir(), 'conversation-state-'));
   const port = await freePort();
   const own = ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', ...args];

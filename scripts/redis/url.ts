@@ -60,6 +60,6 @@ function reason(error: unknown): string {
   // A name with several addresses fails with one error for each.
   if (error instanceof AggregateError && error.errors.length > 0) return reason(error.errors[0]);
   const message = error instanceof Error ? error.message : String(error);
-  if (/^NOAUTH/.test(message)) return 'it wants a password, and REDIS_URL has none';
+  if (/^NOAUTH/.test(message)) return 'it needs a password, and REDIS_URL has none';
   return /^Unknown RESP type/.test(message) ? 'what answers there is not a Redis' : message;
 }

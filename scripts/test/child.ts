@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { inspect } from 'node:util';
 import type { Callback, Context, Test } from 'uvu';
 
-/** How a test file stands, told at every step. */
+/** How a test file stands, sent at every step. */
 export interface Standing {
   registered: number;
   passed: number;

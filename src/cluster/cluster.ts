@@ -25,7 +25,7 @@ export function readMaster(cluster: Cluster, name: string, ...args: string[]): P
 
 async function sendAlone(cluster: Cluster, name: string, args: string[]): Promise<unknown> {
   const { keyPrefix = '' } = cluster.options;
-  // Not at the top: who has the package without its client is told so by the command line.
+  // Not at the top: without ioredis, the command line must be able to say that it is missing.
   const { Command } = await import('ioredis');
   return cluster.sendCommand(new Command(name, args, { keyPrefix, replyEncoding: 'utf8' }));
 }

@@ -129,12 +129,12 @@ function connect(entry: Redis | Cluster, { isSelf, names }: Line, opened: Redis[
   if (!template) throw new Error('Connection is closed.');
   const name = names[0] ?? '';
   const colon = name.lastIndexOf(':');
-  // Where it says that it is, unless the cluster's client was told otherwise.
+  // Where it says that it is, unless the cluster's client maps the address.
   const natMap = isCluster(entry) ? entry.options.natMap : undefined;
   const mapped = typeof natMap === 'function' ? natMap(name) : natMap?.[name];
   const place = mapped ?? { host: name.slice(0, colon), port: Number(name.slice(colon + 1)) };
   const client = template.duplicate({ ...place, readOnly: false, lazyConnect: true, retryStrategy: () => null });
-  // Whoever uses it hears of a lost connection from the command that fails.
+  // The command that fails reports a lost connection.
   client.on('error', () => {});
   opened.push(client);
   return client;

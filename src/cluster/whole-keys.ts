@@ -31,7 +31,7 @@ export async function withWholeKeys<Keys extends ReferenceKeys, Result>(
 ): Promise<Result> {
   if (given.conversation !== undefined && given.job !== undefined) return run(withFurtherKeys(given));
   let before: string | undefined;
-  // Of a job that lapsed and is off the watch now, nobody else will hear.
+  // Nobody else will report a job that lapsed and is off the watch now.
   let lapsed: Result | undefined;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const found = await otherKey(cluster, functions, given);

@@ -19,7 +19,7 @@ export function checkKeyspace({ prefix, sharded }: Keyspace, cluster: boolean, c
   if (typeof sharded !== 'boolean') throw invalidArgument('sharded must be true or false');
   if (sharded && (clientKeyPrefix + prefix).includes('{')) {
     throw invalidArgument(
-      'prefix must be without "{" where sharded is true: each conversation has a hash tag of its own',
+      'prefix must not contain "{" if sharded is true: each conversation has a hash tag of its own',
     );
   }
   if (cluster && !sharded && !/^[^{]*\{[^}]+\}/.test(clientKeyPrefix + prefix)) {

@@ -102,7 +102,7 @@ export async function prepareLibrary(
   if (!isCluster(client)) return (await prepare(client, 'the server')) ? 1 : 0;
   const results = await onMasters(client, async (...master) => ({ loaded: await prepare(...master) }));
   const failures = results.filter((result) => 'error' in result);
-  // A master that is down has calls of its own that fail; those of the others shall not.
+  // Only the calls to a master that is down may fail.
   const failure =
     failures.find(({ error }) => isConversationError(error) && error.code !== 'UNAVAILABLE') ??
     (failures.length === results.length && failures[0]);
@@ -146,7 +146,7 @@ async function loadOn(server: Redis, rules: LoadRules, name = 'the server', answ
   // Looked at again right before it is replaced: a deploy step may have loaded a newer one since.
   if (report.present && (await look()).found !== report.found) return loadOn(server, rules, name, answer);
   try {
-    // Where there was none, one that has come since is not replaced unseen.
+    // One that was loaded since must not be replaced unseen.
     await (report.present
       ? server.function('LOAD', 'REPLACE', LIBRARY_SOURCE)
       : server.function('LOAD', LIBRARY_SOURCE));

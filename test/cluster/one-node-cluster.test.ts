@@ -70,7 +70,7 @@ test("the client's own keyPrefix counts", async () => {
   assert.is((await store.setPendingQuestion(C1, 'q'))?.pendingQuestionId, 'q');
   assert.is(await node.get(INDEX), CONVERSATION);
   const error = await rejection(() => new ConversationStore(tagged, { sharded: true }));
-  assert.match(error.message, /^prefix must be without "{"/);
+  assert.match(error.message, /^prefix must not contain "{"/);
 });
 
 /** The functions that a task calls, each with the keys that it declares, and what is read before. */

@@ -96,7 +96,7 @@ test('half a reference is refused as without partitions, and so is a prefix with
   }
   for (const prefix of ['{dev}:', 'a{', '{}']) {
     const { message } = await rejection(() => new ConversationStore(client, { sharded: true, prefix }));
-    assert.match(message, /^prefix must be without "\{" where sharded/);
+    assert.match(message, /^prefix must not contain "\{" if sharded/);
   }
   const { message } = await rejection(() => new ConversationStore(client, { sharded: 1 as never }));
   assert.is(message, 'sharded must be true or false');

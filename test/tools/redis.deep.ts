@@ -45,7 +45,7 @@ test('says in one line why the server of REDIS_URL can not be used, and never it
   const host = url.slice('redis://'.length);
   const cases: [string, string][] = [
     [`redis://:a-wrong-secret@${host}`, `REDIS_URL: ${url} can't be used: WRONGPASS`],
-    [url, `REDIS_URL: ${url} can't be used: it wants a password, and REDIS_URL has none`],
+    [url, `REDIS_URL: ${url} can't be used: it needs a password, and REDIS_URL has none`],
     ['redis://:a-secret@127.0.0.1:1', "REDIS_URL: redis://127.0.0.1:1 can't be used: connect ECONNREFUSED"],
     ['http://:a-secret@127.0.0.1', 'REDIS_URL is not the URL of a Redis server.'],
     ['redis://user:12/a-secret@127.0.0.1', 'REDIS_URL is not the URL of a Redis server.'],
