@@ -94,72 +94,59 @@ export class FaultyProxy {
       expected.push({ name, requestBytes: command.length, fault });
       server.write(command);
     };
-    let before = Promise.resolve();
-    const inOrder = (task: () => Promise<void> | void) => {
-      before = before.then(task);
+    const forward = async (command: Buffer) => {
+      if (client.destroyed) return;
+      const name = nameOf(command);
+      const fault = this.#take(name);
+      if (fault?.kind === 'cut request') {
+        server.end(command.subarray(0, fault.bytes));
+        client.destroy();
+      } else if (fault?.kind === 'late') {
+        this.#held.add(server);
+        const deliver = async () => {
+          send(command, name);
+          await once(server, 'data');
+          server.destroy();
+        };
+        this.#late.push({ name, deliver });
+        client.destroy();
+      } else {
+        if (fault?.kind === 'slow') await sleep(fault.ms);
+        send(command, name, fault);
+      }
     };
-    const commands = splitter();
+    const back = async (reply: Buffer, asked: (typeof expected)[number] | undefined) => {
+      const { name = '', requestBytes = 0, fault } = asked ?? {};
+      if (asked) this.exchanges.push({ name, requestBytes, replyBytes: reply.length });
+      if (fault?.kind === 'cut reply') {
+        client.end(reply.subarray(0, fault.bytes));
+        server.destroy();
+        return;
+      }
+      if (fault?.kind === 'slow') await sleep(fault.ms);
+      if (!client.destroyed) client.write(reply);
+      if (!this.#held.has(server)) await this.#deliver(name);
+    };
+    const [commands, replies] = [splitter(), splitter()];
+    let [forwards, backwards] = [Promise.resolve(), Promise.resolve()];
     client.on('data', (chunk) => {
-      for (const command of commands(chunk)) inOrder(() => this.#request(command, client, server, send));
+      for (const command of commands(chunk)) forwards = forwards.then(() => forward(command));
     });
-    const replies = splitter();
-    let backwards = Promise.resolve();
     server.on('data', (chunk) => {
       for (const reply of replies(chunk)) {
         // What the server says unasked is no reply.
         const asked = reply[0] === 0x3e ? undefined : expected.shift();
-        backwards = backwards.then(() => this.#reply(reply, client, server, asked));
+        backwards = backwards.then(() => back(reply, asked));
       }
     });
   }
 
-  async #request(
-    command: Buffer,
-    client: Socket,
-    server: Socket,
-    send: (command: Buffer, name: string, fault?: Fault) => void,
-  ): Promise<void> {
-    if (client.destroyed) return;
-    const name = nameOf(command);
-    const fault = this.#take(name);
-    if (fault?.kind === 'cut request') {
-      server.end(command.subarray(0, fault.bytes));
-      client.destroy();
-      return;
-    }
-    if (fault?.kind === 'late') {
-      this.#held.add(server);
-      const deliver = async () => {
-        send(command, name);
-        await once(server, 'data');
-        server.destroy();
-      };
-      this.#late.push({ name, deliver });
-      client.destroy();
-      return;
-    }
-    if (fault?.kind === 'slow') await sleep(fault.ms);
-    send(command, name, fault);
-  }
-
-  async #reply(
-    reply: Buffer,
-    client: Socket,
-    server: Socket,
-    asked: { name: string; requestBytes: number; fault: Fault | undefined } | undefined,
-  ): Promise<void> {
-    if (asked) this.exchanges.push({ name: asked.name, requestBytes: asked.requestBytes, replyBytes: reply.length });
-    if (asked?.fault?.kind === 'cut reply') {
-      client.end(reply.subarray(0, asked.fault.bytes));
-      server.destroy();
-      return;
-    }
-    if (asked?.fault?.kind === 'slow') await sleep(asked.fault.ms);
-    if (!client.destroyed) client.write(reply);
-    const late = this.#late.findIndex(({ name }) => name === asked?.name);
-    const [delivery] = late < 0 || this.#held.has(server) ? [] : this.#late.splice(late, 1);
-    if (!delivery) return;
-    const done = delivery.deliver();
+  /** Delivers a late command, where there is one of such a name. */
+  async #deliver(name: string): Promise<void> {
+    const late = this.#late.findIndex((one) => one.name === name);
+    const [delivery] = late < 0 ? [] : this.#late.splice(late, 1);
+    const done = delivery?.deliver();
+    if (!done) return;
     this.#deliveries.add(done);
     await done;
     this.#deliveries.delete(done);

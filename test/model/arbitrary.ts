@@ -166,8 +166,7 @@ export function plays(lines: number, longest: number): fc.Arbitrary<Play> {
   return fc.tuple(prefix, cast).chain(([prefix, cast]) => {
     const moves = fc.oneof(
       { weight: 20, arbitrary: fc.record({ call: calls(cast), pauseMs, line }).map((move) => [move]) },
-      lapses(cast, line),
-      { weight: 2, arbitrary: waits(cast, line) },
+      { weight: 3, arbitrary: ending(cast, line) },
     );
     return fc
       .array(moves, { minLength: 1, maxLength: longest, size: 'max' })
@@ -185,40 +184,25 @@ const cast: fc.Arbitrary<Cast> = fc.record({
   answerIds: ids(2),
 });
 
-/** A job whose state ends, and what is made of it then; what happens in between may be anything. */
-function lapses(cast: Cast, line: fc.Arbitrary<number>): fc.Arbitrary<Move[]> {
-  const between = fc.array(fc.record({ call: calls(cast), pauseMs: fc.constant(0), line }), { maxLength: 2 });
-  return fc
-    .tuple(beginning(cast, 'set'), between, end(cast), line, line)
-    .map(([set, between, end, first, last]) => [
-      { call: { ...set, ttlMs: 1 }, pauseMs: 0, line: first },
-      ...between,
-      { call: end(set), pauseMs: 8, line: last },
-    ]);
-}
-
 /**
- * A message for a job that holds the channel, or the job's own message again, and what is made of this job while the
- * message waits; often the job lapses before that.
+ * A job, often a message for it or its own message again, and its end, often when its state has lapsed; what happens in
+ * between may be anything.
  */
-function waits(cast: Cast, line: fc.Arbitrary<number>): fc.Arbitrary<Move[]> {
-  return fc.constantFrom(...cast.channelIds).chain((channelId) => {
-    const here = { ...cast, channelIds: [channelId] };
+function ending(all: Cast, line: fc.Arbitrary<number>): fc.Arbitrary<Move[]> {
+  return fc.constantFrom(...all.channelIds).chain((channelId) => {
+    const cast = { ...all, channelIds: [channelId] };
+    const between = fc.array(calls(all), { maxLength: 2 });
+    const second = fc.constantFrom('own message', 'another', 'another', undefined);
     return fc
-      .tuple(beginning(here, 'set'), beginning(here, 'claim'), end(here), fc.boolean(), fc.boolean(), line, line)
-      .map(([set, claim, end, isLapsing, isSame, first, second]): Move[] => {
-        const [own, fresh] = [at(claim.state, claim.channel, set.state), cast.answerIds[0] ?? ''];
-        const another = withMember(withMember(claim.state, 'deliveryId', fresh), 'claimId', 'k1');
-        return [
-          { call: { ...set, ttlMs: 60_000 }, pauseMs: 0, line: first },
-          {
-            call: isSame ? { ...claim, state: own } : { ...claim, state: another, queue: fresh },
-            pauseMs: 0,
-            line: second,
-          },
-          ...(isLapsing ? [{ call: { ...set, ttlMs: 1 }, pauseMs: 0, line: first }] : []),
-          { call: end(set), pauseMs: isLapsing ? 8 : 0, line: first },
-        ];
+      .tuple(beginning(cast, 'set'), beginning(cast, 'claim'), second, between, fc.boolean(), end(cast), line, line)
+      .map(([set, claim, second, between, lapses, end, line, last]): Move[] => {
+        const own = { ...claim, state: at(claim.state, claim.channel, set.state) };
+        const [fresh = ''] = cast.answerIds;
+        const named = withMember(withMember(claim.state, 'deliveryId', fresh), 'claimId', 'k1');
+        const message = second === 'another' ? [{ ...claim, state: named, queue: fresh }] : second ? [own] : [];
+        const moves = [{ ...set, ttlMs: 60_000 }, ...message, ...(lapses ? [{ ...set, ttlMs: 1 }] : []), ...between];
+        const ended = { call: end(set), pauseMs: lapses ? 8 : 0, line: last };
+        return [...moves.map((call) => ({ call, pauseMs: 0, line })), ended];
       });
   });
 }

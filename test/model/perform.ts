@@ -1,9 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Redis } from 'ioredis';
 import {
-  type AnswerOptions,
   ConversationError,
-  type ConversationReference,
   type ConversationState,
   ConversationStore,
   type JobReference,
@@ -135,65 +133,44 @@ export function asStore(call: Call): Call {
 }
 
 async function perform(store: ConversationStore, call: Call): Promise<Found> {
-  const { channel, job, ttlMs } = call;
-  const options = ttlMs === undefined ? {} : { ttlMs };
-  const ref = { ...(channel && placeOf(channel)), ...(job !== undefined && { jobId: job }) } as ConversationReference;
-  const more =
-    call.stream === undefined
-      ? options
-      : { ...options, stream: store.key(ref, call.stream), fields: { text: textFor(call) } };
+  const { channel, job = '', ttlMs } = call;
+  // The types want a job where there is a stream, as the calls of the model have one.
+  const ref = { ...(channel && placeOf(channel)), ...(call.job && { jobId: job }) } as JobReference;
+  const stream =
+    call.stream === undefined ? {} : { stream: store.key(ref, call.stream), fields: { text: textFor(call) } };
+  const published = stream as PublishOptions;
   switch (call.name) {
     case 'claim':
       return outcome(
-        await store.claim(stateOf(call), {
-          ...options,
-          ...(call.queue !== undefined && { queue: { text: call.queue } }),
-        }),
+        await store.claim(stateOf(call), { ttlMs, ...(call.queue !== undefined && { queue: { text: call.queue } }) }),
       );
     case 'hand_over':
-      return outcome(await store.handOver({ ...placeOf(call.channel), jobId: call.job }, stateOf(call), more));
+      return outcome(await store.handOver(ref, stateOf(call), { ttlMs, ...published }));
     case 'set':
-      return ['', await store.set(stateOf(call), options)];
+      return ['', await store.set(stateOf(call), { ttlMs })];
     case 'get':
       return ['', await store.get(ref)];
     case 'get_by_job':
-      return [
-        '',
-        await store.getByJobId(job ?? '', { ...options, ...(call.lastSeen && { lastSeen: call.lastSeen.id }) }),
-      ];
-    case 'update': {
-      const { ttlMs: _, ...published } = more as PublishOptions & { ttlMs?: number };
-      const { deliveryId } = call;
-      const given = { ...published, ...(deliveryId !== undefined && { deliveryId }) } as PublishOptions;
-      return outcome(await store.update(ref as JobReference, Object.fromEntries(call.patch), given));
-    }
+      return ['', await store.getByJobId(job, { ttlMs, lastSeen: call.lastSeen?.id })];
+    case 'update':
+      return outcome(
+        await store.update(ref, Object.fromEntries(call.patch), { ...published, deliveryId: call.deliveryId }),
+      );
     case 'set_pending': {
-      if (call.questionId === '') return ['', await store.clearPendingQuestion(ref, options)];
-      const limit = call.withinMs === undefined ? {} : { answerWithinMs: call.withinMs };
-      return ['', await store.setPendingQuestion(ref, call.questionId, { ...options, ...limit })];
+      const { questionId, withinMs: answerWithinMs } = call;
+      if (questionId === '') return ['', await store.clearPendingQuestion(ref, { ttlMs })];
+      return ['', await store.setPendingQuestion(ref, questionId, { ttlMs, answerWithinMs })];
     }
     case 'answer': {
       const { questionId, answerId } = call;
-      return outcome(
-        await store.answerQuestion(ref as JobReference, questionId, { answerId, ...more } as AnswerOptions &
-          PublishOptions),
-      );
+      return outcome(await store.answerQuestion(ref, questionId, { answerId, ttlMs, ...published }));
     }
     case 'remove':
-      return outcome(
-        await store.remove(
-          ref,
-          call.how === undefined ? {} : call.how === 'all' ? { discardInbox: true } : { retry: true },
-        ),
-      );
+      return outcome(await store.remove(ref, { retry: call.how === 'retry', discardInbox: call.how === 'all' }));
     case 'due': {
       const entries: string[] = [];
-      for await (const due of store.due({
-        leaseMs: call.leaseMs,
-        ...(call.limit !== undefined && { limit: call.limit }),
-      })) {
-        entries.push(named(due.jobId, `${due.platform}:${due.channelId}`, Number(due.dueAt)));
-      }
+      for await (const { jobId, platform, channelId, dueAt } of store.due({ leaseMs: call.leaseMs, limit: call.limit }))
+        entries.push(named(jobId, `${platform}:${channelId}`, Number(dueAt)));
       return [entries.join('\n\n'), null];
     }
   }
