@@ -22,7 +22,7 @@ import type {
   InboxEntry,
   JobReference,
 } from './state.ts';
-import { tracedPage } from './trace.ts';
+import { traced } from './trace.ts';
 
 // The store's iterators. Each page of them is one call of the tracing channel.
 
@@ -43,7 +43,7 @@ export async function* inboxEntries(
 ): AsyncGenerator<InboxEntry> {
   let key: string | undefined;
   for (let from: string | undefined; ; ) {
-    const page = await tracedPage('inbox', ref, async () => {
+    const page = await traced('inbox', ref, async () => {
       const { after = '0' } = checkOptions('inbox', options);
       if (!/^\d+(-\d+)?$/.test(after)) throw invalidArgument('after must be the id of an inbox entry, or 0');
       from ??= after;
@@ -107,7 +107,7 @@ export async function* dueJobs<State extends QuestionState>(
   const prefixes = [...prefixesOf(space)];
   while (prefixes.length > 0) {
     const some = prefixes.splice(0, PARTITIONS_AT_ONCE);
-    const found = await tracedPage('due', undefined, async () => {
+    const found = await traced('due', undefined, async () => {
       const { leaseMs = 60_000, limit } = checkOptions('due', options);
       checkMilliseconds('leaseMs', leaseMs);
       checkCount('limit', limit, MAX_DUE);
@@ -152,7 +152,7 @@ export async function* conversations<State extends ChannelReference>(
   let batches: AsyncGenerator<string[], undefined> | undefined;
   try {
     for (let isDone = false; !isDone; ) {
-      const states = await tracedPage('list', options, async () => {
+      const states = await traced('list', options, async () => {
         batches ??= conversationKeys(connection, space, checkOptions('list', options).platform);
         const batch = await batches.next();
         isDone = batch.done === true;

@@ -51,7 +51,7 @@ import type {
   StoredConversationState as Stored,
   UpdateResult,
 } from './state.ts';
-import { type Summary, traced } from './trace.ts';
+import { traced } from './trace.ts';
 
 /** What a call returns where there is no conversation, or another job holds it. */
 const GONE = { outcome: 'gone', state: null } as const;
@@ -96,7 +96,7 @@ export class ConversationStore<Extra extends Members = Record<never, never>> {
    * @throws ConversationError CONVSTATE, CONVCORRUPT, CONVJOB, WRONGTYPE: do not start the job
    */
   async claim(state: NewConversationState<Extra>, options: ClaimOptions = {}): Promise<ClaimResult<Stored<Extra>>> {
-    return this.#outcomeOf('claim', state, options, async ({ queue, ...start }) => {
+    return this.#call('claim', state, options, async ({ queue, ...start }) => {
       if (queue !== undefined && this.#silentAfterMs === undefined) {
         throw invalidArgument(
           'queue needs a store with silentAfterMs: without it, nobody finds what is queued when the job dies',
@@ -123,7 +123,7 @@ export class ConversationStore<Extra extends Members = Record<never, never>> {
     next: NewConversationState<Extra>,
     options: HandOverOptions = {},
   ): Promise<HandOverResult<Stored<Extra>>> {
-    return this.#outcomeOf('handOver', next, options, async ({ stream, fields, ...start }) => {
+    return this.#call('handOver', next, options, async ({ stream, fields, ...start }) => {
       const { keys, rest } = withStream(handOverKeys(this.#space, job, next), { stream, fields });
       const args = { ...this.#start(next, ['claimId'], start), rest };
       const [reply, replicas] = await this.#started(library.convHandOver, keys, args, start);
@@ -185,7 +185,7 @@ export class ConversationStore<Extra extends Members = Record<never, never>> {
     patch: Patch<Extra>,
     options: UpdateOptions & StreamOptions<Reference> = {} as UpdateOptions & StreamOptions<Reference>,
   ): Promise<UpdateResult<Stored<Extra>>> {
-    return this.#outcomeOf('update', ref, options, async ({ deliveryId, stream, fields }) => {
+    return this.#call('update', ref, options, async ({ deliveryId, stream, fields }) => {
       const { keys, rest } = withStream(referenceKeys(this.#space, ref), { stream, fields });
       const id = deliveryId === undefined ? rest && randomUUID() : checkMessageId('deliveryId', deliveryId);
       const args = { patch: serialize('the patch', patch), deliveryId: id, rest };
@@ -233,22 +233,17 @@ export class ConversationStore<Extra extends Members = Record<never, never>> {
     questionId: string,
     options: AnswerOptions & StreamOptions<Reference> = {} as AnswerOptions & StreamOptions<Reference>,
   ): Promise<AnswerResult<Stored<Extra>>> {
-    return this.#outcomeOf(
-      'answerQuestion',
-      ref,
-      options,
-      async ({ answerId = randomUUID(), ttlMs, stream, fields }) => {
-        checkMessageId('questionId', questionId);
-        if (answerId !== '') checkMessageId('answerId', answerId);
-        const { keys, rest } = withStream(referenceKeys(this.#space, ref), { stream, fields });
-        const args = { questionId, answerId, ttlMs: this.#ttl(ttlMs), rest };
-        const result = resultOf<AnswerResult<Stored<Extra>>>(
-          await this.#connection.call(library.convAnswer, keys, args, GONE),
-        );
-        if (result.outcome === 'accepted') this.#log.changed('answered', result.state);
-        return result;
-      },
-    );
+    return this.#call('answerQuestion', ref, options, async ({ answerId = randomUUID(), ttlMs, stream, fields }) => {
+      checkMessageId('questionId', questionId);
+      if (answerId !== '') checkMessageId('answerId', answerId);
+      const { keys, rest } = withStream(referenceKeys(this.#space, ref), { stream, fields });
+      const args = { questionId, answerId, ttlMs: this.#ttl(ttlMs), rest };
+      const result = resultOf<AnswerResult<Stored<Extra>>>(
+        await this.#connection.call(library.convAnswer, keys, args, GONE),
+      );
+      if (result.outcome === 'accepted') this.#log.changed('answered', result.state);
+      return result;
+    });
   }
 
   /**
@@ -257,7 +252,7 @@ export class ConversationStore<Extra extends Members = Record<never, never>> {
    * @throws ConversationError CONVCORRUPT (only with `jobId` in `ref`), WRONGTYPE
    */
   async remove(ref: ConversationReference, options: RemoveOptions = {}): Promise<RemoveResult<Stored<Extra>>> {
-    return this.#outcomeOf('remove', ref, options, async ({ retry = false, discardInbox = false }) => {
+    return this.#call('remove', ref, options, async ({ retry = false, discardInbox = false }) => {
       if (checkBoolean('retry', retry) && checkBoolean('discardInbox', discardInbox)) {
         throw invalidArgument('retry and discardInbox do not go together');
       }
@@ -383,19 +378,8 @@ export class ConversationStore<Extra extends Members = Record<never, never>> {
     ref: ConversationReference,
     options: O,
     run: (options: O) => Promise<T>,
-    summary?: Summary<T>,
   ): Promise<T> {
-    return traced(method, ref, () => this.#log.reading(ref, () => run(checkOptions(method, options))), summary);
-  }
-
-  /** The same for a call with an outcome, which the channel publishes. */
-  #outcomeOf<O extends object, T extends { outcome: string }>(
-    method: keyof typeof OPTIONS,
-    ref: ConversationReference,
-    options: O,
-    run: (options: O) => Promise<T>,
-  ): Promise<T> {
-    return this.#call(method, ref, options, run, ({ outcome }) => ({ outcome }));
+    return traced(method, ref, () => this.#log.reading(ref, () => run(checkOptions(method, options))));
   }
 }
 

@@ -6,7 +6,7 @@ import { isConversationError } from './errors.ts';
 export interface CallTrace {
   /** The store's method. */
   method: string;
-  /** The platform of the reference, where it names one. */
+  /** The platform of the reference, if it names one. */
   platform?: string;
   /** The outcome, of a call that has one. */
   outcome?: string;
@@ -18,33 +18,27 @@ export interface CallTrace {
 
 const channel = tracingChannel<string, CallTrace>('conversation-state:call');
 
-type Run<T> = () => Promise<T>;
-/** What a subscriber gets of a result: never a state, whatever its members are called. */
-export type Summary<T> = (result: T) => Pick<CallTrace, 'outcome' | 'count'>;
+/** The methods whose result has an outcome. Of a state, nothing is published, whatever its members are called. */
+const WITH_OUTCOME = ['claim', 'handOver', 'update', 'answerQuestion', 'remove'];
 
 /** Runs a call in the tracing channel, with the platform of its reference. */
-export function traced<T>(method: string, ref: object | undefined, run: Run<T>, summary?: Summary<T>): Promise<T> {
+export function traced<T>(method: string, ref: object | undefined, run: () => Promise<T>): Promise<T> {
   if (!channel.hasSubscribers) return run();
   // Nothing was checked yet: anything else might be somebody's id.
   const { platform }: { platform?: unknown } = ref ?? {};
-  return published({ method, ...(isPlatform(platform) && { platform }) }, run, summary);
-}
-
-export function tracedPage<T>(method: string, ref: object | undefined, run: Run<T[]>): Promise<T[]> {
-  return traced(method, ref, run, ({ length }) => ({ count: length }));
-}
-
-async function published<T>(trace: CallTrace, run: Run<T>, summary?: Summary<T>): Promise<T> {
+  const trace: CallTrace = { method, ...(isPlatform(platform) && { platform }) };
   let result: [T] | undefined;
   // The channel shows what the promise resolves to, so that must not be the state.
-  await channel.tracePromise(async () => {
+  const ended = channel.tracePromise(async () => {
     try {
       result = [await run()];
-      Object.assign(trace, summary?.(result[0]));
+      const [value] = result as unknown[];
+      if (Array.isArray(value)) trace.count = value.length;
+      if (WITH_OUTCOME.includes(method)) trace.outcome = (value as { outcome: string }).outcome;
     } catch (error) {
       trace.code = isConversationError(error) ? error.code : (error as Error).name;
       throw error;
     }
   }, trace);
-  return (result as [T])[0];
+  return ended.then(() => (result as [T])[0]);
 }
