@@ -64,16 +64,7 @@ const NO_CONVERSATIONS = [
   ...[LONG, LONG + CHANNEL, STREAM],
 ];
 const NO_JOBS = [
-  ...[
-    '',
-    'x',
-    'job-index:',
-    'Job-index:j1',
-    CHANNEL,
-    'job-index:j\t',
-    'job-index:j\u0080',
-    'conversation:job-index:j1',
-  ],
+  ...['', 'x', 'job-index:', 'Job-index:j1', CHANNEL, 'job-index:j\t', 'job-index:j\u0080', `conversation:${JOB}`],
   ...['x'.repeat(513), 'é'.repeat(257), LONG].map((id) => `job-index:${id}`),
 ];
 /** Keys of another conversation or prefix, which stand nowhere behind a reference. */
@@ -81,129 +72,83 @@ const FOREIGN = [
   ...['conversation-inbox:slack:C2', 'conversation-handled:teams:C1', 'conversation-inbox:', 'b:conversation-watch'],
   ...[`b:${INBOX}`, `${WATCH}:x`, '', LONG],
 ];
+const NO_STREAMS = [CHANNEL, 'conversation:slack:C2', 'job-index:', 'b:conversation:slack:C1', `x${HANDLED}`];
 
 type Call = readonly [name: string, ...args: string[]];
-const BY_REFERENCE: Call[] = [
-  ...([['get'], ['get_by_job'], ['set_pending', 'q1'], ['remove']] as const),
-  ...([
-    ['answer', 'q1', 'a1'],
-    ['update', '{}', 'd1'],
-  ] as const),
-];
-const PUBLISHING: Call[] = [
-  ['answer', 'q1', 'a1', '', 'f', 'v'],
-  ['update', '{}', 'd1', 'f', 'v'],
-];
-const BY_PAIR: Call[] = [
-  ['set', json()],
-  ['claim', json()],
-];
-const HAND_OVER_TO_J1: Call = ['hand_over', json({ claimId: 'c9' })];
-const J0 = 'job-index:j0';
+/** Calls, their arguments separated by blanks. */
+const calls = (...lines: string[]) => lines.map((line) => line.split(' ') as [string, ...string[]]);
+/** Lists of keys: the words of each line, in which * stands for each of the values. */
+const lists = (values: string[], ...lines: string[]) =>
+  lines.flatMap((line) => values.map((value) => line.split(' ').map((key) => (key === '*' ? value : key))));
 
-/** Lists of keys, the words of each separated by blanks. */
-const lists = (...all: string[]) => all.map((keys) => keys.split(' '));
+const BY_REFERENCE = calls('get', 'get_by_job', 'set_pending q1', 'remove', 'answer q1 a1', 'update {} d1');
+const PUBLISHING: Call[] = calls('update {} d1 f v').concat([['answer', 'q1', 'a1', '', 'f', 'v']]);
+const BY_PAIR = calls(`set ${json()}`, `claim ${json()}`);
+const ALL = [...BY_REFERENCE, ...BY_PAIR];
+const HAND_OVER_TO_J1 = calls(`hand_over ${json({ claimId: 'c9' })}`);
+const [C, J0, J] = [CHANNEL, 'job-index:j0', JOB];
+const OTHERS = [{ jobId: 'j2' }, { jobId: 'J1' }, { channelId: 'c1' }, { channelId: 'C1 ' }, { platform: 'teams' }]
+  .map((changes) => json(changes))
+  .flatMap((state): Call[] => ['set', 'claim'].map((name) => [name, state]));
+const ANY = /^CONVKEY /;
+const OTHER_STATE = /the keys are not those of the state: wanted /;
 
-/** The key lists that each call refuses. */
-const REFUSED: Record<string, [calls: Call[], keys: string[][]][]> = {
-  'that are no conversation and no job': [
-    [[...BY_REFERENCE, ...BY_PAIR], NO_CONVERSATIONS.flatMap((key) => [[key], [key, JOB]])],
-    [[HAND_OVER_TO_J1], NO_CONVERSATIONS.map((key) => [key, J0, JOB])],
+/** The key lists that each call refuses, and what it says where it is not that a key is too long. */
+const REFUSED: [message: RegExp, calls: Call[], keys: string[][]][] = [
+  [/the first key must be |wanted 2 keys, /, ALL, lists(NO_CONVERSATIONS, '*', `* ${J}`)],
+  [/the first key must be /, HAND_OVER_TO_J1, lists(NO_CONVERSATIONS, `* ${J0} ${J}`)],
+  [ANY, ALL, lists(NO_JOBS, `${C} *`)],
+  [ANY, HAND_OVER_TO_J1, lists(NO_JOBS, `${C} * ${J}`, `${C} ${J0} *`)],
+  [/the keys have different prefixes/, ALL, lists([''], `b:${C} ${J}`, `${C} b:${J}`, `a:${C} b:${J}`)],
+  [
+    /the keys have different prefixes/,
+    HAND_OVER_TO_J1,
+    lists([''], `${C} b:${J0} ${J}`, `${C} ${J0} b:${J}`, `b:${C} ${J0} ${J}`),
   ],
-  'whose second is no job': [
-    [[...BY_REFERENCE, ...BY_PAIR], NO_JOBS.map((key) => [CHANNEL, key])],
-    [
-      [HAND_OVER_TO_J1],
-      NO_JOBS.flatMap((key) => [
-        [CHANNEL, key, JOB],
-        [CHANNEL, J0, key],
-      ]),
-    ],
+  [/wanted .* given/, [...ALL, ...HAND_OVER_TO_J1], [[]]],
+  [ANY, ALL, lists([''], `${C} ${C}`, `${J} ${J}`, `${J} ${C}`, `${C} ${J} ${J} x`)],
+  [ANY, BY_PAIR, lists([''], C, J, `${C} ${J} s`)],
+  [/a job must be named: /, calls('get_by_job'), lists([''], C, `${C} ${INBOX}`)],
+  [ANY, HAND_OVER_TO_J1, lists([''], C, `${C} ${J0}`, `${J0} ${C} ${J}`, `${C} ${J0} ${J} ${J}`)],
+  [ANY, HAND_OVER_TO_J1, lists(FOREIGN, `${C} ${J} ${J}`, `${C} ${J0} ${J} s s *`)],
+  [/at most 7 keys are taken, 503 were given/, [...ALL, ...HAND_OVER_TO_J1], [[C, J0, J, ...MANY]]],
+  [/this function takes no keys, 1 were given/, calls('version'), [[C]]],
+  [ANY, calls('due 1000'), [...lists([C, INBOX, `${WATCH}:`, WATCH + WATCH, 'x', LONG + WATCH], '*'), MANY]],
+  [/wanted one key, /, calls('due 1000'), [[], [WATCH, WATCH]]],
+  [ANY, BY_REFERENCE, lists(FOREIGN, `${C} *`, `${J} *`, `${C} ${J} *`)],
+  [ANY, BY_PAIR, lists(FOREIGN, `${C} ${J} *`)],
+  [ANY, HAND_OVER_TO_J1, lists(FOREIGN, `${C} ${J0} ${J} *`)],
+  [/behind the reference only its own /, BY_REFERENCE.slice(0, 4), lists(['s'], `${C} *`, `${J} *`, `${C} ${J} *`)],
+  [ANY, PUBLISHING, lists(['s'], `${C} *`, '*', `* ${J}`, `${C} * ${J}`)],
+  [/only one stream can be named/, PUBLISHING, lists(['s'], `${J} * *`, `${C} ${J} * *`)],
+  [ANY, PUBLISHING, lists(NO_STREAMS, `${C} ${J} *`, `${J} *`)],
+  [
+    /the stream must have the prefix of the other keys/,
+    PUBLISHING,
+    lists(['b:', 's', 'c:s', ''], `b:${J} *`, `b:${C} b:${J} *`),
   ],
-  'of different prefixes': [
-    [[...BY_REFERENCE, ...BY_PAIR], lists(`b:${CHANNEL} ${JOB}`, `${CHANNEL} b:${JOB}`, `a:${CHANNEL} b:${JOB}`)],
-    [[HAND_OVER_TO_J1], lists(`${CHANNEL} b:${J0} ${JOB}`, `${CHANNEL} ${J0} b:${JOB}`, `b:${CHANNEL} ${J0} ${JOB}`)],
-  ],
-  'that are too few, too many or in another order': [
-    [
-      [...BY_REFERENCE, ...BY_PAIR],
-      [[], [CHANNEL, CHANNEL], [JOB, JOB], [JOB, CHANNEL], [...PAIR, JOB, 'x'], [...PAIR, ...MANY]],
-    ],
-    [BY_PAIR, [[CHANNEL], [JOB], [...PAIR, 's']]],
-    [[['get_by_job']], [[CHANNEL], [CHANNEL, INBOX]]],
-    [
-      [HAND_OVER_TO_J1],
-      [[], [CHANNEL], [CHANNEL, J0], [J0, CHANNEL, JOB], [CHANNEL, J0, JOB, JOB], [CHANNEL, J0, JOB, ...MANY]],
-    ],
-    [
-      [HAND_OVER_TO_J1],
-      [
-        [CHANNEL, JOB, JOB],
-        [CHANNEL, J0, JOB, 's', 's'],
-        [CHANNEL, J0, JOB, 's', ...FOREIGN],
-      ],
-    ],
-    [[['version']], [[CHANNEL]]],
-    [
-      [['due', '1000']],
-      [[], [CHANNEL], [INBOX], ['conversation-watch:'], [WATCH, WATCH], [WATCH + WATCH], ['x'], [LONG + WATCH], MANY],
-    ],
-  ],
-  'of which the further ones are not its own, or a stream where none is taken': [
-    [BY_REFERENCE, [[CHANNEL], [JOB], PAIR].flatMap((ref) => FOREIGN.map((key) => [...ref, key]))],
-    [BY_REFERENCE.slice(0, 4), lists(`${CHANNEL} s`, `${JOB} s`, `${CHANNEL} ${JOB} s`)],
-    [BY_PAIR, FOREIGN.map((key) => [...PAIR, key])],
-    [[HAND_OVER_TO_J1], FOREIGN.map((key) => [CHANNEL, J0, JOB, key])],
-  ],
-  'of which the stream names no job, is named twice, or is not one of the prefix': [
-    [PUBLISHING, [[CHANNEL, 's'], ['s'], ['s', JOB], [JOB, 's', 's'], [...PAIR, 's', 's'], [CHANNEL, 's', JOB]]],
-    [
-      PUBLISHING,
-      [CHANNEL, 'conversation:slack:C2', 'job-index:', 'b:conversation:slack:C1', `x${HANDLED}`].flatMap((key) => [
-        [...PAIR, key],
-        [JOB, key],
-      ]),
-    ],
-    [
-      PUBLISHING,
-      ['b:', 's', 'c:s', ''].flatMap((key) => [
-        [`b:${JOB}`, key],
-        [`b:${CHANNEL}`, `b:${JOB}`, key],
-      ]),
-    ],
-  ],
-  'that are not those of the state': [
-    [
-      [{ jobId: 'j2' }, { jobId: 'J1' }, { channelId: 'c1' }, { channelId: 'C1 ' }, { platform: 'teams' }].flatMap(
-        (changes): Call[] => [
-          ['set', json(changes)],
-          ['claim', json(changes)],
-        ],
-      ),
-      [PAIR],
-    ],
-    [BY_PAIR, ['x:C1', 'conversation:slack:C1', 'slack:job-index:C1'].map((id) => [`conversation:slack:${id}`, JOB])],
-    [[HAND_OVER_TO_J1], [HAND_OVER, ['conversation:slack:C2', J0, JOB]]],
-  ],
-};
+  [OTHER_STATE, OTHERS, [PAIR]],
+  [OTHER_STATE, BY_PAIR, lists(['x:C1', C, `slack:${J}`], '*').map(([id]) => [`conversation:slack:${id}`, J])],
+  [OTHER_STATE, HAND_OVER_TO_J1, [HAND_OVER, ['conversation:slack:C2', J0, J]]],
+];
 
-for (const [name, refused] of Object.entries(REFUSED)) {
-  it(`CONVKEY: keys ${name}`, async ({ call, redis, refusal, unchanged }) => {
-    await call('set', PAIR, json({ pendingQuestionId: 'q1' }));
-    await call('set', [`b:${CHANNEL}`, `b:${JOB}`], json({ pendingQuestionId: 'q1' }));
-    await redis.xadd(INBOX, '1-1', 'text', 'waits');
-    await unchanged(async () => {
-      for (const [calls, lists] of refused) {
-        for (const [called, ...args] of calls) {
-          for (const keys of lists) {
-            const what = `${called} ${keys.join(' ').slice(0, 200)}`;
-            assert.match(await refusal(called, keys, ...args), /^CONVKEY .{10,300}$/, what);
-          }
+it('CONVKEY: keys that are not those of the call are refused', async ({ call, redis, refusal, unchanged }) => {
+  await call('set', PAIR, json({ pendingQuestionId: 'q1' }));
+  await call('set', [`b:${CHANNEL}`, `b:${JOB}`], json({ pendingQuestionId: 'q1' }));
+  await redis.xadd(INBOX, '1-1', 'text', 'waits');
+  await unchanged(async () => {
+    for (const [wanted, calls, lists] of REFUSED) {
+      for (const [called, ...args] of calls) {
+        for (const keys of lists) {
+          const message = await refusal(called, keys, ...args);
+          const what = `${called} ${keys.join(' ').slice(0, 200)}`;
+          assert.match(message, /^CONVKEY .{10,300}$/, what);
+          assert.match(message, keys.some((key) => key.length > 4_096) ? /at most 4096 bytes/ : wanted, what);
         }
       }
-    });
+    }
   });
-}
+});
 
 it('bytes that are no UTF-8 may stand in a key but never in a state', async ({ redis, unchanged }) => {
   const channel = Buffer.from('conversation:slack:C\xff', 'latin1');

@@ -50,17 +50,9 @@ export const REFERENCES = { 'by channel': [CHANNEL], 'by job': [JOB], 'by both k
 export const FENCED = { 'by job': [JOB], 'by both keys': PAIR };
 
 /** Text that is no UTF-8, each in its own way. */
-export const NO_UTF8 = [
-  [0xff],
-  [0xc3],
-  [0x80],
-  [0xc0, 0xaf],
-  [0xe0, 0x80, 0x80],
-  [0xed, 0xa0, 0x80],
-  [0xf4, 0x90, 0x80, 0x80],
-  [0xf5, 0x80, 0x80, 0x80],
-  [0xe2, 0xc2, 0xa9, 0x82],
-].map((bytes) => Buffer.from([0x61, ...bytes]));
+export const NO_UTF8 = ['ff', 'c3', '80', 'c0af', 'e08080', 'eda080', 'f4908080', 'f5808080', 'e2c2a982'].map((hex) =>
+  Buffer.from(`61${hex}`, 'hex'),
+);
 
 /** The server with the library, as one test sees it. */
 export interface Library {

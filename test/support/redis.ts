@@ -50,11 +50,7 @@ export function withRedis<T>(suite: Test<T>): TestRedis {
   };
 }
 
-/**
- * The server that all suites of this process use. It does not keep the process alive.
- *
- * @throws Error if it is the one of `REDIS_URL` and holds anything
- */
+/** The server that all suites of this process use; an error if it is that of `REDIS_URL` and holds anything. */
 export async function startTestRedis(): Promise<RunningRedis> {
   const redis = await startRedis();
   redis.unref();
@@ -125,17 +121,13 @@ async function dumpKey(client: Redis, key: Buffer): Promise<[string, DumpedKey][
   if (!read) throw new Error(`dump() can't show a key of type ${type}`);
   const [command, ...args] = read(key);
   const [value, deadline] = await Promise.all([client.callBuffer(command, ...args), client.pexpiretime(key)]);
-  return [[text(key), { type, value: textOf(value), deadline }]];
+  return [[String(textOf(key)), { type, value: textOf(value), deadline }]];
 }
 
+/** Bytes are UTF-8 where they are that; anything else is byte for byte, so that two values never look alike. */
 function textOf(reply: unknown): unknown {
-  if (Buffer.isBuffer(reply)) return text(reply);
   if (Array.isArray(reply)) return reply.map(textOf);
-  return reply;
-}
-
-/** UTF-8 where it is that; anything else byte for byte, so that two different values never look alike. */
-function text(bytes: Buffer): string {
-  const utf8 = bytes.toString('utf8');
-  return Buffer.from(utf8).equals(bytes) ? utf8 : `bytes ${bytes.toString('hex')}`;
+  if (!Buffer.isBuffer(reply)) return reply;
+  const utf8 = reply.toString('utf8');
+  return Buffer.from(utf8).equals(reply) ? utf8 : `bytes ${reply.toString('hex')}`;
 }
