@@ -25,6 +25,7 @@ const ask: Call = (store) => store.setPendingQuestion(STATE, 'q1', { ...HOUR, an
 const due: Call = async (store) => {
   for await (const { jobId } of store.due()) assert.is(jobId, 'j1');
 };
+const ACCEPTED = '`clearPendingQuestion`, `answerQuestion`: `accepted`';
 /** The calls of each row. */
 const CALLS: Record<string, Call[]> = {
   '`claim`, `handOver`: `claimed`': [(store) => store.handOver(STATE, next, { ...HOUR, ...published })],
@@ -32,9 +33,7 @@ const CALLS: Record<string, Call[]> = {
   '`set`': [(store) => store.set(STATE, HOUR)],
   '`getByJobId`': [(store, lastSeen) => store.getByJobId('j1', { ...HOUR, lastSeen })],
   '`setPendingQuestion`': [ask],
-  '`clearPendingQuestion`, `answerQuestion`: `accepted`': [
-    (store) => store.answerQuestion(STATE, 'q1', { ttlMs: 60_000, ...published }),
-  ],
+  [ACCEPTED]: [(store) => store.answerQuestion(STATE, 'q1', { ttlMs: 60_000, ...published })],
   '`update`: `updated`': [(store) => store.update(STATE, { project: 'q' }, published)],
   '`remove`: `removed`': [(store) => store.remove(STATE, { discardInbox: true })],
   '`due`': [due],
@@ -49,7 +48,7 @@ const CALLS: Record<string, Call[]> = {
 };
 /** What comes before the call of a row, where it is not a claim that nobody started, with a message in its inbox. */
 const BEFORE: Record<string, Call> = {
-  '`clearPendingQuestion`, `answerQuestion`: `accepted`': ask,
+  [ACCEPTED]: ask,
   '`update`: `updated`': (store) => store.getByJobId('j1'),
   '`due`': async () => (await redis.connect()).zadd(WATCH, 1, `j1\n${CHANNEL}`),
 };
@@ -81,11 +80,8 @@ for (const [name = '', ...cells] of rows) {
       await call(store, entry?.[0] ?? '');
       const is = await seen();
       const changed = head.slice(1).map((column) => JSON.stringify(was[column]) !== JSON.stringify(is[column]));
-      assert.equal(
-        changed,
-        cells.map((cell) => !['', 'stays'].includes(cell)),
-        `${call}`,
-      );
+      const promised = cells.map((cell) => !['', 'stays'].includes(cell));
+      assert.equal(changed, promised, `${call}`);
     }
   });
 }

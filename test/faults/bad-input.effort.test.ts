@@ -6,8 +6,7 @@ import { effort } from '../support/effort.ts';
 import { sourceUnderTest } from '../support/library.ts';
 import { random, seed } from '../support/random.ts';
 import { withRedis } from '../support/redis.ts';
-import { type BadCall, badCall, PLANTED } from './bad-calls.ts';
-import { SECRET } from './hostile-json.ts';
+import { type BadCall, badCall, PLANTED, SECRET } from './bad-calls.ts';
 import { judge } from './strict.ts';
 
 const test = suite('bad input');

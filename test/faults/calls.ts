@@ -4,7 +4,6 @@ import {
   type AnswerOptions,
   type ConversationReference,
   ConversationStore,
-  type ConversationStoreOptions,
   type PublishOptions,
   type WriteOptions,
 } from '../../src/index.ts';
@@ -24,8 +23,8 @@ export interface StoreCall {
 }
 
 /** The store that the calls are made with: every job is watched, and silent at once. */
-export function storeFor(client: Redis, prefix: string, options: ConversationStoreOptions = {}): ConversationStore {
-  return new ConversationStore(client, { silentAfterMs: 1, ...options, prefix });
+export function storeFor(client: Redis, prefix: string): ConversationStore {
+  return new ConversationStore(client, { silentAfterMs: 1, prefix });
 }
 
 /** Everything is stored for a minute; what is written or renewed by the calls lives for the default, two hours. */

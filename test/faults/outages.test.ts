@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type ConversationError, ConversationStore, type ConversationStoreOptions } from '../../src/index.ts';
+import { type ConversationError, ConversationStore } from '../../src/index.ts';
 import { type ClientOptions, type DumpedKey, dump, withRedis } from '../support/redis.ts';
 import { CALLS, STATE, type StoreCall, storeFor, withoutFresh } from './calls.ts';
 import { CrashingServer } from './crashing.ts';
@@ -51,11 +51,11 @@ async function prepare(direct: Redis): Promise<Record<string, DumpedKey>> {
  * Makes every call at once by one client. Each has to end with the reply that it has to have, or with an error of this
  * kind that holds no state. Gives those that were refused, with their errors.
  */
-async function refused(client: Redis, wanted: RegExp, options: ConversationStoreOptions = {}) {
+async function refused(client: Redis, wanted: RegExp) {
   const errors = new Map<StoreCall, string>();
   const outcomes = CALLS.map(async (call) => {
     try {
-      const reply = await call.call(storeFor(client, prefixOf(call), options));
+      const reply = await call.call(storeFor(client, prefixOf(call)));
       assert.equal(withoutFresh(reply), withoutFresh(right.get(call)), call.name);
     } catch (error) {
       if (error instanceof assert.Assertion) throw error;
@@ -128,21 +128,6 @@ test('a server without persistence that was restarted is healed by the calls tha
   const states = Array.from({ length: 20 }, (_, index) => ({ ...STATE, jobId: `j${index}`, channelId: `C${index}` }));
   const claims = await Promise.all(states.map((state) => store.claim(state)));
   assert.ok(claims.every(({ outcome }) => outcome === 'claimed'));
-});
-
-test("it is LIBRARY_MISSING with load: 'never', from the call that notices", async () => {
-  const server = await crashing();
-  const client = open(server.url);
-  await prepare(client);
-  const warm = new ConversationStore(client, { load: 'never' });
-  await warm.ready();
-  await server.kill();
-  await server.restart();
-  const error = await warm.claim(STATE).catch((refused: unknown) => refused);
-  assert.match(String(error), /^ConversationError: the server has no library conversation/);
-  const wanted = /the server has no library conversation.*conversation-state load/;
-  assert.is((await refused(client, wanted, { load: 'never' })).size, CALLS.length);
-  assert.is(await client.dbsize(), 0);
 });
 
 test('a server that is loading its data refuses, and a client that waits for it is served', async () => {
