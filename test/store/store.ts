@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { ConversationError, type ConversationErrorCode } from '../../src/index.ts';
+import { rejection } from '../support/rejection.ts';
 
 export const BY_CHANNEL = { platform: 'slack', channelId: 'C1' };
 export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -20,13 +21,9 @@ export function listener() {
 
 /** The ConversationError of this code that a promise must end with. */
 export async function refusal(call: Promise<unknown>, code: ConversationErrorCode): Promise<ConversationError> {
-  const reply = await call.then(
-    (value) => ({ value }),
-    (error: unknown) => error,
-  );
-  if (reply instanceof ConversationError && reply.code === code) return reply;
-  const found = reply instanceof Error ? `${reply.name} ${reply.message}` : JSON.stringify(reply);
-  throw new Error(`a ConversationError ${code} was wanted, it was ${found}`);
+  const error = await rejection(() => call);
+  if (error instanceof ConversationError && error.code === code) return error;
+  throw new Error(`a ConversationError ${code} was wanted, it was ${error.name} ${error.message}`);
 }
 
 /** The commands that reach the server from outside, in the order it runs them. */
