@@ -253,11 +253,10 @@ export class ConversationStore<Extra extends Members = Record<never, never>> {
    */
   async remove(ref: ConversationReference, options: RemoveOptions = {}): Promise<RemoveResult<Stored<Extra>>> {
     return this.#call('remove', ref, options, async ({ retry = false, discardInbox = false }) => {
-      if (checkBoolean('retry', retry) && checkBoolean('discardInbox', discardInbox)) {
-        throw invalidArgument('retry and discardInbox do not go together');
-      }
+      const all = checkBoolean('discardInbox', discardInbox);
+      if (checkBoolean('retry', retry) && all) throw invalidArgument('retry and discardInbox do not go together');
       const keys = referenceKeys(this.#space, ref);
-      const how = retry ? 'retry' : checkBoolean('discardInbox', discardInbox) ? 'all' : undefined;
+      const how = retry ? 'retry' : all ? 'all' : undefined;
       // By channel alone a free channel is asked too: its inbox may have entries.
       const gone = keys.job === undefined ? undefined : GONE;
       const reply = await this.#connection.call(library.convRemove, keys, { how }, gone);

@@ -1,20 +1,8 @@
 import { codesReached, lineAt, Mistake, readStatements, type Statement } from './statements.ts';
 
-// Reads lua/conversation.lua. What is written in another form than these is refused with its line:
-//
-//   ---@alias Name type what it is          a type is string, integer, literals such as 'a'|'b', or the name of an alias
-//   ---@class Name what it is               the keys of a call; `Name: Parent` has the parent's keys before its own
-//   ---@field name string what it is        a key, in the order in which they are sent; `name?` may be left out
-//
-//   --- What it does.                       straight above a function of the top level
-//   ---@param name type what it is          each parameter in turn; the first may be a class; `name?` may be left out
-//   ---@param ... string what they are      is the argument `rest` in TypeScript
-//   ---@return type name what it is         a part of the reply; `type?` may be nil; a single one may be string[]
-//
-//   --- What it is.                         straight above `local NAME = ` and a whole number or a text in single quotes
-//
-// Text in the lines below a tag goes on with that tag. A constant without a docstring stays the library's own. Error
-// codes are the literals in `fail('CODE', …)`.
+// Reads lua/conversation.lua. The annotations that it takes are in FORMS, CONSTANT and REGISTRATION; anything else is refused
+// with its line. Text in the lines below a tag belongs to that tag. A parameter `...` is the argument `rest` in TypeScript. A
+// constant without a docstring is the library's own. Error codes are the literals in `fail('CODE', …)`.
 
 /** Everything that the TypeScript is written from. */
 export interface Library {
