@@ -3,10 +3,12 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { slotOf } from '../../scripts/redis/slot.ts';
 import { type ClaimOptions, ConversationStore, LIBRARY_VERSION } from '../../src/index.ts';
+import { STATE } from '../support/library.ts';
 import { connect, Load, patiently } from './load.ts';
 import * as cluster from './nodes.ts';
 
 const WRITERS = 6;
+const C = { platform: 'slack', channelId: '' };
 /** By how much the replica is behind the master in the second round. */
 const BEHIND_MS = 600;
 
@@ -24,62 +26,52 @@ test.after(cluster.stopAll);
 
 let channels = 0;
 
-/** Conversations in the slots of one master. */
-class Ledger {
-  readonly #client = connect(nodes);
-  readonly #store = new ConversationStore(this.#client, { sharded: true });
-  readonly #entries: { channelId: string; jobId: string; isConfirmed: boolean }[] = [];
-  readonly #isHere: (slot: number) => boolean;
-  readonly #options: ClaimOptions;
-
-  constructor(isHere: (slot: number) => boolean, options: ClaimOptions = {}) {
-    this.#isHere = isHere;
-    this.#options = options;
-  }
+/** Writes conversations to the slots of one master, and finds out what is left of those that were acknowledged. */
+function ledgerOf(isHere: (slot: number) => boolean, options: ClaimOptions = {}) {
+  // A client of its own: WAIT holds up what is behind it on a connection.
+  const client = connect(nodes);
+  const store = new ConversationStore(client, { sharded: true });
+  const entries: { channel: typeof C; jobId: string; isConfirmed: boolean }[] = [];
 
   /** Claims a channel, notes it where that was acknowledged, then asks a question and answers it. */
-  async write(): Promise<void> {
-    const channel = { platform: 'slack', channelId: '' };
+  const write = async () => {
+    const channel = { ...C };
     do channel.channelId = `L${channels++}`;
-    while (!this.#isHere(slotOf(this.#store.inboxKey(channel))));
-    const ref = { ...channel, jobId: this.#store.newJobId(channel) };
-    const state = { ...ref, userId: 'U1', project: 'web', ticketId: 12, startedAt: '2026-01-31T09:30:00Z' };
-    const claim = await patiently(() => this.#store.claim(state, this.#options));
+    while (!isHere(slotOf(store.inboxKey(channel))));
+    const ref = { ...channel, jobId: store.newJobId(channel) };
+    const claim = await patiently(() => store.claim({ ...STATE, ...ref, claimId: ref.jobId }, options));
     if (claim.outcome !== 'claimed') return;
-    this.#entries.push({ ...ref, isConfirmed: (claim.replicas ?? 0) > 0 });
-    await patiently(() => this.#store.setPendingQuestion(ref, 'q'));
-    const stream = this.#store.key(channel, channel.channelId);
-    const answer = { answerId: 'a', stream, fields: { answer: 'yes' } };
-    await patiently(() => this.#store.answerQuestion(ref, 'q', answer));
-  }
+    entries.push({ channel, jobId: ref.jobId, isConfirmed: (claim.replicas ?? 0) > 0 });
+    await patiently(() => store.setPendingQuestion(ref, 'q'));
+    const answer = { answerId: 'a', stream: store.key(channel, channel.channelId), fields: { answer: 'yes' } };
+    await patiently(() => store.answerQuestion(ref, 'q', answer));
+  };
 
-  /** Prints how many of the acknowledged claims there were and how many are lost. What is there must be whole. */
-  async judge(): Promise<{ claims: number; lost: number; confirmed: number; lostConfirmed: number }> {
-    const left = await Promise.all(this.#entries.map((entry) => this.#isThere(entry)));
-    const lost = this.#entries.filter((_, n) => !left[n]);
-    const verdict = {
-      claims: this.#entries.length,
-      lost: lost.length,
-      confirmed: this.#entries.filter(({ isConfirmed }) => isConfirmed).length,
-      lostConfirmed: lost.filter(({ isConfirmed }) => isConfirmed).length,
-    };
-    console.log('  on the killed master:', JSON.stringify(verdict));
-    return verdict;
-  }
-
-  async #isThere({ channelId, jobId }: { channelId: string; jobId: string }): Promise<boolean> {
-    const channel = { platform: 'slack', channelId };
-    const [own, byJob] = [await this.#store.get({ ...channel, jobId }), await this.#store.get({ jobId })];
+  /** Whether a conversation is there. It is whole then. */
+  const isThere = async ({ channel, jobId }: (typeof entries)[0]) => {
+    const [own, byJob] = [await store.get({ ...channel, jobId }), await store.get({ jobId })];
     assert.equal(byJob, own, 'a job finds what its channel shows');
-    const conversation = this.#store.key(channel, `conversation:slack:${channelId}`);
-    const index = this.#store.key(channel, `job-index:${jobId}`);
-    assert.is(await this.#client.get(index), own && conversation, 'index and state exist together');
-    const [expires, too] = [await this.#client.pexpiretime(conversation), await this.#client.pexpiretime(index)];
-    assert.is(expires, too, 'and expire at one millisecond');
-    const answers = await this.#client.xlen(this.#store.key(channel, channelId));
+    const conversation = store.key(channel, `conversation:slack:${channel.channelId}`);
+    const index = store.key(channel, `job-index:${jobId}`);
+    assert.is(await client.get(index), own && conversation, 'index and state exist together');
+    const expires = await client.pexpiretime(conversation);
+    assert.is(await client.pexpiretime(index), expires, 'and expire at one millisecond');
+    const answers = await client.xlen(store.key(channel, channel.channelId));
     if (own) assert.is(answers, own.lastAnswer ? 1 : 0, 'an answer is kept and published in one step');
     return own !== null;
-  }
+  };
+
+  /** Prints and returns how many claims were acknowledged, how many of them a replica had, and how many of each are lost. */
+  const judge = async () => {
+    const left = await Promise.all(entries.map(isThere));
+    const count = (isMeant: (n: number) => unknown) => entries.filter((_, n) => isMeant(n)).length;
+    const isConfirmed = (n: number) => entries[n]?.isConfirmed;
+    const [claims, lost, confirmed] = [entries.length, count((n) => !left[n]), count(isConfirmed)];
+    const verdict = { claims, lost, confirmed, lostConfirmed: count((n) => !left[n] && isConfirmed(n)) };
+    console.log('  on the killed master:', JSON.stringify(verdict));
+    return verdict;
+  };
+  return { write, judge };
 }
 
 /** Kills the master in the middle of the slots under load, and waits until its replica serves them. */
@@ -87,8 +79,7 @@ async function failOver(name: string, behindMs: number) {
   const [, victim] = await cluster.masters(nodes);
   const [replica] = (await cluster.replicas(nodes, victim)) as [cluster.Node];
   const isHere = (slot: number) => cluster.holds(victim, slot);
-  // Each with a client of its own: WAIT holds up what is behind it on a connection.
-  const [without, waiting] = [new Ledger(isHere), new Ledger(isHere, { replicas: 1, timeoutMs: 150 })];
+  const [without, waiting] = [ledgerOf(isHere), ledgerOf(isHere, { replicas: 1, timeoutMs: 150 })];
   load.avoid = isHere;
   await load.under(name, async () => {
     let isOver = false;

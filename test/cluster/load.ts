@@ -1,9 +1,11 @@
+import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster } from 'ioredis';
 import * as assert from 'uvu/assert';
 import { slotOf } from '../../scripts/redis/slot.ts';
 import { fromClient, isConversationError } from '../../src/errors.ts';
 import { type ConversationErrorCode, ConversationStore, type StoredConversationState } from '../../src/index.ts';
+import { STATE } from '../support/library.ts';
 import { type ClientOptions, clientOf, type Node } from './nodes.ts';
 import { playScene } from './scene.ts';
 
@@ -104,9 +106,9 @@ export class Load {
     for (const store of this.#stores) {
       const claims = Array.from({ length: RESIDENTS }, async (_, ticketId) => {
         const channel = { platform: 'teams', channelId: `resident-${ticketId}` };
-        const state = { ...channel, jobId: store.newJobId(channel), userId: 'U1', project: 'web', ticketId };
-        const claim = await this.call(() => store.claim({ ...state, startedAt: new Date() }));
-        if (claim.state) this.#residents.push([store, claim.state]);
+        const jobId = store.newJobId(channel);
+        const { state } = await this.call(() => store.claim({ ...STATE, ...channel, jobId, claimId: jobId, ticketId }));
+        if (state) this.#residents.push([store, state]);
       });
       await Promise.all(claims);
     }
@@ -121,20 +123,26 @@ export class Load {
     const [load, sweeps] = [new AbortController(), new AbortController()];
     const running = [
       ...Array.from({ length: WORKERS }, (_, n) => this.#repeatedly(load.signal, 20, () => this.#scene(n))),
-      ...Array.from({ length: READERS }, () => this.#repeatedly(load.signal, 2, () => this.#visit())),
+      ...Array.from({ length: READERS }, () =>
+        this.#repeatedly(load.signal, 2, () => this.#find(randomInt(this.#residents.length))),
+      ),
       this.#repeatedly(load.signal, 1_000, () => this.#checkLists()),
     ];
     const sweeping = this.#stores.map((store) => this.#repeatedly(sweeps.signal, 1_000, () => this.#sweep(store)));
+    const figures = () => console.log(`\n  ${name}: ${this.#calls - calls} calls, ${this.#wrong.length} wrong`);
+    // A file that prints nothing for three minutes is ended.
+    const heartbeat = setInterval(figures, 60_000);
     try {
       await task();
     } finally {
+      clearInterval(heartbeat);
       load.abort();
       await Promise.all(running);
       // The sweeps end last: a scene waits for what they name.
       sweeps.abort();
       await Promise.all(sweeping);
     }
-    console.log(`\n  ${name}: ${this.#calls - calls} calls, ${this.#wrong.length} wrong`);
+    figures();
     const [first] = this.#wrong.splice(0);
     if (first) throw first;
     await Promise.all([...this.#residents.keys()].map((n) => this.#find(n)));
@@ -154,10 +162,6 @@ export class Load {
       const channel = { platform: 'slack', channelId: `C${this.#channels++}` };
       if (!this.avoid(slotOf(store.inboxKey(channel)))) return playScene(this, store, channel);
     }
-  }
-
-  #visit(): Promise<void> {
-    return this.#find(Math.floor(Math.random() * this.#residents.length));
   }
 
   async #find(resident: number): Promise<void> {

@@ -14,7 +14,7 @@ let to: Node;
 
 test.before.each(async () => {
   const { server } = await engine('valkey 9.1');
-  [from, to] = await Promise.all([startNode({}, server), startNode({}, server)]);
+  [from, to] = await Promise.all([startNode(server), startNode(server)]);
   await from.admin.cluster('ADDSLOTSRANGE', 0, 16_383);
   await loadLibrary(from.admin);
 });

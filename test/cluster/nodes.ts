@@ -2,25 +2,20 @@ import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { Cluster, type Redis } from 'ioredis';
+import { Cluster } from 'ioredis';
 import { findRedisBinary } from '../../scripts/redis/binary.ts';
-import { freePort } from '../../scripts/redis/free-port.ts';
 import { type Server, startServer, stopAll as stopServers, until } from '../operations/servers.ts';
 
 export { kill, restart, until } from '../operations/servers.ts';
 
 /** A server of a cluster. It keeps its folder, and so its place in the cluster, when it is restarted. */
-export interface Node extends Server {
-  busPort: number;
-}
+export type Node = Server;
 
 const clients: Cluster[] = [];
 
 /** Starts a server that is in no cluster yet. */
-export async function startNode(settings: Record<string, string> = {}, program?: string): Promise<Node> {
-  const busPort = await freePort();
-  const own = {
-    'cluster-port': busPort,
+export function startNode(program?: string): Promise<Node> {
+  const settings = {
     'cluster-enabled': 'yes',
     'cluster-announce-ip': '127.0.0.1',
     // Short, so that a failover takes seconds.
@@ -30,13 +25,12 @@ export async function startNode(settings: Record<string, string> = {}, program?:
     // A replica is not named to clients before the cluster has heard that something was replicated to it.
     'repl-ping-replica-period': 1,
   };
-  const server = await startServer({ settings: { ...own, ...settings }, ...(program && { program }) });
-  return Object.assign(server, { busPort });
+  return startServer({ settings, ...(program && { program }) });
 }
 
 /** Starts a cluster of one server, which has every slot. */
-export async function startAlone(settings: Record<string, string> = {}): Promise<Node> {
-  const node = await startNode(settings);
+export async function startAlone(): Promise<Node> {
+  const node = await startNode();
   await node.admin.cluster('ADDSLOTSRANGE', 0, 16_383);
   await settled([node]);
   return node;
@@ -87,7 +81,7 @@ export async function settled(nodes: readonly Node[]): Promise<void> {
   let views: string[] = [];
   await until('all nodes see one healthy cluster', async () => {
     // A server that was restarted answers, and then takes its master's data: LOADING.
-    views = await Promise.all(nodes.map((node) => view(node).catch((error: Error) => `fail: ${error.message}`)));
+    views = await Promise.all(nodes.map((node) => view(nodes, node).catch((error: Error) => `fail: ${error.message}`)));
     return views.every((seen) => seen === views[0] && !seen.includes('fail'));
   }).catch((error: Error) => {
     throw new Error(`${error.message}:\n${[...new Set(views)].join('\n\n')}`);
@@ -95,43 +89,36 @@ export async function settled(nodes: readonly Node[]): Promise<void> {
 }
 
 /** What a node knows: every node's id, role, master and slots, in order; `fail` where something is wrong. */
-async function view({ admin }: Node): Promise<string> {
-  const nodes = await linesOf(admin);
+async function view(nodes: readonly Node[], node: Node): Promise<string> {
+  const { admin } = node;
+  const lines = await known(nodes, node);
   const isLinked = !/master_link_status:down/.test(await admin.info('replication'));
   const state = /cluster_state:(\S+)/.exec(String(await admin.cluster('INFO')))?.[1];
   const ranges = (await admin.cluster('SLOTS')) as unknown[][];
   const named = ranges.reduce((sum, range) => sum + range.length - 3, 0);
-  const withReplica = nodes.filter(({ id, slots }) => slots.length > 0 && nodes.some(({ master }) => master === id));
+  const withReplica = lines.filter(({ id, slots }) => slots.length > 0 && lines.some(({ master }) => master === id));
   const isNamed = named >= withReplica.flatMap(({ slots }) => slots).length;
-  const lines = nodes.map(({ id, flags, master, slots }) => [id, flags, master, ...slots].join(' '));
-  return [state, isLinked ? '' : 'link failed', isNamed ? '' : 'replicas fail to be named', ...lines.sort()].join('\n');
+  const texts = lines.map(({ id, flags, master, slots }) => [id, flags, master, ...slots].join(' '));
+  return [state, isLinked ? '' : 'link failed', isNamed ? '' : 'replicas fail to be named', ...texts.sort()].join('\n');
 }
 
-type Line = Awaited<ReturnType<typeof linesOf>>[number];
-export type Master = Line & { node: Node };
-
-/** What a node says of each. */
-async function linesOf(admin: Redis) {
-  const text = String(await admin.cluster('NODES'));
-  return text
-    .trim()
-    .split('\n')
-    .map((line) => {
-      const [id = '', place = '', flags = '', master = '', , , , , ...slots] = line.split(' ');
-      return { id, port: Number(/:(\d+)@/.exec(place)?.[1]), flags: flags.replace('myself,', ''), master, slots };
-    });
+/** What a server says of all of them, by default any server that runs. */
+async function known(nodes: readonly Node[], asked?: Node) {
+  const running = nodes.find(({ process }) => process.exitCode === null && process.signalCode === null) as Node;
+  const text = String(await (asked ?? running).admin.cluster('NODES'));
+  const lines = text.trim().split('\n');
+  return lines.map((line) => {
+    const [id = '', place = '', flags = '', master = '', , , , , ...slots] = line.split(' ');
+    const node = nodes.find(({ port }) => place.includes(`:${port}@`)) as Node;
+    return { id, flags: flags.replace('myself,', ''), master, slots, node };
+  });
 }
 
-/** What a server that runs says of all of them. */
-async function known(nodes: readonly Node[]): Promise<Master[]> {
-  const asked = nodes.find(({ process }) => process.exitCode === null && process.signalCode === null) as Node;
-  const lines = await linesOf(asked.admin);
-  return lines.map((line) => ({ ...line, node: nodes.find(({ port }) => port === line.port) as Node }));
-}
+export type Master = Awaited<ReturnType<typeof known>>[number];
 
 /** The masters with slots, in the order of their first slots. */
 export async function masters(nodes: readonly Node[]): Promise<[Master, Master, Master]> {
-  const first = ({ slots }: Line) => Number.parseInt(slots[0] ?? '', 10);
+  const first = ({ slots }: Master) => Number.parseInt(slots[0] ?? '', 10);
   const lines = (await known(nodes)).filter(({ flags, slots }) => flags.includes('master') && slots.length > 0);
   return lines.sort((a, b) => first(a) - first(b)) as [Master, Master, Master];
 }
@@ -142,7 +129,7 @@ export async function replicas(nodes: readonly Node[], of?: Master): Promise<Nod
   return lines.map(({ node }) => node);
 }
 
-export function holds({ slots }: Line, slot: number): boolean {
+export function holds({ slots }: Master, slot: number): boolean {
   return slots.some((range) => {
     const [from = -1, to = from] = range.split('-').map(Number);
     return from <= slot && slot <= to;

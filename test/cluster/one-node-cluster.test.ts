@@ -6,7 +6,7 @@ import { slotOf } from '../../scripts/redis/slot.ts';
 import { ConversationStore } from '../../src/index.ts';
 import { PARTITIONS, partitionName } from '../../src/keys/prefix.ts';
 import { cli } from '../cli/cli.ts';
-import { all, refusal, type Wire, wiretap } from '../store/store.ts';
+import { all, refusal, wiretap } from '../store/store.ts';
 import { STATE } from '../support/library.ts';
 import { rejection } from '../support/rejection.ts';
 import { clientOf, type Node, startAlone, stopAll } from './nodes.ts';
@@ -24,19 +24,14 @@ let home: Node;
 let node: Redis;
 let cluster: Cluster;
 let store: ConversationStore;
-let wire: Wire;
 
 test.before(async () => {
   home = await startAlone();
   node = home.admin;
   cluster = clientOf([home]);
   store = new ConversationStore(cluster, TAGGED);
-  wire = await wiretap(node);
 });
-test.after(() => {
-  wire.stop();
-  stopAll();
-});
+test.after(stopAll);
 test.before.each(async () => {
   await node.flushall();
 });
@@ -75,7 +70,9 @@ test("the client's own keyPrefix counts", async () => {
 
 /** The functions that a task calls, each with the keys that it declares, and what is read before. */
 async function declared(task: () => Promise<unknown>): Promise<string[]> {
+  const wire = await wiretap(node);
   const sent = await wire.during(task);
+  wire.stop();
   return sent.flatMap(([command = '', name = '', count, ...keys]) => {
     if (command === 'get' || command === 'getex') return [`${command} ${name}`];
     return command.startsWith('fcall') ? [[name, ...keys.slice(0, Number(count))].join(' ')] : [];
@@ -123,12 +120,10 @@ test('every call declares all keys it may touch, and one that names channel and 
 test('where there is no conversation, every reference says so', async () => {
   const gone = { outcome: 'gone', state: null };
   for (const ref of [C1, J1, { ...C1, ...J1 }]) {
-    assert.is(await store.get(ref), null);
-    assert.is(await store.setPendingQuestion(ref, 'q'), null);
+    assert.equal([await store.get(ref), await store.setPendingQuestion(ref, 'q')], [null, null]);
     assert.equal([await store.answerQuestion(ref, 'q'), await store.remove(ref)], [gone, gone]);
   }
-  assert.is(await store.getByJobId('j1'), null);
-  assert.is(await node.dbsize(), 0);
+  assert.equal([await store.getByJobId('j1'), await node.dbsize()], [null, 0]);
 });
 
 test('an index that its job does not hold ends in nothing, and one that leads out of its prefix is unreadable', async () => {

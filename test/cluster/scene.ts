@@ -1,5 +1,6 @@
 import * as assert from 'uvu/assert';
 import type { ChannelReference, ConversationReference, ConversationStore } from '../../src/index.ts';
+import { STATE } from '../support/library.ts';
 
 /** What a scene needs of the load that plays it. */
 interface Stage {
@@ -18,15 +19,12 @@ const outcomes = (results: { outcome: string }[]) => results.map(({ outcome }) =
 export async function playScene(load: Stage, store: ConversationStore, channel: ChannelReference): Promise<void> {
   const { call, published, resends } = load;
   const stream = store.key(channel, `stream:${channel.channelId}`);
-  const state = (jobId: string) => {
-    const others = { userId: 'U1', project: 'web', ticketId: 12, startedAt: '2026-01-31T09:30:00Z' };
-    return { ...channel, jobId, ...others };
-  };
+  const state = (jobId: string) => ({ ...STATE, ...channel, jobId, claimId: jobId });
   const jobs = [store.newJobId(channel), store.newJobId(channel), store.newJobId(channel)];
 
   // Nobody holds it: of simultaneous claims one is claimed, and all see the winner.
   const claims = await Promise.all(
-    jobs.map((jobId) => call(() => store.claim({ ...state(jobId), claimId: jobId }, { startWithinMs: 600_000 }))),
+    jobs.map((jobId) => call(() => store.claim(state(jobId), { startWithinMs: 600_000 }))),
   );
   assert.equal(outcomes(claims), ['claimed', 'held', 'held']);
   const first = claims.find(({ outcome }) => outcome === 'claimed')?.state?.jobId as string;
@@ -104,9 +102,7 @@ export async function playScene(load: Stage, store: ConversationStore, channel: 
   // Of simultaneous hand-overs one is claimed, the outgoing job is told once, and what it has not read is there.
   const told = { stream, fields: { question: 'handed over', name: 'stop' } };
   const overs = await Promise.all(
-    [second, third].map((jobId) =>
-      call(() => store.handOver({ jobId: first }, { ...state(jobId), claimId: jobId }, told)),
-    ),
+    [second, third].map((jobId) => call(() => store.handOver({ jobId: first }, state(jobId), told))),
   );
   const successor = [second, third][overs.findIndex(({ outcome }) => outcome === 'claimed')] as string;
   assert.is(overs.filter(({ outcome }) => outcome === 'claimed').length, 1);

@@ -57,18 +57,26 @@ function stateOf(store: ConversationStore, channelId: string) {
 
 const seconds = (since: number) => `${((Date.now() - since) / 1_000).toFixed(1)} s`;
 
+interface Failure<Target> {
+  says: RegExp;
+  settings?: Record<string, string | number>;
+  fail(target: Target): Promise<unknown>;
+  heal(target: Target): Promise<unknown>;
+}
+
 /**
  * Has a client meet a failure: a claim ends within ten seconds as UNAVAILABLE, its message says why, and so does the next
  * one; when the failure is over, the same client is served.
  */
-async function meets(
+async function meets<Target>(
   what: string,
   client: Redis | Cluster,
-  { fail, heal, says }: { fail(): Promise<unknown>; heal(): Promise<unknown>; says: RegExp },
+  target: Target,
+  { fail, heal, says }: Failure<Target>,
 ): Promise<void> {
   const store = storeOf(client);
   await store.ready();
-  await fail();
+  await fail(target);
   const ended: string[] = [];
   for (const channelId of ['C1', 'C2']) {
     const began = Date.now();
@@ -79,7 +87,7 @@ async function meets(
     assert.ok(Date.now() - began < 10_000, `${what}: ${seconds(began)}`);
     ended.push(`${says.exec(error.message)?.[0]} after ${seconds(began)}`);
   }
-  await heal();
+  await heal(target);
   const healed = Date.now();
   while (!(await store.claim(stateOf(store, 'C9')).catch(() => undefined))) {
     assert.ok(Date.now() - healed < PATIENCE_MS, `${what}: not served again`);
@@ -94,13 +102,6 @@ test('the settings of docs/connections.md are read', () => {
   assert.is(OF_CLUSTER?.enableOfflineQueue, false);
 });
 
-interface Failure {
-  says: RegExp;
-  settings?: Record<string, string | number>;
-  fail(server: Server): Promise<unknown>;
-  heal(server: Server): Promise<unknown>;
-}
-
 /** Five milliseconds a key, and an ear for clients in between. */
 const SLOW_LOAD = ['--key-load-delay', '5000', '--loading-process-events-interval-bytes', '1024'];
 
@@ -109,7 +110,7 @@ const config =
   ({ admin }: Server) =>
     admin.config('SET', name, value);
 
-const FAILURES: Record<string, Failure> = {
+const FAILURES: Record<string, Failure<Server>> = {
   'a master that became a replica': {
     says: /READONLY/,
     fail: ({ admin }) => admin.replicaof('127.0.0.1', 1),
@@ -158,47 +159,42 @@ const FAILURES: Record<string, Failure> = {
       await admin.save();
       await kill(server);
       server.process = launch(server.program, [...args, ...SLOW_LOAD]);
-      await until('it loads', async () => /^loading:1/m.test(await loadingOf(server)));
+      const asking = open({ port: server.port, enableReadyCheck: false });
+      await until('it loads', async () => /^LOADING/.test(await asking.ping().catch(({ message }) => message)));
+      asking.disconnect();
     },
-    heal: (server) => until('it has loaded', async () => /^loading:0/m.test(await loadingOf(server))),
+    // A client that checks for readiness asks when it has loaded.
+    heal: ({ admin }) => admin.ping(),
   },
 };
 
-/** What a server that loads says of itself; a client that is not ready does not ask. */
-async function loadingOf({ port }: Server): Promise<string> {
-  const client = open({ port, enableReadyCheck: false, retryStrategy: () => null });
-  try {
-    return await client.info('persistence').catch(String);
-  } finally {
-    client.disconnect();
-  }
-}
+const signal = async (nodes: cluster.Node[], name: NodeJS.Signals) => nodes.map(({ process }) => process.kill(name));
+const OF_WHOLE_CLUSTER: Record<string, Failure<cluster.Node[]>> = {
+  'a cluster that is down': {
+    says: /isn't ready|is closed|Too many|None of startup/,
+    fail: (nodes) => Promise.all(nodes.map(cluster.kill)),
+    heal: (nodes) => Promise.all(nodes.map(cluster.restart)),
+  },
+  'a cluster that stands still': {
+    says: /timed out|isn't ready/,
+    fail: (nodes) => signal(nodes, 'SIGSTOP'),
+    heal: (nodes) => signal(nodes, 'SIGCONT'),
+  },
+};
 
 for (const enableAutoPipelining of [false, true]) {
   const how = enableAutoPipelining ? ', with autopipelining' : '';
-  for (const [what, { settings = {}, fail, heal, says }] of Object.entries(FAILURES)) {
+  for (const [what, failure] of Object.entries(FAILURES)) {
     test(`${what} is UNAVAILABLE within 10 s, and served again when that is over${how}`, async () => {
-      const server = await startServer({ settings });
-      const client = open({ port: server.port, ...OF_SERVER, enableAutoPipelining });
-      await meets(what + how, client, { fail: () => fail(server), heal: () => heal(server), says });
+      const server = await startServer({ settings: failure.settings ?? {} });
+      await meets(what + how, open({ port: server.port, ...OF_SERVER, enableAutoPipelining }), server, failure);
     });
   }
 
   test(`a whole cluster that is down or stands still is UNAVAILABLE within 10 s, and served again${how}`, async () => {
     const nodes = await cluster.startCluster();
-    const signal = async (name: NodeJS.Signals) => {
-      for (const node of nodes) node.process.kill(name);
-    };
-    const failures = {
-      down: {
-        says: /isn't ready|is closed|Too many|None of startup/,
-        fail: () => Promise.all(nodes.map(cluster.kill)),
-        heal: () => Promise.all(nodes.map(cluster.restart)),
-      },
-      still: { says: /timed out|isn't ready/, fail: () => signal('SIGSTOP'), heal: () => signal('SIGCONT') },
-    };
-    for (const [what, failure] of Object.entries(failures)) {
-      await meets(`a cluster that is ${what}${how}`, await openCluster(nodes, { enableAutoPipelining }), failure);
+    for (const [what, failure] of Object.entries(OF_WHOLE_CLUSTER)) {
+      await meets(what + how, await openCluster(nodes, { enableAutoPipelining }), nodes, failure);
       await cluster.settled(nodes);
     }
   });
@@ -206,11 +202,10 @@ for (const enableAutoPipelining of [false, true]) {
 
 test('Sentinels that are all away, and a master that is, are UNAVAILABLE within 10 s, and found again', async () => {
   const { master, replica, sentinels, address } = await startSentinels();
-  const all = [...sentinels, master, replica];
-  await meets('no Sentinel and no master', open({ ...address, ...OF_SERVER }), {
+  await meets('no Sentinel and no master', open({ ...address, ...OF_SERVER }), [...sentinels, master, replica], {
     says: /timed out|max retries/,
-    fail: () => Promise.all(all.map(kill)),
-    heal: () => Promise.all(all.map(restart)),
+    fail: (all) => Promise.all(all.map(kill)),
+    heal: (all) => Promise.all(all.map(restart)),
   });
 });
 

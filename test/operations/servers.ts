@@ -13,6 +13,8 @@ const LIMIT_MS = 60_000;
 /** A server on 127.0.0.1 that is killed, stopped and started again, always at its port and in its folder. */
 export interface Server {
   port: number;
+  /** Where the other nodes of its cluster reach it. */
+  busPort: number;
   folder: string;
   program: string;
   args: string[];
@@ -34,20 +36,28 @@ export interface ServerOptions {
 }
 
 /** Starts a server and waits until it answers. */
-export async function startServer({ settings = {}, sentinel, ...given }: ServerOptions = {}): Promise<Server> {
-  const { program = (await findRedisBinary()).path } = given;
-  const port = await freePort();
+export async function startServer(options: ServerOptions = {}, attemptsLeft = 2): Promise<Server> {
+  const { settings = {}, sentinel, program = (await findRedisBinary()).path } = options;
+  const [port, busPort] = [await freePort(), await freePort()];
   const folder = mkdtempSync(join(tmpdir(), 'conversation-state-server-'));
-  const all = { port, bind: '127.0.0.1', dir: folder, ...(sentinel ? {} : { save: '' }), ...settings };
+  const own = sentinel ? {} : { save: '', 'cluster-port': busPort };
+  const lines = Object.entries({ port, bind: '127.0.0.1', dir: folder, ...own, ...settings }).map(
+    ([name, value]) => `${name} ${value === '' ? '""' : value}`,
+  );
   const config = join(folder, 'redis.conf');
-  const lines = Object.entries(all).map(([name, value]) => `${name} ${value === '' ? '""' : value}`);
   writeFileSync(config, [...lines, ...(sentinel ?? [])].join('\n'));
   const args = [config, ...(sentinel ? ['--sentinel'] : [])];
   const admin = new Redis({ port, lazyConnect: true, retryStrategy: () => 50, maxRetriesPerRequest: null });
   admin.on('error', () => {});
-  const server = { port, folder, program, args, process: launch(program, args), admin };
+  const server = { port, busPort, folder, program, args, process: launch(program, args), admin };
   alive.add(server);
-  await answers(server);
+  try {
+    await answers(server);
+  } catch (error) {
+    // Between choosing a port and binding it another process may have taken it.
+    if (server.process.exitCode === null || attemptsLeft === 0) throw error;
+    return startServer(options, attemptsLeft - 1);
+  }
   return server;
 }
 
