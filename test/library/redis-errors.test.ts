@@ -99,6 +99,8 @@ const LOOK = `
 let admin: Redis;
 
 test.before(async () => {
+  // The hunt for mutants runs a suite again and again.
+  wholes.clear();
   // A server of its own, for what can't be undone on the common one.
   admin = await server.connect({}, await server.server());
   await admin.function('LOAD', 'REPLACE', sourceUnderTest());
