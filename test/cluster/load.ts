@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert';
 import { slotOf } from '../../scripts/redis/slot.ts';
 import { fromClient, isConversationError } from '../../src/errors.ts';
 import { type ConversationErrorCode, ConversationStore, type StoredConversationState } from '../../src/index.ts';
+import { all } from '../store/store.ts';
 import { STATE } from '../support/library.ts';
 import { type ClientOptions, clientOf, type Node } from './nodes.ts';
 import { playScene } from './scene.ts';
@@ -177,14 +178,10 @@ export class Load {
 
   async #checkLists(): Promise<void> {
     for (const [lister, store] of this.#listers) {
-      const listed = await this.call(async () => {
-        const jobs: string[] = [];
-        for await (const { jobId } of lister.list({ platform: 'teams' })) jobs.push(jobId);
-        return jobs.sort();
-      });
+      const listed = await this.call(() => all(lister.list({ platform: 'teams' })));
       const expected = this.#residents.flatMap(([owner, { jobId }]) => (owner === store ? [jobId] : []));
       assert.is(listed.length, expected.length, 'as many are listed as there are');
-      assert.equal(listed, expected.sort());
+      assert.equal(listed.map(({ jobId }) => jobId).sort(), expected.sort());
     }
   }
 

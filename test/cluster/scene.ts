@@ -1,5 +1,6 @@
 import * as assert from 'uvu/assert';
 import type { ChannelReference, ConversationReference, ConversationStore } from '../../src/index.ts';
+import { all } from '../store/store.ts';
 import { STATE } from '../support/library.ts';
 
 /** What a scene needs of the load that plays it. */
@@ -77,15 +78,10 @@ export async function playScene(load: Stage, store: ConversationStore, channel: 
   }
   assert.is((await queue('more', 'another')).outcome, 'duplicate');
   assert.is((await call(() => store.remove(state(first)))).outcome, 'waiting');
-  const inbox = (ref: ConversationReference) =>
-    call(async () => {
-      const entries: [id: string, text: string | undefined][] = [];
-      for await (const { id, fields } of store.inbox(ref)) entries.push([id, fields['text']]);
-      return entries;
-    });
+  const inbox = (ref: ConversationReference) => call(() => all(store.inbox(ref)));
   const [more, andMore, ...others] = await inbox({ jobId: first });
-  assert.equal([more?.[1], andMore?.[1], others], ['more', 'and more', []]);
-  assert.is((await call(() => store.getByJobId(first, { lastSeen: more?.[0] })))?.jobId, first);
+  assert.equal([more?.fields, andMore?.fields, others], [{ text: 'more' }, { text: 'and more' }, []]);
+  assert.is((await call(() => store.getByJobId(first, { lastSeen: more?.id })))?.jobId, first);
 
   // A member is put into the state, and its stream hears it once.
   for (const [n, ref] of byJob.entries()) {
@@ -109,7 +105,7 @@ export async function playScene(load: Stage, store: ConversationStore, channel: 
   for (const { state: seen } of overs) assert.is(seen?.jobId, successor);
   assert.equal(await published(stream, 'handed over'), ['stop']);
   assert.equal([await inbox(state(successor)), await inbox(state(first))], [[andMore], []]);
-  assert.is((await call(() => store.getByJobId(successor, { lastSeen: andMore?.[0] })))?.jobId, successor);
+  assert.is((await call(() => store.getByJobId(successor, { lastSeen: andMore?.id })))?.jobId, successor);
   const late = await Promise.all([
     call(() => store.getByJobId(first)),
     call(() => store.setPendingQuestion({ jobId: first }, 'late')),
