@@ -318,6 +318,7 @@ it('defect 52: a state that was just small enough when it was stored can be aske
   const { outcome, state: answered } = await end.answerQuestion(STATE, questionId, { answerId });
   assert.equal([outcome, answered?.['lastAnswer']], ['accepted', { questionId, answerId }]);
   assert.equal(await end.getByJobId('j1'), answered);
+  assert.is(await told(end.update(STATE, { project: 'app' })), 'updated');
   assert.is(await told(end.handOver(STATE, { ...state, ...NEXT })), 'claimed');
 });
 
