@@ -55,7 +55,7 @@ const pending = await store.setPendingQuestion({ jobId: 'j1' }, 'q1');
 said.push(pending?.pendingQuestionId);
 const answer: AnswerResult<StoredConversationState<Extra>> = await store.answerQuestion(base, 'q1', {
   answerId: 'a1',
-  stream: store.key({ jobId: 'j1' }, 'in'),
+  stream: store.key({ jobId: 'j1' }, 'job:j1:in'),
   fields: { answer: 'yes', attempts: 1 },
 });
 said.push(answer.outcome, answer.state?.lastAnswer?.answerId, await redis.xlen('consumer:job:j1:in'));
