@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { writeTypeScript } from './generate/emit.ts';
 import { readLibrary } from './generate/library.ts';
@@ -21,7 +23,7 @@ try {
 async function generate(): Promise<void> {
   const { values } = parseArgs({ options: { check: { type: 'boolean' } } });
   const library = readLibrary(await readFile(LUA, 'utf8'));
-  const wanted = writeTypeScript(library);
+  const wanted = format(writeTypeScript(library));
   const found = await readFile(TYPESCRIPT, 'utf8').catch(() => '');
   const { name, version, functions, errorCodes } = library;
   const content = `${name} ${version}, ${functions.length} functions, ${errorCodes.length} error codes`;
@@ -34,6 +36,12 @@ async function generate(): Promise<void> {
     await writeFile(TYPESCRIPT, wanted);
     console.log(`${TYPESCRIPT} written: ${content}.`);
   }
+}
+
+function format(input: string): string {
+  const cwd = join(import.meta.dirname, '..');
+  const biome = join('node_modules', '.bin', 'biome');
+  return execFileSync(biome, ['format', '--stdin-file-path=generated.ts'], { cwd, input, encoding: 'utf8' });
 }
 
 function difference(found: string, wanted: string): string {

@@ -288,9 +288,15 @@ export async function convClaim(
   if (args.rest !== undefined) sent.push(...args.rest);
   const reply = await client.fcall('conv_claim', numkeys, ...sent);
   const [outcome, state] = partsOf('conv_claim', reply, 2);
-  if (outcome !== 'claimed' && outcome !== 'held' && outcome !== 'queued' && outcome !== 'full' && outcome !== 'duplicate' && outcome !== 'starting') {
+  if (
+    outcome !== 'claimed' &&
+    outcome !== 'held' &&
+    outcome !== 'queued' &&
+    outcome !== 'full' &&
+    outcome !== 'duplicate' &&
+    outcome !== 'starting'
+  )
     throw unexpected('conv_claim', "'claimed' | 'held' | 'queued' | 'full' | 'duplicate' | 'starting' as outcome");
-  }
   if (typeof state !== 'string' && !isNil(state)) throw unexpected('conv_claim', 'string | null as state');
   return { outcome, state: isNil(state) ? null : state };
 }
@@ -355,9 +361,14 @@ export async function convHandOver(
   if (args.rest !== undefined) sent.push(...args.rest);
   const reply = await client.fcall('conv_hand_over', numkeys, ...sent);
   const [outcome, state] = partsOf('conv_hand_over', reply, 2);
-  if (outcome !== 'claimed' && outcome !== 'held' && outcome !== 'duplicate' && outcome !== 'starting' && outcome !== 'gone') {
+  if (
+    outcome !== 'claimed' &&
+    outcome !== 'held' &&
+    outcome !== 'duplicate' &&
+    outcome !== 'starting' &&
+    outcome !== 'gone'
+  )
     throw unexpected('conv_hand_over', "'claimed' | 'held' | 'duplicate' | 'starting' | 'gone' as outcome");
-  }
   if (typeof state !== 'string' && !isNil(state)) throw unexpected('conv_hand_over', 'string | null as state');
   return { outcome, state: isNil(state) ? null : state };
 }
@@ -385,9 +396,8 @@ export async function convGetByJob(
   if (keys.inbox !== undefined) sent.push(keys.inbox);
   if (keys.watch !== undefined) sent.push(keys.watch);
   const numkeys = sent.length;
-  if (args.ttlMs !== undefined || args.lastSeen !== undefined) {
+  if (args.ttlMs !== undefined || args.lastSeen !== undefined)
     sent.push(args.ttlMs === undefined ? '' : String(args.ttlMs));
-  }
   if (args.lastSeen !== undefined) sent.push(args.lastSeen);
   const reply = await client.fcall('conv_get_by_job', numkeys, ...sent);
   if (typeof reply !== 'string' && !isNil(reply)) throw unexpected('conv_get_by_job', 'string | null as its reply');
@@ -429,9 +439,8 @@ export async function convUpdate(
   if (args.rest !== undefined) sent.push(...args.rest);
   const reply = await client.fcall('conv_update', numkeys, ...sent);
   const [outcome, state] = partsOf('conv_update', reply, 2);
-  if (outcome !== 'updated' && outcome !== 'duplicate' && outcome !== 'starting' && outcome !== 'gone') {
+  if (outcome !== 'updated' && outcome !== 'duplicate' && outcome !== 'starting' && outcome !== 'gone')
     throw unexpected('conv_update', "'updated' | 'duplicate' | 'starting' | 'gone' as outcome");
-  }
   if (typeof state !== 'string' && !isNil(state)) throw unexpected('conv_update', 'string | null as state');
   return { outcome, state: isNil(state) ? null : state };
 }
@@ -464,9 +473,8 @@ export async function convSetPending(
   if (keys.watch !== undefined) sent.push(keys.watch);
   const numkeys = sent.length;
   sent.push(args.questionId);
-  if (args.ttlMs !== undefined || args.withinMs !== undefined) {
+  if (args.ttlMs !== undefined || args.withinMs !== undefined)
     sent.push(args.ttlMs === undefined ? '' : String(args.ttlMs));
-  }
   if (args.withinMs !== undefined) sent.push(String(args.withinMs));
   const reply = await client.fcall('conv_set_pending', numkeys, ...sent);
   if (typeof reply !== 'string' && !isNil(reply)) throw unexpected('conv_set_pending', 'string | null as its reply');
@@ -513,9 +521,14 @@ export async function convAnswer(
   if (args.rest !== undefined) sent.push(...args.rest);
   const reply = await client.fcall('conv_answer', numkeys, ...sent);
   const [outcome, state] = partsOf('conv_answer', reply, 2);
-  if (outcome !== 'accepted' && outcome !== 'answered' && outcome !== 'duplicate' && outcome !== 'stale' && outcome !== 'gone') {
+  if (
+    outcome !== 'accepted' &&
+    outcome !== 'answered' &&
+    outcome !== 'duplicate' &&
+    outcome !== 'stale' &&
+    outcome !== 'gone'
+  )
     throw unexpected('conv_answer', "'accepted' | 'answered' | 'duplicate' | 'stale' | 'gone' as outcome");
-  }
   if (typeof state !== 'string' && !isNil(state)) throw unexpected('conv_answer', 'string | null as state');
   return { outcome, state: isNil(state) ? null : state };
 }
@@ -552,9 +565,14 @@ export async function convRemove(
   if (args.how !== undefined) sent.push(args.how);
   const reply = await client.fcall('conv_remove', numkeys, ...sent);
   const [outcome, state] = partsOf('conv_remove', reply, 2);
-  if (outcome !== 'removed' && outcome !== 'waiting' && outcome !== 'lapsed' && outcome !== 'held' && outcome !== 'gone') {
+  if (
+    outcome !== 'removed' &&
+    outcome !== 'waiting' &&
+    outcome !== 'lapsed' &&
+    outcome !== 'held' &&
+    outcome !== 'gone'
+  )
     throw unexpected('conv_remove', "'removed' | 'waiting' | 'lapsed' | 'held' | 'gone' as outcome");
-  }
   if (typeof state !== 'string' && !isNil(state)) throw unexpected('conv_remove', 'string | null as state');
   return { outcome, state: isNil(state) ? null : state };
 }

@@ -3,14 +3,14 @@ import { LUA } from './statements.ts';
 
 const WIDTH = 120;
 
-/** The TypeScript for the library. */
+/** The TypeScript for the library, for Biome to format. */
 export function writeTypeScript(library: Library): string {
   const { constants, aliases, classes, functions, source } = library;
   return `// Generated from ../${LUA} by \`npm run generate\`. Do not edit: change the Lua and generate again.
 // An argument that is left out is sent as the empty string where a later one is given.
 ${[
   head(library),
-  ...constants.flatMap(({ name, value, text }) => declared(text, `const ${name} = ${literal(value)};`)),
+  ...constants.flatMap(({ name, value, text }) => declared(text, `const ${name} = ${JSON.stringify(value)};`)),
   ...aliases.flatMap(({ name, type, text }) => declared(text, `type ${name} = ${type.plain};`)),
   ...classes.flatMap(writeClass),
   ...functions.flatMap(writeFunction),
@@ -28,18 +28,18 @@ function declared(text: string, declaration: string): string[] {
 function head({ name, version, functions, errorCodes }: Library): string {
   return `
 /** The name of the library on the server. */
-export const LIBRARY_NAME = ${literal(name)};
+export const LIBRARY_NAME = ${JSON.stringify(name)};
 
 /** The version of the library, major.minor.patch. */
-export const LIBRARY_VERSION = ${literal(version)};
+export const LIBRARY_VERSION = ${JSON.stringify(version)};
 
 /** The functions, their flags, the keys that they may touch, and the parts of a reply. One part is no array. */
 export const FUNCTIONS = [
-${functions.flatMap(writeEntry).join('\n')}
+${functions.map(writeEntry).join('\n')}
 ] as const;
 
 /** The codes of the library's own errors: the first words of its error replies. */
-export const ERROR_CODES = [${errorCodes.map(literal).join(', ')}] as const;
+export const ERROR_CODES = ${JSON.stringify(errorCodes)} as const;
 
 /** A code of the library's own errors. */
 export type ErrorCode = (typeof ERROR_CODES)[number];
@@ -51,11 +51,9 @@ export interface FunctionClient {
 }`;
 }
 
-function writeEntry({ name, flags, keys, replies }: LibraryFunction): string[] {
-  const list = (names: string[]) => `[${names.map(literal).join(', ')}]`;
-  const named = (values: Value[]) => list(values.map((value) => value.name));
-  const members = [`flags: ${list(flags)}`, `keys: ${named(keys?.type.fields ?? [])}`, `reply: ${named(replies)}`];
-  return bracketed('{', [`name: ${literal(name)}`, ...members], '},', '  ', ' ');
+function writeEntry({ name, flags, keys, replies }: LibraryFunction): string {
+  const namesOf = (values: Value[] = []) => values.map((value) => value.name);
+  return `${JSON.stringify({ name, flags, keys: namesOf(keys?.type.fields), reply: namesOf(replies) })},`;
 }
 
 function writeClass({ name, parent, fields, text }: KeyClass): string[] {
@@ -74,12 +72,12 @@ function writeFunction(fn: LibraryFunction): string[] {
   const parameters = ['client: FunctionClient'];
   if (fn.keys) parameters.push(`keys: ${fn.keys.type.name}`);
   if (members.length > 0) {
-    parameters.push(`args: ${objectType(members)}${fn.args.every(({ optional }) => optional) ? ' = {}' : ''}`);
+    parameters.push(`args: { ${members.join('; ')} }${fn.args.every(({ optional }) => optional) ? ' = {}' : ''}`);
   }
   return [
     '',
     ...docComment([...fn.doc, '', ...docTags(fn)]),
-    ...bracketed(`export async function ${name}(`, parameters, `): Promise<${replyType(fn.replies)}> {`),
+    `export async function ${name}(${parameters.join(', ')}): Promise<${replyType(fn.replies)}> {`,
     ...writeCall(fn),
     ...writeReply(fn),
     '}',
@@ -106,27 +104,27 @@ function writeCall({ name, flags, keys, args, rest }: LibraryFunction): string[]
   const optional = fields.findIndex((field) => field.optional);
   const always = fields.slice(0, optional < 0 ? undefined : optional).map((field) => `keys.${field.name}`);
   const required = args.filter((argument) => !argument.optional).map(sent);
-  const lines = bracketed('const sent: string[] = [', always, '];', '  ');
+  const lines = [`  const sent: string[] = [${always.join(', ')}];`];
   for (const field of fields.slice(always.length)) {
     lines.push(`  ${field.optional ? `if (keys.${field.name} !== undefined) ` : ''}sent.push(keys.${field.name});`);
   }
   lines.push('  const numkeys = sent.length;');
-  if (required.length > 0) lines.push(...bracketed('sent.push(', required, ');', '  '));
+  if (required.length > 0) lines.push(`  sent.push(${required.join(', ')});`);
   for (const [at, argument] of args.entries()) {
-    if (argument.optional) lines.push(...pushOptional(argument, args.slice(at + 1), rest));
+    if (argument.optional) lines.push(pushOptional(argument, args.slice(at + 1), rest));
   }
   if (rest) lines.push('  if (args.rest !== undefined) sent.push(...args.rest);');
   const command = flags.includes('no-writes') ? 'fcall_ro' : 'fcall';
-  return [...lines, `  const reply = await client.${command}(${literal(name)}, numkeys, ...sent);`];
+  return [...lines, `  const reply = await client.${command}(${JSON.stringify(name)}, numkeys, ...sent);`];
 }
 
 /** Left out, an argument is the empty string where a later one is given. */
-function pushOptional(argument: Value, later: Value[], rest: Value | undefined): string[] {
+function pushOptional(argument: Value, later: Value[], rest: Value | undefined): string {
   const given = [argument, ...later].map(({ name }) => `args.${name} !== undefined`);
   if (rest) given.push('args.rest?.length');
   const missing = argument.type.plain === 'number' ? ` === undefined ? '' : ${sent(argument)}` : " ?? ''";
   const value = given.length === 1 ? sent(argument) : `args.${argument.name}${missing}`;
-  return guarded(given.join(' || '), `sent.push(${value});`);
+  return `  if (${given.join(' || ')}) sent.push(${value});`;
 }
 
 function sent({ name, type }: Value): string {
@@ -138,23 +136,23 @@ function writeReply({ name, replies }: LibraryFunction): string[] {
   const [only] = replies;
   const value = (part: Value, as: string) => (part.optional ? `isNil(${as}) ? null : ${as}` : as);
   if (replies.length === 1 && only) {
-    return [...checkPart(name, { ...only, name: 'reply' }, 'its reply'), `  return ${value(only, 'reply')};`];
+    return [checkPart(name, { ...only, name: 'reply' }, 'its reply'), `  return ${value(only, 'reply')};`];
   }
   const members = replies.map((part) => (part.optional ? `${part.name}: ${value(part, part.name)}` : part.name));
   return [
-    `  const [${replies.map((part) => part.name).join(', ')}] = partsOf(${literal(name)}, reply, ${replies.length});`,
-    ...replies.flatMap((part) => checkPart(name, part, part.name)),
-    ...bracketed('return {', members, '};', '  ', ' '),
+    `  const [${replies.map((part) => part.name).join(', ')}] = partsOf(${JSON.stringify(name)}, reply, ${replies.length});`,
+    ...replies.map((part) => checkPart(name, part, part.name)),
+    `  return { ${members.join(', ')} };`,
   ];
 }
 
-function checkPart(fn: string, { name, type, optional }: Value, what: string): string[] {
+function checkPart(fn: string, { name, type, optional }: Value, what: string): string {
   const tests = type.plain.match(/'[^']*'/g)?.map((text) => `${name} !== ${text}`) ?? [];
   if (type.plain === 'string[]') tests.push(`!areStrings(${name})`);
   else if (tests.length === 0) tests.push(`typeof ${name} !== '${type.plain}'`);
   if (optional) tests.push(`!isNil(${name})`);
-  const wanted = literal(`${type.plain}${optional ? ' | null' : ''} as ${what}`);
-  return guarded(tests.join(' && '), `throw unexpected(${literal(fn)}, ${wanted});`);
+  const wanted = JSON.stringify(`${type.plain}${optional ? ' | null' : ''} as ${what}`);
+  return `  if (${tests.join(' && ')}) throw unexpected(${JSON.stringify(fn)}, ${wanted});`;
 }
 
 const RUNTIME = `
@@ -185,33 +183,8 @@ function replyType(replies: Value[]): string {
   return `{ ${replies.map((reply) => `${reply.name}: ${type(reply)}`).join('; ')} }`;
 }
 
-/** The type of a parameter, which stands on a line of its own. */
-function objectType(members: string[]): string {
-  const line = `{ ${members.join('; ')} }`;
-  return line.length + 12 <= WIDTH ? line : ['{', ...members.map((text) => `    ${text};`), '  }'].join('\n');
-}
-
 function member({ name, optional, type }: Value): string {
   return optional ? `${name}?: ${type.name} | undefined` : `${name}: ${type.name}`;
-}
-
-/** On one line where it fits, else the body on one of its own. */
-function guarded(condition: string, body: string): string[] {
-  const line = `  if (${condition}) ${body}`;
-  return line.length <= WIDTH ? [line] : [`  if (${condition}) {`, `    ${body}`, '  }'];
-}
-
-/** On one line where it fits, else an item a line. */
-function bracketed(open: string, items: string[], close: string, indent = '', pad = ''): string[] {
-  const line = `${indent}${open}${pad}${items.join(', ')}${pad}${close}`;
-  if (line.length <= WIDTH) return [line];
-  return [`${indent}${open}`, ...items.map((item) => `${indent}  ${item},`), `${indent}${close}`];
-}
-
-function literal(value: string | number): string {
-  if (typeof value === 'number') return String(value);
-  if (value.includes("'") && !/["\\]/.test(value)) return `"${value}"`;
-  return `'${value.replace(/[\\']/g, '\\$&')}'`;
 }
 
 /** A documentation comment of these paragraphs, or nothing for the empty text; long lines are broken between words. */
