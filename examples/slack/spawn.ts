@@ -91,20 +91,12 @@ export function kubernetes(manifest = join(import.meta.dirname, 'kubernetes', 'j
   };
 }
 
-/** Makes the manifest of one job of the manifest of all. */
-export function fillIn(manifest: string, wanted: Job): V1Job {
-  const { jobId } = wanted;
-  const job = parse(manifest) as V1Job;
-  const pod = job.spec?.template;
-  const worker = pod?.spec?.containers.find(({ name }) => name === 'worker');
-  if (!pod || !worker) throw new Error('kubernetes/job.yaml must be a Job with a container named worker.');
-  const given = environmentOf(wanted);
-  const others = (worker.env ?? []).filter(({ name }) => !(name in given));
-  worker.env = [...others, ...Object.entries(given).map(([name, value]) => ({ name, value }))];
-  const label = { 'conversation-state/job': jobId };
-  job.metadata = { ...job.metadata, name: jobId, labels: { ...job.metadata?.labels, ...label } };
-  pod.metadata = { ...pod.metadata, labels: { ...pod.metadata?.labels, ...label } };
-  return job;
+/** Makes the manifest of one job of the template: `$JOB_ID` in it becomes the job's id, and so on. */
+export function fillIn(template: string, job: Job): V1Job {
+  const given = new Map<unknown, string>(
+    Object.entries(environmentOf(job)).map(([name, value]) => [`$${name}`, value]),
+  );
+  return parse(template, (_, value) => given.get(value) ?? value);
 }
 
 function except(code: number): (error: unknown) => undefined {

@@ -62,8 +62,7 @@ const [loadOnce] = loadPod.containers as [Container];
 const JOB = { jobId: 'job-1', channelId: 'C1:1.1', prompt: 'fix: "it" \n # now' };
 const spawn = await import(pathToFileURL(join(BOT_FOLDER, 'spawn.ts')).href);
 /** The Job that the bot makes. */
-const fillIn = (wanted: typeof JOB): Manifest =>
-  spawn.fillIn(readFileSync(join(BOT_FOLDER, 'kubernetes', 'job.yaml'), 'utf8'), wanted);
+const made: Manifest = spawn.fillIn(readFileSync(join(BOT_FOLDER, 'kubernetes', 'job.yaml'), 'utf8'), JOB);
 
 /** As object literals of the types that kubernetes-types makes of Kubernetes' own schemas, one a line. */
 function literals(manifests: readonly Manifest[]): string {
@@ -76,7 +75,6 @@ function literals(manifests: readonly Manifest[]): string {
 }
 
 test("have the members that Kubernetes' own types have, and no others", async () => {
-  const made = fillIn(JOB);
   const misspelt = JSON.parse(JSON.stringify(deployment).replace('"readinessProbe"', '"readinessProbex"'));
   const { errors, remove } = await compile({ right: literals([...bots, ...jobs, made]), wrong: literals([misspelt]) });
   await remove();
@@ -85,25 +83,10 @@ test("have the members that Kubernetes' own types have, and no others", async ()
   assert.equal(others, []);
 });
 
-test('job.yaml is one Job with the placeholders that the bot fills in', () => {
-  assert.is(jobs.length, 2, 'load.yaml is the other');
-  assert.is(job.metadata?.name, 'JOB_ID');
-  assert.is(job.metadata?.labels?.['conversation-state/job'], 'JOB_ID');
-  assert.is(job.spec?.template.metadata?.labels?.['conversation-state/job'], 'JOB_ID');
-  assert.is(worker.name, 'worker');
-  const placeholders = worker.env?.filter(({ value }) => value !== undefined);
-  assert.equal(
-    placeholders,
-    ['JOB_ID', 'CHANNEL_ID', 'PROMPT', 'LAST_SEEN'].map((name) => ({ name, value: name })),
-  );
-});
-
 test('a job is never run twice, and ends, but not while it waits three days for a person', () => {
-  assert.is(jobPod.restartPolicy, 'Never');
-  assert.is(job.spec?.backoffLimit, 0);
-  assert.is(job.spec?.podReplacementPolicy, 'Failed');
-  assert.ok(job.spec?.activeDeadlineSeconds && job.spec.activeDeadlineSeconds > 3 * 24 * 3600);
-  assert.ok(job.spec.ttlSecondsAfterFinished);
+  const { backoffLimit, podReplacementPolicy, activeDeadlineSeconds = 0 } = job.spec ?? {};
+  assert.equal([jobPod.restartPolicy, backoffLimit, podReplacementPolicy], ['Never', 0, 'Failed']);
+  assert.ok(activeDeadlineSeconds > 3 * 24 * 3600);
 });
 
 test('the bot may create jobs and look at them, and a worker may nothing', () => {
@@ -117,17 +100,13 @@ test('the bot may create jobs and look at them, and a worker may nothing', () =>
 });
 
 test('no container runs as root, writes its image or gains rights', () => {
-  for (const pod of [botPod, jobPod, loadPod]) {
-    assert.is(pod.securityContext?.runAsNonRoot, true);
-    assert.is(pod.securityContext?.runAsUser, 1000);
-    assert.is(pod.securityContext?.seccompProfile?.type, 'RuntimeDefault');
+  const seccompProfile = { type: 'RuntimeDefault' };
+  for (const { securityContext } of [botPod, jobPod, loadPod]) {
+    assert.equal(securityContext, { runAsNonRoot: true, runAsUser: 1000, runAsGroup: 1000, seccompProfile });
   }
   for (const { name, securityContext, resources } of [loader, bot, worker, loadOnce]) {
-    assert.equal(
-      securityContext,
-      { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
-      name,
-    );
+    const closed = { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } };
+    assert.equal(securityContext, closed, name);
     assert.ok(resources?.requests?.['memory'] && resources.limits?.['memory'], name);
   }
 });
@@ -145,12 +124,6 @@ test('the selectors find the pods, and the ports have the names that are used', 
   for (const probe of [bot.livenessProbe, bot.readinessProbe]) assert.is(probe?.httpGet?.port, port?.name);
   assert.is(bot.env?.find(({ name }) => name === 'PORT')?.value, String(port?.containerPort));
   assert.equal(new Set(bots.map((manifest) => (manifest as Deployment).metadata?.namespace)), new Set(['chat']));
-});
-
-test('a rolling update keeps two instances, and a disruption one', () => {
-  assert.is(deployment.spec?.replicas, 2);
-  assert.equal(deployment.spec?.strategy?.rollingUpdate, { maxSurge: 1, maxUnavailable: 0 });
-  assert.is(the<PodDisruptionBudget>('PodDisruptionBudget').spec?.maxUnavailable, 1);
 });
 
 test('the page says how much of the grace period is left for the bot after preStop', () => {
@@ -220,24 +193,15 @@ function sourceOf({ command = [] }: Container): string {
 
 /** The names of the environment variables that a source reads, in each way that the example reads them. */
 function variablesOf(source: string): Set<string> {
-  const names = [...source.matchAll(/process\.env\['(\w+)'\]|process\.env\.(\w+)|milliseconds\('(\w+)'/g)];
-  const destructured = [...source.matchAll(/\{([^{}]*)\} = process\.env/g)].flatMap(([, list = '']) => [
-    ...list.matchAll(/\b([A-Z][A-Z_]+)\b/g),
-  ]);
-  return new Set([...names, ...destructured].map(([, ...found]) => found.find((name) => name) ?? ''));
+  const reads = source.matchAll(/process\.env\['\w+'\]|milliseconds\('\w+'|\{[^{}]*\} = process\.env/g);
+  return new Set([...reads].flatMap(([read]) => read.match(/\b[A-Z][A-Z_]+\b/g) ?? []));
 }
 
 for (const container of [bot, worker]) {
   test(`${container.name} reads each variable that it is given, and is given each that it needs`, () => {
-    const source = sourceOf(container);
     const given = container.env?.map(({ name }) => name) ?? [];
-    const read = variablesOf(source);
-    assert.equal(
-      given.filter((name) => !read.has(name)),
-      [],
-    );
-    const needs = [...read].filter((name) => !NOT_GIVEN.test(name) && !given.includes(name));
-    assert.equal(needs, []);
+    const read = [...variablesOf(sourceOf(container))].filter((name) => given.includes(name) || !NOT_GIVEN.test(name));
+    assert.equal(read.sort(), given.sort());
   });
 }
 
@@ -246,15 +210,16 @@ test('the bot answers both probes', () => {
   for (const probe of [bot.livenessProbe, bot.readinessProbe]) assert.match(source, `path: '${probe?.httpGet?.path}'`);
 });
 
-test('the bot makes a Job of job.yaml with the same in name, label and variables', () => {
-  const { metadata, spec } = fillIn(JOB) as Job;
+test('the bot makes a Job of job.yaml, which leaves no placeholder', () => {
+  const { metadata, spec } = made as Job;
   assert.is(metadata?.name, JOB.jobId);
-  for (const { labels } of [metadata, spec?.template.metadata].map((found) => found ?? {})) {
+  for (const labels of [metadata?.labels, spec?.template.metadata?.labels]) {
     assert.is(labels?.['conversation-state/job'], JOB.jobId);
   }
   const env = spec?.template.spec?.containers[0]?.env?.map(({ name, value }) => [name, value]);
   const given = { JOB_ID: JOB.jobId, CHANNEL_ID: JOB.channelId, PROMPT: JOB.prompt, LAST_SEEN: '' };
   assert.equal(Object.fromEntries(env ?? []), { REDIS_URL: undefined, ...given });
+  assert.not.match(JSON.stringify(made), /\$[A-Z]/);
 });
 
 test('the user that the pages make may give each command on streams that the programs give', async () => {
