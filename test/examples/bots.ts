@@ -1,15 +1,14 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import { type Attempt, type Message, StandIn } from '../../examples/slack/stand-in.ts';
 import { freePort } from '../../scripts/redis/free-port.ts';
+import { install, pack, run } from '../package/packed.ts';
 
-const ROOT = join(import.meta.dirname, '..', '..');
 const SECRET = 'a signing secret';
 
 /** What the bots wait for, so much shorter than usual that a test takes seconds. */
@@ -17,18 +16,12 @@ const SHORT = { SILENT_MS: '1500', SWEEP_MS: '300', RETRY_MS: '2500', STEP_MS: '
 const TIMES = { START_MS: '60000', ANSWER_MS: '20000', ...SHORT };
 
 /** Installs the packed package into a copy of the example, as its README says. Returns the folder. */
-export async function install(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'conversation-state-slack-'));
-  const env: NodeJS.ProcessEnv = { ...process.env };
-  // What npm tells its scripts about this project does not hold in another one.
-  for (const name of Object.keys(env)) if (/^npm_(package|lifecycle|config_local_prefix)/.test(name)) delete env[name];
-  const run = (cwd: string, program: string, ...args: string[]) => promisify(execFile)(program, args, { cwd, env });
-  await run(ROOT, 'npm', 'pack', '--pack-destination', folder);
-  const tarball = (await readdir(folder)).find((name) => name.endsWith('.tgz')) ?? '';
-  await run(folder, 'tar', '-xzf', tarball);
+export async function installBot(): Promise<string> {
+  const { folder, tarball } = await pack();
   const bot = join(folder, 'bot');
-  await cp(join(folder, 'package', 'examples', 'slack'), bot, { recursive: true });
-  await run(bot, 'npm', 'install', '--prefer-offline', '--no-audit', '--no-fund', join(folder, tarball));
+  await mkdir(bot);
+  await run(bot, 'tar', '-xzf', tarball, '--strip-components=3', 'package/examples/slack');
+  await install(bot, tarball);
   return bot;
 }
 

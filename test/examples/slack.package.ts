@@ -11,7 +11,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { BOT, type Button, type Message } from '../../examples/slack/stand-in.ts';
 import { withRedis } from '../support/redis.ts';
-import { install, isEnding, Scene, until } from './bots.ts';
+import { installBot, isEnding, Scene, until } from './bots.ts';
 
 const test = suite('the bot for Slack');
 const redis = withRedis(test);
@@ -19,7 +19,7 @@ let folder: string;
 let scene: Scene;
 
 test.before(async () => {
-  folder = await install();
+  folder = await installBot();
 });
 test.before.each(async () => {
   scene = new Scene(folder, await redis.url());
