@@ -27,7 +27,7 @@ test('the two commands of the README stand alone on their lines', () => {
   assert.ok(lines.includes('npm test'));
 });
 
-test('the redis-cli lines reply what their comments say, call every function, and the state that is shown is valid', async () => {
+test('the redis-cli lines reply what their comments say, and call every function', async () => {
   const client = await redis.connect();
   await client.flushall();
   await client.function('LOAD', 'REPLACE', LIBRARY_SOURCE);
@@ -38,9 +38,6 @@ test('the redis-cli lines reply what their comments say, call every function, an
     const reply = JSON.stringify(await client.call(command, ...args));
     for (const word of promised) assert.ok(word !== '' && reply.includes(word), `${line}\n${reply}`);
   }
-  const [state] = page.blocks.filter(({ language }) => language === 'json');
-  const keys = ['conversation:slack:C0123ABCD', 'job-index:agent-web-12'];
-  assert.is(await client.fcall('conv_set', 2, ...keys, state?.text ?? ''), null, 'the state that is shown is taken');
   const registered = LIBRARY_SOURCE.match(/'conv_\w+'/g)?.map((name) => name.slice(1, -1)) ?? [];
   assert.ok(registered.length > 10);
   for (const name of registered) {
