@@ -11,7 +11,7 @@ import { judge } from './strict.ts';
 
 const test = suite('bad input');
 const redis = withRedis(test);
-const CALLS = effort(5_000, 120_000);
+const CALLS = effort(5_000, 60_000);
 /** What a batch leaves on the server is looked at when all its calls are made. */
 const BATCH = 250;
 
