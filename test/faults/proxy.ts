@@ -7,20 +7,20 @@ import { nameOf, splitter } from './resp.ts';
 
 /** What happens to a command on its way. */
 export type Fault =
-  /** The connection breaks when the server has got so many bytes of it, fewer than it has. */
-  | { kind: 'cut request'; bytes: number }
-  /** The connection breaks when the client has got so many bytes of the reply. */
-  | { kind: 'cut reply'; bytes: number }
+  /** The connection breaks when the server has got this share of its bytes, less than 1. */
+  | { kind: 'cut request'; share: number }
+  /** The connection breaks when the client has got this share of the reply's bytes. */
+  | { kind: 'cut reply'; share: number }
   /** The connection breaks, and the server gets the command when it has already answered the one sent again. */
   | { kind: 'late' }
   /** The command waits before the server, and the reply before the client, for so many milliseconds. */
   | { kind: 'slow'; ms: number };
 
-/** A command that the server got, all of it, and how long both were. */
+/** A command that the server got, all of it, and when, in milliseconds since 1970. */
 export interface Exchange {
   name: string;
-  requestBytes: number;
-  replyBytes: number;
+  from: number;
+  to: number;
 }
 
 interface Armed {
@@ -80,7 +80,7 @@ export class FaultyProxy {
 
   #serve(client: Socket): void {
     const server = connect({ host: this.#target.hostname, port: Number(this.#target.port || 6379), noDelay: true });
-    const expected: { name: string; requestBytes: number; fault: Fault | undefined }[] = [];
+    const expected: { name: string; from: number; fault: Fault | undefined }[] = [];
     for (const [socket, other] of [[client, server] as const, [server, client] as const]) {
       this.#sockets.add(socket);
       // A connection that breaks is what this is for.
@@ -91,7 +91,7 @@ export class FaultyProxy {
       });
     }
     const send = (command: Buffer, name: string, fault?: Fault) => {
-      expected.push({ name, requestBytes: command.length, fault });
+      expected.push({ name, from: Date.now(), fault });
       server.write(command);
     };
     const forward = async (command: Buffer) => {
@@ -99,7 +99,7 @@ export class FaultyProxy {
       const name = nameOf(command);
       const fault = this.#take(name);
       if (fault?.kind === 'cut request') {
-        server.end(command.subarray(0, fault.bytes));
+        server.end(shareOf(command, fault.share));
         client.destroy();
       } else if (fault?.kind === 'late') {
         this.#held.add(server);
@@ -116,10 +116,10 @@ export class FaultyProxy {
       }
     };
     const back = async (reply: Buffer, asked: (typeof expected)[number] | undefined) => {
-      const { name = '', requestBytes = 0, fault } = asked ?? {};
-      if (asked) this.exchanges.push({ name, requestBytes, replyBytes: reply.length });
+      const { name = '', from = 0, fault } = asked ?? {};
+      if (asked) this.exchanges.push({ name, from, to: Date.now() });
       if (fault?.kind === 'cut reply') {
-        client.end(reply.subarray(0, fault.bytes));
+        client.end(shareOf(reply, fault.share));
         server.destroy();
         return;
       }
@@ -159,6 +159,10 @@ export class FaultyProxy {
     this.#armed = this.#armed.filter(({ times }) => times > 0);
     return armed.fault;
   }
+}
+
+function shareOf(bytes: Buffer, share: number): Buffer {
+  return bytes.subarray(0, Math.floor(share * bytes.length));
 }
 
 /** A client and the network of its own that it reaches the server by. */

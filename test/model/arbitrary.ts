@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import type { Fault } from '../faults/proxy.ts';
 import { type Document, given, type Member, withMember } from './document.ts';
 import type { Call } from './model.ts';
 import { FOR_EVER } from './perform.ts';
@@ -6,11 +7,12 @@ import { FOR_EVER } from './perform.ts';
 /** A time that is over by the time that anybody asks. */
 export const SOON = 1;
 
-/** What a call of a run is: a call, how long to wait before it, and which connection carries it. */
+/** What a call of a run is: a call, how long to wait before it, which connection carries it, and what happens to it. */
 export interface Move {
   call: Call;
   pauseMs: number;
   line: number;
+  fault?: Fault & { times: number };
 }
 
 export interface Play {
@@ -164,8 +166,9 @@ export function plays(lines: number, longest: number): fc.Arbitrary<Play> {
   const line = fc.nat({ max: lines - 1 });
   const pauseMs = fc.oneof({ weight: 12, arbitrary: fc.constant(0) }, fc.integer({ min: 1, max: 25 }));
   return fc.tuple(prefix, cast).chain(([prefix, cast]) => {
+    const move = fc.record({ call: calls(cast), pauseMs, line, fault }, { requiredKeys: ['call', 'pauseMs', 'line'] });
     const moves = fc.oneof(
-      { weight: 20, arbitrary: fc.record({ call: calls(cast), pauseMs, line }).map((move) => [move]) },
+      { weight: 20, arbitrary: move.map((move): Move[] => [move]) },
       { weight: 3, arbitrary: ending(cast, line) },
     );
     return fc
@@ -173,6 +176,15 @@ export function plays(lines: number, longest: number): fc.Arbitrary<Play> {
       .map((moves) => ({ prefix, moves: moves.flat() }));
   });
 }
+
+const anywhere = fc.nat({ max: 99 }).map((percent) => percent / 100);
+/** Only so little of a reply is cut off again and again that a client surely needs the rest. */
+const fault: fc.Arbitrary<Fault & { times: number }> = fc.oneof(
+  fc.record({ kind: fc.constant('cut request' as const), share: anywhere, times: fc.constantFrom(1, 2) }),
+  fc.record({ kind: fc.constant('cut reply' as const), share: anywhere, times: fc.constant(1) }),
+  fc.record({ kind: fc.constant('cut reply' as const), share: fc.constantFrom(0, 0.3), times: fc.constant(2) }),
+  fc.record({ kind: fc.constant('late' as const), times: fc.constant(1) }),
+);
 
 const id = fc.oneof(fc.constantFrom('C1', 'j1', 'x'), hostile);
 const ids = (count: number) => fc.uniqueArray(id, { minLength: count, maxLength: count });

@@ -166,11 +166,11 @@ async function prepared(perform: Performer, below: Below): Promise<World> {
   return isLapsing ? { ...world, conversations: new Map() } : world;
 }
 
-/** What happens to a command on its way; one time out of five nothing. No command is shorter than 40 bytes, no reply than 3, of which clients need 2. */
+/** What happens to a command on its way; one time out of five nothing. Of no reply half the bytes are enough. */
 function misfortune(proxy: FaultyProxy, command: string, below: Below): void {
   const kind = below(5);
-  if (kind === 1) proxy.arm(command, { kind: 'cut request', bytes: below(40) });
-  if (kind === 2) proxy.arm(command, { kind: 'cut reply', bytes: below(2) }, 1 + below(2));
+  if (kind === 1) proxy.arm(command, { kind: 'cut request', share: below(10) / 10 });
+  if (kind === 2) proxy.arm(command, { kind: 'cut reply', share: below(5) / 10 }, 1 + below(2));
   if (kind === 3) proxy.arm(command, { kind: 'late' });
   if (kind === 4) proxy.arm(command, { kind: 'slow', ms: below(20) });
 }

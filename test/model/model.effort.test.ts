@@ -3,8 +3,9 @@ import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { closeLines, type Line, openLine } from '../faults/proxy.ts';
 import { effort } from '../support/effort.ts';
-import { sourceUnderTest, now as time } from '../support/library.ts';
+import { sourceUnderTest } from '../support/library.ts';
 import { seed } from '../support/random.ts';
 import { withRedis } from '../support/redis.ts';
 import { type Play, plays } from './arbitrary.ts';
@@ -30,20 +31,17 @@ const OUTCOMES = {
   answer: ['accepted', 'answered', 'duplicate', 'stale', 'gone'],
   remove: ['removed', 'waiting', 'lapsed', 'held', 'gone'],
   due: ['named'],
+  executed: ['again'],
 };
-
-interface Line {
-  redis: Redis;
-  perform: Performer;
-  isStore: boolean;
-}
 
 interface Figures {
   calls: number;
   outcomes: Map<string, number>;
 }
 
-test('any sequence of calls does and replies what the model says, and the keys of a conversation stay a pair', async () => {
+// Networks lose replies, cut commands and bring them late: then clients of default options send again, and the server
+// may execute a call more than once.
+test('over good and bad networks, any sequence of calls does and replies what the model says, and the keys of a conversation stay a pair', async () => {
   const figures: Figures = { calls: 0, outcomes: new Map() };
   const url = await redis.url();
   await Promise.all([...Array(TABLES).keys()].map((table) => play(url, table, figures)));
@@ -57,15 +55,17 @@ test('any sequence of calls does and replies what the model says, and the keys o
 
 /** Plays its part of the runs in one database. */
 async function play(url: string, table: number, figures: Figures): Promise<void> {
-  const clients = ([2, 3, 2, 3] as const).map((protocol) => new Redis(url, { db: table, protocol }));
+  const direct = new Redis(url, { db: table });
+  const options = { db: table, retryStrategy: () => 1 };
+  const lines = await Promise.all(([2, 3, 2, 3] as const).map((protocol) => openLine(url, { ...options, protocol })));
   try {
-    await clients[0]?.function('LOAD', 'REPLACE', sourceUnderTest());
+    await direct.function('LOAD', 'REPLACE', sourceUnderTest());
     let until = Number.POSITIVE_INFINITY;
-    const property = fc.asyncProperty(plays(clients.length, LONGEST), async (play) => {
+    const property = fc.asyncProperty(plays(lines.length, LONGEST), async (play) => {
       // Where shrinking takes too long, what failed so far is small enough.
       fc.pre(Date.now() < until);
       try {
-        await run(clients, play, figures);
+        await run(direct, lines, play, figures);
       } catch (error) {
         until = Math.min(until, Date.now() + SHRINK_MS);
         throw error;
@@ -76,36 +76,40 @@ async function play(url: string, table: number, figures: Figures): Promise<void>
     if (error instanceof Error) error.message = `SEED=${seed} repeats it: ${error.message}`;
     throw error;
   } finally {
-    for (const client of clients) client.disconnect();
+    direct.disconnect();
+    await closeLines(lines);
   }
 }
 
-async function run(clients: Redis[], { prefix, moves }: Play, figures: Figures): Promise<void> {
-  const [first] = clients;
-  if (!first) throw new Error('no connection');
-  await first.flushdb();
-  const lines = await Promise.all(
-    clients.map(async (redis, index): Promise<Line> => {
-      const isStore = index >= 2;
-      return { redis, isStore, perform: isStore ? await byStore(redis, prefix) : byFcall(redis, prefix) };
-    }),
+async function run(direct: Redis, lines: Line[], { prefix, moves }: Play, figures: Figures): Promise<void> {
+  await direct.flushdb();
+  const isStore = (index: number) => index >= 2;
+  const performers = await Promise.all(
+    lines.map(({ client }, index) => (isStore(index) ? byStore(client, prefix) : byFcall(client, prefix))),
   );
   const table = new Table(prefix);
-  for (const { call, pauseMs, line: index } of moves) {
-    const line = lines[index];
-    if (!line) throw new Error(`no connection ${index}`);
+  for (const { call, pauseMs, line: index, fault } of moves) {
+    const { proxy } = lines[index] as Line;
+    const perform = performers[index] as Performer;
     // What was to be over soon is over by then.
     const pause = call.name === 'due' ? pauseMs + 5 : pauseMs;
     if (pause > 0) await sleep(pause);
-    const made = await withEntry(first, prefix, line.isStore ? asStore(call) : call);
-    // In order on one connection, without waiting in between.
-    const [from, found, to] = await Promise.all([time(line.redis), line.perform(made), time(line.redis)]);
-    const [now, keys] = (await first.eval(SNAPSHOT, 0)) as [number, SeenKey[]];
-    table.judge(made, found, { from, to }, now, keys);
+    const made = await withEntry(direct, prefix, isStore(index) ? asStore(call) : call);
+    const isFaulty = fault !== undefined && call.name !== 'get';
+    proxy.exchanges.length = 0;
+    if (isFaulty) proxy.arm(`fcall conv_${call.name}`, fault, fault.times);
+    const found = await perform(made);
+    await proxy.settled();
+    const executions = proxy.exchanges.filter(({ name }) => name.endsWith(` conv_${call.name}`));
+    const [now, keys] = (await direct.eval(SNAPSHOT, 0)) as [number, SeenKey[]];
+    // A command that comes late comes when the one that was sent again has been answered.
+    const answered = isFaulty && fault.kind === 'late' ? 0 : undefined;
+    table.judge(made, found, executions, now, keys, answered);
     figures.calls++;
     const outcome = call.name === 'due' && found[0] ? 'named' : found[0];
-    const label = `${call.name}${outcome ? ` ${outcome}` : ''}`;
-    figures.outcomes.set(label, (figures.outcomes.get(label) ?? 0) + 1);
+    for (const label of [`${call.name} ${outcome}`, ...executions.slice(1).map(() => 'executed again')]) {
+      figures.outcomes.set(label, (figures.outcomes.get(label) ?? 0) + 1);
+    }
   }
 }
 

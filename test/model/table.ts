@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { textOf } from './document.ts';
-import { type Call, EMPTY, step, type World } from './model.ts';
+import { type Call, EMPTY, type Reply, step, type World } from './model.ts';
 import { agrees, conversationKey, type Found, jobKey, watchEntry } from './perform.ts';
 
 /** A span of time within which something happened, in milliseconds since 1970. */
@@ -26,7 +26,7 @@ for _, key in ipairs(redis.call('KEYS', (ARGV[1] or '') .. '*')) do
 end
 return { now[1] * 1000 + math.floor(now[2] / 1000), found }`;
 
-/** How far the clock that ends keys may be from the one that TIME tells, in milliseconds. */
+/** How far the clocks of this process, of TIME and of what ends keys may be apart, in milliseconds. */
 const SLACK = 2;
 
 type Expected = Map<string, [type: string, value: unknown, deadline: number]>;
@@ -41,21 +41,26 @@ export class Table {
   }
 
   /**
-   * Goes on to the world behind a call that ran within `during`, by what was on the server at `now`. Throws where no
-   * millisecond of it, and nothing that can have expired by then, explains both the reply and the keys.
+   * Goes on to the world behind a call that was executed once within each of these spans, by what was on the server at
+   * `now`. The reply, where somebody got one, is that of the execution with the index `answered`. Throws where no
+   * milliseconds of them, and nothing that can have expired by then, explain both the reply and the keys.
    */
-  judge(call: Call, found: Found, during: Span, now: number, keys: SeenKey[]): void {
-    let problem = '';
-    for (const met of this.#possible(during)) {
-      for (let at = during.from; at <= during.to; at++) {
-        const { reply, world } = step(met, call, at);
-        if (agrees(found, reply)) {
-          const difference = this.#compare(world, now, keys);
-          if (difference === undefined) return;
-          problem = difference;
-        }
-        problem ||= `the reply is ${JSON.stringify(found)}, not ${JSON.stringify([reply[0], reply[1] && textOf(reply[1])])}`;
-      }
+  judge(
+    call: Call,
+    found: Found | undefined,
+    executions: readonly Span[],
+    now: number,
+    keys: SeenKey[],
+    answered = executions.length - 1,
+  ): void {
+    let problem = 'it was never executed';
+    for (const { replies, world } of outcomes(this.world, call, executions)) {
+      const [outcome, state] = replies[answered] ?? ['nothing', null];
+      const isReply = !found || agrees(found, [outcome, state]);
+      problem = `the reply is ${JSON.stringify(found)}, not ${JSON.stringify([outcome, state && textOf(state)])}`;
+      const difference = isReply ? this.#compare(world, now, keys) : problem;
+      if (difference === undefined) return;
+      problem = difference;
     }
     throw new Error(`${JSON.stringify(call, (_, value) => (value?.[0]?.before ? textOf(value) : value))}: ${problem}`);
   }
@@ -64,23 +69,9 @@ export class Table {
   tookEffect(call: Call | undefined, during: Span, now: number, keys: SeenKey[]): boolean {
     const problem = this.#compare(this.world, now, keys);
     if (problem === undefined) return false;
-    for (const met of this.#possible(during)) {
-      for (let at = during.from; call && at <= during.to; at++) {
-        if (this.#compare(step(met, call, at).world, now, keys) === undefined) return true;
-      }
-    }
-    throw new Error(problem);
-  }
-
-  /** The worlds that a call may have met: what ends while it runs may have been there or not. */
-  #possible({ from, to }: Span): World[] {
-    let worlds: World['conversations'][] = [new Map()];
-    for (const [channel, conversation] of this.world.conversations) {
-      const there = worlds.map((world) => new Map([...world, [channel, conversation]]));
-      if (conversation.end > to + SLACK) worlds = there;
-      else if (conversation.end >= from - SLACK) worlds = [...there, ...worlds];
-    }
-    return worlds.map((conversations) => ({ ...this.world, conversations }));
+    if (!call) throw new Error(problem);
+    this.judge(call, undefined, [during], now, keys);
+    return true;
   }
 
   /** Says what is not as the world has it; otherwise goes on with the world, without what has expired. */
@@ -114,6 +105,34 @@ export class Table {
     this.world = left;
     return undefined;
   }
+}
+
+/** What a call may reply each time, and the world behind it, where it is executed once within each of these spans. */
+function* outcomes(
+  world: World,
+  call: Call,
+  [span, ...later]: readonly Span[],
+): Generator<{ replies: Reply[]; world: World }> {
+  if (!span) return yield { replies: [], world };
+  for (const met of possible(world, span)) {
+    for (let at = span.from - SLACK; at <= span.to; at++) {
+      const did = step(met, call, at);
+      for (const { replies, world } of outcomes(did.world, call, later)) {
+        yield { replies: [did.reply, ...replies], world };
+      }
+    }
+  }
+}
+
+/** The worlds that a call may meet: what ends while it runs may be there or not. */
+function possible(world: World, { from, to }: Span): World[] {
+  let found: World['conversations'][] = [new Map()];
+  for (const [channel, conversation] of world.conversations) {
+    const there = found.map((conversations) => new Map([...conversations, [channel, conversation]]));
+    if (conversation.end > to + SLACK) found = there;
+    else if (conversation.end >= from - SLACK) found = [...there, ...found];
+  }
+  return found.map((conversations) => ({ ...world, conversations }));
 }
 
 function keysOf(prefix: string, { conversations, inboxes, handled, watch, streams }: World): Expected {
