@@ -39,9 +39,7 @@ const OPTIONAL: typeof MEMBERS = {
 /** The state's own two keys without their prefix, where the bytes are a valid state; otherwise what is wrong. */
 export function judge(bytes: string): Valid | string {
   if (bytes.length > MAX_STATE) return 'too long';
-  const text = decoded(bytes);
-  if (text === undefined) return 'no UTF-8';
-  const state = parsed(text);
+  const { text, state } = parsed(bytes);
   if (typeof state !== 'object' || state === null || Array.isArray(state)) return 'no JSON object';
   if (hasLoneSurrogate(text)) return 'half of a surrogate pair';
   if (depth(text) > MAX_DEPTH) return 'too deep';
@@ -62,19 +60,13 @@ export function latin1(text: string): string {
   return Buffer.from(text, 'utf8').toString('latin1');
 }
 
-function decoded(bytes: string): string | undefined {
+/** Text that is no UTF-8 or no JSON is no state. */
+function parsed(bytes: string): { text: string; state: unknown } {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.from(bytes, 'latin1'));
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.from(bytes, 'latin1'));
+    return { text, state: JSON.parse(text) };
   } catch {
-    return undefined;
-  }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
+    return { text: '', state: undefined };
   }
 }
 

@@ -42,12 +42,7 @@ export async function withEntry(redis: Redis, prefix: string, call: Call): Promi
 /** Makes calls as FCALL. */
 export function byFcall(redis: Redis, prefix: string): Performer {
   return async (call) => {
-    const keys = [];
-    if (call.channel !== undefined) keys.push(conversationKey(prefix, call.channel));
-    if (call.job !== undefined) keys.push(jobKey(prefix, call.job));
-    if (call.name === 'hand_over') keys.push(jobKey(prefix, call.successor));
-    if (call.name === 'due') keys.push(`${prefix}conversation-watch`);
-    if (call.stream !== undefined) keys.push(prefix + call.stream);
+    const keys = keysOf(call, prefix);
     try {
       const reply = await redis.fcall(`conv_${call.name}`, keys.length, ...keys, ...argumentsOf(call));
       if (call.name === 'due') return [namedIn(reply as string[], prefix), null];
@@ -60,7 +55,17 @@ export function byFcall(redis: Redis, prefix: string): Performer {
   };
 }
 
-function argumentsOf(call: Call): (string | number)[] {
+export function keysOf(call: Call, prefix: string): string[] {
+  const keys = [];
+  if (call.channel !== undefined) keys.push(conversationKey(prefix, call.channel));
+  if (call.job !== undefined) keys.push(jobKey(prefix, call.job));
+  if (call.name === 'hand_over') keys.push(jobKey(prefix, call.successor));
+  if (call.name === 'due') keys.push(`${prefix}conversation-watch`);
+  if (call.stream !== undefined) keys.push(prefix + call.stream);
+  return keys;
+}
+
+export function argumentsOf(call: Call): (string | number)[] {
   const ttl = call.ttlMs ?? '';
   const fields = call.stream === undefined ? [] : ['text', textFor(call)];
   switch (call.name) {
