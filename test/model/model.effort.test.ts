@@ -97,7 +97,7 @@ async function run(direct: Redis, lines: Line[], { prefix, moves }: Play, figure
     const made = await withEntry(direct, prefix, isStore(index) ? asStore(call) : call);
     const isFaulty = fault !== undefined && call.name !== 'get';
     proxy.exchanges.length = 0;
-    if (isFaulty) proxy.arm(`fcall conv_${call.name}`, fault, fault.times);
+    if (isFaulty) proxy.arm(`fcall conv_${call.name}`, fault);
     const found = await perform(made);
     await proxy.settled();
     const executions = proxy.exchanges.filter(({ name }) => name.endsWith(` conv_${call.name}`));
