@@ -1,12 +1,12 @@
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../conversation.gen.ts';
 import { isConversationError } from '../errors.ts';
 import { Failure, misuse, USAGE_ERROR, type Values } from './command.ts';
-import { NPX, sentence, styled, unescaped } from './print.ts';
+import { NPX, sentence, styled } from './print.ts';
 
 // The words of the command line. What a command does is loaded when it is run.
 
-type Flag = [flags: string, summary: string, read?: (text: string) => string];
+type Flag = [flags: string, summary: string];
 
 const SERVER: Flag[] = [
   ['--url <redis://…>', 'the server, or any node of a cluster; REDIS_URL if absent'],
@@ -22,11 +22,7 @@ const KEYSPACE: Flag[] = [
 ];
 const STORE = [...SERVER, ...KEYSPACE];
 const PLATFORM: Flag = ['--platform <name>', 'slack, teams, …'];
-const REFERENCE: Flag[] = [
-  PLATFORM,
-  ['--channel <id>', 'the channel on its platform', unescaped],
-  ['--job <id>', 'the job', unescaped],
-];
+const REFERENCE: Flag[] = [PLATFORM, ['--channel <id>', 'the channel on its platform'], ['--job <id>', 'the job']];
 const FILTERS: Flag[] = [
   PLATFORM,
   ['--silent', 'only those whose job is silent'],
@@ -41,46 +37,44 @@ interface Definition {
   /** What its own help says besides. */
   notes: string;
   options: Flag[];
-  /** Command lines to copy, without the program's name. */
-  examples: string[];
+  /** A command line to copy, without the program's name. */
+  example: string;
   /** Prints its results to stdout. @throws Failure what is wrong and what to do */
   run(values: Values): Promise<void>;
 }
 
 const THIS = `${LIBRARY_NAME} ${LIBRARY_VERSION}`;
 const COLUMNS =
-  'UNREAD counts the messages in the inbox. STATUS is starting for a job that was not heard of yet, silent or no answer ' +
-  'for one that somebody has to look at, and since when. LEFT is the time to live. A narrow terminal has no empty ' +
-  'columns, then no project, ticket and start, and ids are cut last.';
+  'UNREAD counts the messages in the inbox, LEFT is the time to live. STATUS is starting for a job that was not heard of ' +
+  'yet, silent or no answer for one that somebody has to look at, and since when.';
 
 const COMMANDS: Readonly<Record<string, Definition>> = {
   list: {
     summary: 'show every conversation: its channel, job, question, unread messages, and whether somebody has to look',
-    notes: `${COLUMNS} It scans all keys and changes nothing. With --sort the whole list is held in memory.`,
+    notes: `${COLUMNS} It scans all keys and changes nothing.`,
     options: [...STORE, ...FILTERS, JSON_LINES],
-    examples: ['list --silent', 'list --platform slack --sort started'],
+    example: 'list --platform slack --sort started',
     run: async (values) => (await import('./list.ts')).list(values),
   },
   show: {
     summary: 'show one conversation: its state, both deadlines, its inbox, and what is wrong with it',
     notes: 'Name the channel, the job or both, as list prints them. It exits with 1 if something is wrong.',
     options: [...STORE, ...REFERENCE, JSON_LINES],
-    examples: ['show --job j1', 'show --platform slack --channel C0123'],
+    example: 'show --job j1',
     run: async (values) => (await import('./show.ts')).show(values),
   },
   watch: {
     summary: 'show the list again every two seconds, in place; q ends it',
-    notes: `${COLUMNS} In a pipe it prints one list after the other. It comes back after a lost connection.`,
+    notes: COLUMNS,
     options: [...STORE, ...FILTERS],
-    examples: ['watch --sort due'],
+    example: 'watch --sort due',
     run: async (values) => (await import('./list.ts')).watch(values),
   },
   release: {
     summary: 'take a channel from a job and remove its conversation; with --stream, tell the job',
     notes:
-      'It does not end the job itself. With --stream the job is told in the same step, by an entry with the fields type ' +
-      '(Released), jobId, by and reason. With --platform and --channel too, it says which job holds the channel if that ' +
-      'is another one. With unread messages in the inbox nothing is changed, unless --discard-inbox gives them up.',
+      'It does not end the job itself. The entry for the job has the fields type (Released), jobId, by and reason. With ' +
+      'unread messages in the inbox nothing is changed, unless --discard-inbox gives them up.',
     options: [
       ...STORE,
       ...REFERENCE,
@@ -91,56 +85,53 @@ const COMMANDS: Readonly<Record<string, Definition>> = {
       ['--yes', 'do not ask'],
       JSON_LINES,
     ],
-    examples: ['release --job j1 --reason "hangs since noon" --stream job:j1:in'],
+    example: 'release --job j1 --reason "hangs since noon" --stream job:j1:in',
     run: async (values) => (await import('./release.ts')).release(values),
   },
   due: {
     summary: 'show the jobs that are silent and the questions whose time is over; changes nothing',
     notes: 'A job that a sweep has just looked at is not shown until its lease ends.',
     options: [...STORE, JSON_LINES],
-    examples: ['due --url redis://localhost:6379'],
+    example: 'due --url redis://localhost:6379',
     run: async (values) => (await import('./list.ts')).due(values),
   },
   doctor: {
     summary: 'say what is wrong with the server, the rights of a user and the stored conversations, and what to do',
     notes:
-      'Each line has a mark: ✓ as it should be, ! worth a look, ✗ wrong; then it exits with 1. It changes nothing, and ' +
-      'needs the rights of oncall in docs/security.md. Of a large store it looks at the first 100,000 keys of each kind.',
+      'Each line has a mark: ✓ as it should be, ! worth a look, ✗ wrong; then it exits with 1. It changes nothing.',
     options: [
       ...STORE,
       ['--user <name>', 'whose rights are checked; the user of this connection if absent'],
       ['--stream <key>', 'a stream that the apps write to, by its whole key, whose rights are checked too'],
       JSON_LINES,
     ],
-    examples: ['doctor --prefix staging:', 'doctor --user app --stream job:j1:in'],
+    example: 'doctor --user app --stream job:j1:in',
     run: async (values) => (await import('./doctor.ts')).doctor(values),
   },
   load: {
     summary: `bring a server's or a cluster's library to ${THIS}`,
-    notes:
-      'On a cluster it goes to every master. It leaves a newer library that serves this version where it is. The user ' +
-      'needs the rights +function|load +function|list, on a cluster +cluster|nodes too, and no keys.',
+    notes: 'It leaves a newer library that serves this version where it is.',
     options: [
       ...SERVER,
       ['--wait <seconds>', 'how long to try again while the server cannot be reached; 0 if absent'],
       ['--force', "replace a newer version or another program's library of this name, too"],
       JSON_LINES,
     ],
-    examples: ['load --url redis://localhost:6379 --wait 30'],
+    example: 'load --url redis://localhost:6379 --wait 30',
     run: async (values) => (await import('./deployment.ts')).load(values),
   },
   check: {
     summary: `say whether a server or cluster serves apps of ${THIS}; changes nothing`,
-    notes: 'The user needs the right +function|list, on a cluster +cluster|nodes too, and no keys.',
+    notes: 'The user needs no right but +function|list, on a cluster +cluster|nodes too.',
     options: [...SERVER, ['--exact', 'check for exactly this version, not for one that serves it'], JSON_LINES],
-    examples: ['check --url redis://localhost:6379'],
+    example: 'check --url redis://localhost:6379',
     run: async (values) => (await import('./deployment.ts')).check(values),
   },
   keys: {
     summary: 'print the keys of a conversation, by its channel, its job or both; asks no server',
     notes: 'By the channel or the job alone it prints nothing but the key, for redis-cli GET "$(…)".',
     options: [...REFERENCE, ...KEYSPACE],
-    examples: ['keys --platform slack --channel C0123', 'keys --job j1 --prefix tenant:'],
+    example: 'keys --platform slack --channel C0123',
     run: async (values) => (await import('./reference.ts')).keys(values),
   },
 };
@@ -149,7 +140,7 @@ const SERVERS =
   'The server, or any node of a cluster, is named by --url redis://user:password@host:port, rediss:// for TLS, or by ' +
   'REDIS_URL, which keeps the password out of the list of processes. Behind Sentinels, REDIS_USERNAME and REDIS_PASSWORD ' +
   'are those of the servers, SENTINEL_USERNAME and SENTINEL_PASSWORD those of the Sentinels. Exit code: 0 yes, 1 no or ' +
-  'it could not be done, 2 the command line is wrong.';
+  'it could not be done, 2 the command line is wrong. More in docs/command-line.md.';
 
 /** Runs a command line, says on stderr why it failed, and returns the exit code. */
 export async function runCommandLine(args: readonly string[]): Promise<number> {
@@ -180,13 +171,13 @@ function program(): Command {
       throw explained(error, command);
     });
   explain(root);
-  for (const [name, { summary, notes, options, examples, run }] of Object.entries(COMMANDS)) {
+  for (const [name, { summary, notes, options, example, run }] of Object.entries(COMMANDS)) {
     const command = root
       .command(name)
       .summary(summary)
       .description(sentence(`${summary}. ${notes}`));
-    for (const flag of options) command.addOption(optionOf(flag));
-    command.addHelpText('after', ['\nExamples:', ...examples.map((example) => `  ${NPX} ${example}`)].join('\n'));
+    for (const [flags, what] of options) command.option(flags, what);
+    command.addHelpText('after', `\nExample:\n  ${NPX} ${example}`);
     explain(command)
       .allowExcessArguments()
       .action(async (values: Values) => {
@@ -196,15 +187,6 @@ function program(): Command {
       });
   }
   return root;
-}
-
-function optionOf([flags, summary, read = (text) => text]: Flag): Option {
-  const option = new Option(flags, summary);
-  if (!option.required) return option;
-  return option.argParser((text, before) => {
-    if (before !== undefined) throw misuse(`${option.long} is given twice.`);
-    return read(text);
-  });
 }
 
 /** Options may stand before the command too; commander takes those of a command behind it. */

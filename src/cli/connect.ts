@@ -7,7 +7,7 @@ import { checkKeyspace, type Keyspace } from '../keys/prefix.ts';
 import { log } from '../log.ts';
 import { LIMIT_MS, type Target, targetOf } from './address.ts';
 import { Failure, type Values } from './command.ts';
-import { CLOSED, causeOf, isLost, reasonOf } from './reason.ts';
+import { CLOSED, causeOf, reasonOf } from './reason.ts';
 
 /** How long a master may take to say that it is there, once a command has failed. */
 const BLAME_MS = 2_000;
@@ -15,7 +15,12 @@ const BLAME_MS = 2_000;
 /** What a task works on: a server, or the node of a cluster that was named. */
 export interface Server extends Target {
   client: Redis;
+  isCluster: boolean;
 }
+
+const SENTINEL =
+  'this is a Sentinel, not the server that it watches. ' +
+  'Name the server by it: --sentinel host:port --name NAME (SENTINEL MASTERS tells the name)';
 
 /** What a task works on that deals with conversations. */
 export interface Store {
@@ -36,21 +41,21 @@ export async function withServer<T>(values: Values, task: (server: Server) => Pr
   client.on('error', (error) => {
     first ??= error;
   });
-  const tried = { tls: target.tls, limitMs: target.limitMs };
+  const { limitMs, tls } = target;
   try {
-    const late = sleep(target.limitMs, undefined, { ref: false }).then(() => {
-      throw Object.assign(new Error('late'), { code: 'ETIMEDOUT' });
+    const late = sleep(limitMs, undefined, { ref: false }).then(() => {
+      throw Object.assign(new Error('late'), { code: 'ETIMEDOUT', limitMs });
     });
     await Promise.race([client.connect(), late]);
-    tried.limitMs = LIMIT_MS;
-    return await task({ client, ...target });
+    const mode = await modeOf(client);
+    if (mode === 'sentinel') throw new Failure(`${target.name}: ${SENTINEL}`);
+    return await task({ client, isCluster: mode === 'cluster', ...target });
   } catch (error) {
     if (error instanceof Failure || isConversationError(error, 'INVALID_ARGUMENT')) throw error;
     // A promise often says only that the connection is closed; the event before it said why.
     const said = causeOf(error);
     const cause = said instanceof Error && said.message === CLOSED ? (first ?? said) : error;
-    const reason = (await isSentinel(client, cause)) ? SENTINEL : reasonOf(cause, tried);
-    throw new Failure(`${target.name}: ${reason}`, 1, cause);
+    throw new Failure(`${target.name}: ${reasonOf(cause, tls)}`, 1, cause);
   } finally {
     client.disconnect();
   }
@@ -62,29 +67,17 @@ export function withStore<T>(values: Values, task: (store: Store) => Promise<T>)
   const storeOf = (client: Redis | Cluster, space: Keyspace) =>
     task({ client, connection: connect(client, 'never', log(undefined)), space });
   return withServer(values, async (server) => {
-    const isCluster = (await modeOf(server.client)) === 'cluster';
-    const space = checkKeyspace({ prefix, sharded }, isCluster, '');
-    if (!isCluster) return storeOf(server.client, space);
-    const { cluster, refused } = await clusterOf(server.client);
+    const space = checkKeyspace({ prefix, sharded }, server.isCluster, '');
+    if (!server.isCluster) return storeOf(server.client, space);
+    const cluster = await clusterOf(server.client);
     try {
-      return await Promise.race([storeOf(cluster, space), refused]);
+      return await storeOf(cluster, space);
     } catch (error) {
       throw await ofMasters(server, error);
     } finally {
       cluster.disconnect();
     }
   });
-}
-
-const SENTINEL =
-  'this is a Sentinel, not the server that it watches. ' +
-  'Name the server by it: --sentinel host:port --name NAME (SENTINEL MASTERS tells the name)';
-
-/** Whether a Sentinel was taken for a server: it answers much as one does, so its errors tell only half of it. */
-async function isSentinel(client: Redis, error: unknown): Promise<boolean> {
-  // One that gave no answer would be waited for once more.
-  if (client.status !== 'ready' || isLost(error)) return false;
-  return (await modeOf(client).catch(() => undefined)) === 'sentinel';
 }
 
 /**
@@ -98,13 +91,8 @@ async function ofMasters({ client: entry, tls }: Server, error: unknown): Promis
   try {
     const { masters, close } = await openMasters(asker);
     close();
-    const tried = { tls, limitMs: LIMIT_MS };
-    const lines = masters.flatMap(({ address, error }) => (error ? `${address}: ${reasonOf(error, tried)}` : []));
-    if (lines.length > 0) return new Failure(lines.sort().join('\n'), 1, error);
-    if (!isLost(error)) return error;
-    const { host, port } = entry.options;
-    const reason = `${reasonOf(error, tried)} All its masters answer now: try again.`;
-    return new Failure(`the cluster of ${host}:${port}: ${reason}`, 1, error);
+    const lines = masters.flatMap(({ address, error }) => (error ? `${address}: ${reasonOf(error, tls)}` : []));
+    return lines.length === 0 ? error : new Failure(lines.sort().join('\n'), 1, error);
   } catch {
     return error;
   } finally {
@@ -112,8 +100,8 @@ async function ofMasters({ client: entry, tls }: Server, error: unknown): Promis
   }
 }
 
-/** A client for the whole cluster that a node belongs to, and what it tells nobody: that a node refused ASKING. */
-async function clusterOf(entry: Redis): Promise<{ cluster: Cluster; refused: Promise<never> }> {
+/** A client for the whole cluster that a node belongs to. */
+async function clusterOf(entry: Redis): Promise<Cluster> {
   // Where a right is missing this says which, and the client of the cluster only that no node is available.
   await entry.cluster('SLOTS');
   const { Cluster } = await import('ioredis');
@@ -128,18 +116,8 @@ async function clusterOf(entry: Redis): Promise<{ cluster: Cluster; refused: Pro
     dnsLookup: (address, callback) => callback(null, address),
   });
   cluster.on('error', () => {});
-  const refused = new Promise<never>((_, reject) => {
-    cluster.on('+node', (node: Redis) => {
-      const ask = node.asking.bind(node);
-      node.asking = () => {
-        const asked = ask();
-        asked.catch(reject);
-        return asked;
-      };
-    });
-  });
   await cluster.connect();
-  return { cluster, refused };
+  return cluster;
 }
 
 function withoutClient(error: NodeJS.ErrnoException): never {

@@ -6,7 +6,6 @@ import { isConversationError } from '../errors.ts';
 import { compareVersions, compatibility } from '../library/decision.ts';
 import { checkEverywhere, loadEverywhere, type NodeReport } from '../library/loading.ts';
 import type { LibraryReport } from '../library/report.ts';
-import { LIMIT_MS } from './address.ts';
 import { Failure, misuse, type Values } from './command.ts';
 import { withServer } from './connect.ts';
 import { NPX, shownJson } from './print.ts';
@@ -65,7 +64,7 @@ async function onServers(
         results.sort((a, b) => (a.address < b.address ? -1 : 1));
         const width = Math.max(...results.map(({ address }) => address.length));
         for (const { address, ...result } of results) {
-          const error = 'error' in result ? reasonOf(result.error, { tls, limitMs: LIMIT_MS }) : undefined;
+          const error = 'error' in result ? reasonOf(result.error, tls) : undefined;
           const told = 'error' in result ? { error } : { ...result, serves: result.loaded || serves(result) };
           const text = 'error' in result ? `failed: ${error}` : say(result);
           console.log(values.json ? shownJson({ address, ...told }) : `${address.padEnd(width)}  ${text}`);
@@ -84,11 +83,11 @@ export function serves({ found, foreign }: LibraryReport): boolean {
   return foreign === null && compatibility(found) === 'serving';
 }
 
-function loaded({ present, found, current, loaded }: LibraryReport): string {
-  if (current) return `${THIS} is there already`;
-  if (!loaded) return `${LIBRARY_NAME} ${found} is there, which is newer and serves apps of ${LIBRARY_VERSION}`;
-  if (!present) return `${THIS} loaded, there was none`;
-  return `${THIS} loaded, replacing ${found === LIBRARY_VERSION ? `a ${found} of another source` : (found ?? 'one without a version')}`;
+function loaded(report: LibraryReport): string {
+  if (!report.loaded) return found(report);
+  if (!report.present) return `${THIS} loaded, there was none`;
+  const old = report.found ?? 'one without a version';
+  return `${THIS} loaded, replacing ${old === LIBRARY_VERSION ? `a ${old} of another source` : old}`;
 }
 
 /** What is there, as the end of a sentence. */

@@ -1,18 +1,16 @@
 import { Help } from 'commander';
 import type { Redis } from 'ioredis';
-import { modeOf, onMasters } from '../cluster/masters.ts';
+import { onMasters } from '../cluster/masters.ts';
 import { isConversationError } from '../errors.ts';
 import { checkKeyspace } from '../keys/prefix.ts';
-import { LIMIT_MS } from './address.ts';
 import { Failure, thingsWrong, type Values } from './command.ts';
-import { type Server, type Store, withServer, withStore } from './connect.ts';
+import { type Server, withServer, withStore } from './connect.ts';
 import { type Finding, ok, some, warning, wrong } from './doctor/finding.ts';
 import { rightsFindings } from './doctor/rights.ts';
 import { permitted, serverFindings } from './doctor/server.ts';
 import { storedFindings } from './doctor/stored.ts';
 import { shownJson, styled, terminalWidth } from './print.ts';
 import { reasonOf } from './reason.ts';
-import { withProgress } from './screen.ts';
 
 const MARKS = { ok: ['green', '✓'], warning: ['yellow', '!'], wrong: ['red', '✗'] } as const;
 /** Where the text begins, behind the mark and what was checked. */
@@ -38,8 +36,7 @@ export async function doctor(values: Values): Promise<void> {
 }
 
 async function lookAtServers(server: Server, { prefix = '', sharded = false, user, stream }: Values) {
-  const { client, name, tls } = server;
-  const cluster = (await modeOf(client)) === 'cluster';
+  const { client, name, tls, isCluster: cluster } = server;
   const space = checkKeyspace({ prefix, sharded }, cluster, '');
   const masters = await onMasters(client, async (master, address) => {
     const rights = permitted('rights', rightsFindings(master, space, { user, cluster, stream }));
@@ -49,7 +46,7 @@ async function lookAtServers(server: Server, { prefix = '', sharded = false, use
   const looked = masters.map((result): { address: string; findings: Finding[]; error?: unknown } => {
     if (!('error' in result)) return { ...result, address: cluster ? result.address : name };
     if (!cluster) throw result.error;
-    const found = `Could not be asked: ${reasonOf(result.error, { tls, limitMs: LIMIT_MS })}`;
+    const found = `Could not be asked: ${reasonOf(result.error, tls)}`;
     return { ...result, findings: [wrong('server', found, 'Look whether it runs, and whether it knows this user.')] };
   });
   looked.sort((a, b) => (a.address < b.address ? -1 : 1));
@@ -79,21 +76,15 @@ async function movingSlots(master: Redis, address: string): Promise<Finding[]> {
 }
 
 async function keysOf(values: Values): Promise<Finding[]> {
-  let looked = 0;
-  const hear = (count: number) => {
-    looked = count;
-  };
-  const look = async (store: Store) => {
-    await store.connection.ready();
-    return permitted('keys', storedFindings(store, hear));
-  };
-  const say = () => `${looked.toLocaleString('en')} keys looked at. Ctrl-C ends it.`;
   try {
-    return await withProgress(say, () => withStore(values, look));
+    return await withStore(values, async (store) => {
+      await store.connection.ready();
+      return permitted('keys', storedFindings(store));
+    });
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     if (isConversationError(error.cause, ...LIBRARY_CODES)) {
-      return [warning('keys', 'Not looked at: that takes the library.', 'Load it, then look again.')];
+      return [warning('keys', 'Not checked: the library is missing.', 'Load it, then look again.')];
     }
     return [wrong('keys', `Not looked at to the end. ${error.message}`, AGAIN)];
   }

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { conversationKeys } from '../iterators.ts';
 import { Failure, misuse, type Values } from './command.ts';
 import { type Store, withStore } from './connect.ts';
-import { type Conversation, type DueEntry, dueEntries, lookAtAll } from './look.ts';
+import { type Conversation, type DueEntry, dueEntries, lookAt, serverTime } from './look.ts';
 import { counted, shown, shownJson, span, styled, terminalWidth } from './print.ts';
-import { onScreen, withProgress } from './screen.ts';
+import { onScreen } from './screen.ts';
 import { type Column, tableOf } from './table.ts';
 
 /** How many lines of a table are held until their widths are known. Longer lists get a head for each such part. */
@@ -16,7 +17,7 @@ const COLUMNS: readonly Column<Conversation>[] = [
   { head: 'JOB', cell: ({ state }) => (state ? shown(state.jobId) : '(unreadable)'), isId: 'cut last' },
   { head: 'PROJECT', cell: ({ state }) => shown(state?.project ?? ''), spare: 1 },
   { head: 'TICKET', cell: ({ state }) => shown(String(state?.ticketId ?? '')), spare: 2 },
-  { head: 'STARTED', cell: (found) => startedAgo(found), spare: 3, align: 'right' },
+  { head: 'STARTED', cell: (found) => agoIn(found), spare: 3, align: 'right' },
   { head: 'QUESTION', cell: ({ state }) => shown(state?.pendingQuestionId ?? ''), isId: 'cut first' },
   { head: 'UNREAD', cell: ({ unread }) => (unread === 0 ? '' : String(unread)), align: 'right' },
   { head: 'STATUS', cell: (found) => statusOf(found) },
@@ -36,16 +37,11 @@ export async function list(values: Values): Promise<void> {
       isCut ||= lines.some((line) => line.includes('…'));
       held = [];
     };
-    const say = () => `${seen} conversations found, still scanning. Ctrl-C ends it.`;
-    await withProgress(say, async (clear) => {
-      for await (const batch of matching(store, values)) {
-        seen += batch.length;
-        held.push(...batch);
-        if (order || held.length < PART) continue;
-        clear();
-        print();
-      }
-    });
+    for await (const batch of matching(store, values)) {
+      seen += batch.length;
+      held.push(...batch);
+      if (!order && held.length >= PART) print();
+    }
     if (order) held.sort(order);
     if (held.length > 0) print();
     if (isCut && terminalWidth() !== Number.POSITIVE_INFINITY)
@@ -58,31 +54,28 @@ export async function list(values: Values): Promise<void> {
 /** Shows the list again and again. */
 export async function watch(values: Values): Promise<void> {
   const order = orderOf(values);
-  await onScreen(async ({ draw, isOver, ended }) => {
+  await onScreen(async (draw) => {
     let last: string[] | undefined;
-    const show = (line: string) => draw([`${new Date().toISOString()}  ${line}`, ...(last ?? [])]);
-    const pause = () => Promise.race([sleep(WATCH_MS), ended]);
-    const drawAll = async (store: Store) => {
-      while (!isOver()) {
+    const show = async (line: string) => {
+      draw([`${new Date().toISOString()}  ${line}`, ...(last ?? [])]);
+      await sleep(WATCH_MS);
+    };
+    const drawAll = async (store: Store): Promise<never> => {
+      for (;;) {
         const rows: Conversation[] = [];
-        for await (const batch of matching(store, values)) {
-          rows.push(...batch);
-          if (isOver()) return;
-        }
+        for await (const batch of matching(store, values)) rows.push(...batch);
         if (order) rows.sort(order);
         last = rows.length === 0 ? [] : tableFor(values, rows);
-        show(counted(rows.length, 'conversation'));
-        await pause();
+        await show(counted(rows.length, 'conversation'));
       }
     };
-    while (!isOver()) {
+    for (;;) {
       try {
         await withStore(values, drawAll);
       } catch (error) {
         // What never worked is not waited for.
         if (last === undefined || !(error instanceof Failure)) throw error;
-        show(styled('red', `${error.message} Trying again; this is what was there before.`));
-        await pause();
+        await show(styled('red', `${error.message} Trying again; this is what was there before.`));
       }
     }
   });
@@ -93,8 +86,10 @@ function tableFor({ wide }: Values, rows: readonly Conversation[]): string[] {
 }
 
 async function* matching(store: Store, { platform, silent, waiting }: Values): AsyncGenerator<Conversation[]> {
-  for await (const batch of lookAtAll(store, platform)) {
-    yield batch.filter(
+  for await (const keys of conversationKeys(store.connection, store.space, platform)) {
+    const now = await serverTime(store);
+    const found = (await Promise.all(keys.map((key) => lookAt(store, key, now)))).flatMap((each) => each ?? []);
+    yield found.filter(
       ({ due, state }) => (!silent || due?.reason === 'silent') && (!waiting || Boolean(state?.pendingQuestionId)),
     );
   }
@@ -106,7 +101,7 @@ const ORDERS = new Map<string, (conversation: Conversation) => string | number>(
   ['channel', ({ channel }) => channel.channelId],
   ['job', ({ state }) => state?.jobId ?? ''],
   // What cannot be read comes last.
-  ['started', (found) => startedMs(found) || Number.MAX_VALUE],
+  ['started', ({ state }) => Date.parse(state?.startedAt ?? '') || Number.MAX_VALUE],
   ['unread', ({ unread }) => -unread],
   ['due', ({ due }) => -(due?.dueMs ?? -1)],
   ['left', ({ leftMs }) => leftMs ?? Number.MAX_VALUE],
@@ -119,13 +114,8 @@ function orderOf({ sort }: Values): ((a: Conversation, b: Conversation) => numbe
   return (a, b) => (of(a) < of(b) ? -1 : of(a) > of(b) ? 1 : 0);
 }
 
-function startedMs({ state }: Conversation): number {
-  return Date.parse(state?.startedAt ?? '');
-}
-
-function startedAgo(found: Conversation): string {
-  const started = startedMs(found);
-  return Number.isNaN(started) ? '' : span(Date.now() - started);
+function agoIn({ state }: Conversation): string {
+  return state ? span(Date.now() - Date.parse(state.startedAt)) : '';
 }
 
 /** What is out of the ordinary about a job. */
@@ -158,12 +148,7 @@ const DUE_COLUMNS: readonly Column<DueEntry>[] = [
 export async function due(values: Values): Promise<void> {
   await withStore(values, async (store) => {
     await store.connection.ready();
-    const jobs: DueEntry[] = [];
-    const say = () => `${jobs.length} jobs found, still looking. Ctrl-C ends it.`;
-    await withProgress(say, async () => {
-      for await (const some of dueEntries(store)) jobs.push(...some);
-    });
-    jobs.sort((a, b) => b.dueMs - a.dueMs);
+    const jobs = (await dueEntries(store)).sort((a, b) => b.dueMs - a.dueMs);
     if (values.json) for (const job of jobs) console.log(shownJson(job));
     else if (jobs.length === 0) console.error('No job is silent, and no question has waited for too long.');
     else for (const line of tableOf(DUE_COLUMNS, jobs, terminalWidth())) console.log(line);

@@ -1,6 +1,6 @@
 import { CONVERSATION } from '../conversation.gen.ts';
 import { isConversationError } from '../errors.ts';
-import { conversationKeys, reasonOf } from '../iterators.ts';
+import { reasonOf } from '../iterators.ts';
 import { parse } from '../json.ts';
 import {
   channelOf,
@@ -34,11 +34,12 @@ export interface Conversation {
   leftMs: number | undefined;
 }
 
-const ENTRIES_AT_ONCE = 500;
+/** How many partitions of a sharded store are asked at once. */
 const PARTITIONS_AT_ONCE = 64;
+const ENTRIES_AT_ONCE = 500;
 
 /** The server's clock, by which the functions write their times; in milliseconds since 1970. */
-export async function serverTime({ client }: Store): Promise<number> {
+export async function serverTime({ client }: Pick<Store, 'client'>): Promise<number> {
   const [seconds, microseconds] = await client.time();
   return Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000);
 }
@@ -72,15 +73,6 @@ export async function stateAt({ connection }: Store, conversation: string) {
     // A pattern finds keys of other programs too.
     if (isConversationError(error, 'CONVKEY')) return undefined;
     throw error;
-  }
-}
-
-/** Every conversation, in batches, in no order. */
-export async function* lookAtAll(store: Store, platform: string | undefined): AsyncGenerator<Conversation[]> {
-  for await (const keys of conversationKeys(store.connection, store.space, platform)) {
-    const now = await serverTime(store);
-    const found = await Promise.all(keys.map((key) => lookAt(store, key, now)));
-    yield found.filter((conversation) => conversation !== undefined);
   }
 }
 
@@ -143,46 +135,33 @@ export interface DueEntry extends ChannelReference, JobReference, Due {
 }
 
 /** Every job that is due, in no order. Unlike conv_due it puts nothing off. */
-export async function* dueEntries(store: Store): AsyncGenerator<DueEntry[]> {
+export async function dueEntries(store: Store): Promise<DueEntry[]> {
   const now = await serverTime(store);
-  for await (const entries of watched(store, now)) {
-    const jobs = entries.map(async ({ prefix, member, from }): Promise<DueEntry[]> => {
-      const { jobId, conversation } = watchedIn(member);
-      const job = watchedJob(store.space, '', prefix, { jobId, conversation });
-      if (!job) return [];
-      const found = await stateAt(store, conversation);
-      const state = typeof found === 'object' && found.jobId === jobId ? found : null;
-      const { reason } = reasonOf(state, from);
-      return [{ ...job, reason, dueMs: now - from, holds: typeof found === 'string' ? null : state !== null }];
-    });
-    yield (await Promise.all(jobs)).flat();
-  }
-}
-
-/** The entries of the watch that were due before a time, in batches. */
-export async function* watched(
-  store: Store,
-  until: number,
-  hearMistyped = (_key: string) => {},
-): AsyncGenerator<{ prefix: string; member: string; from: number }[]> {
+  const all: DueEntry[] = [];
   const prefixes = [...prefixesOf(store.space)];
   while (prefixes.length > 0) {
     const some = prefixes.splice(0, PARTITIONS_AT_ONCE);
-    for (let at = 0, found = 1; found > 0; at += ENTRIES_AT_ONCE) {
-      const range = ['-inf', String(until), 'BYSCORE', 'LIMIT', String(at), String(ENTRIES_AT_ONCE), 'WITHSCORES'];
-      const entries = some.map(async (prefix) => {
-        const reply = await readTyped(store, 'zrange', watchKey(prefix), ...range);
-        if (reply === undefined) hearMistyped(watchKey(prefix));
-        const pairs = ((reply ?? []) as string[]).map((member, n, all) => ({
-          prefix,
-          member,
-          from: Number(all[n + 1]),
-        }));
-        return pairs.filter((_, n) => n % 2 === 0);
-      });
-      const batch = (await Promise.all(entries)).flat();
-      found = batch.length;
-      if (found > 0) yield batch;
-    }
+    all.push(...(await Promise.all(some.map((prefix) => dueUnder(store, prefix, now)))).flat());
+  }
+  return all;
+}
+
+async function dueUnder(store: Store, prefix: string, now: number): Promise<DueEntry[]> {
+  const all: DueEntry[] = [];
+  for (let at = 0; ; at += ENTRIES_AT_ONCE) {
+    const range = ['-inf', String(now), 'BYSCORE', 'LIMIT', String(at), String(ENTRIES_AT_ONCE), 'WITHSCORES'];
+    const reply = ((await readTyped(store, 'zrange', watchKey(prefix), ...range)) ?? []) as string[];
+    if (reply.length === 0) return all;
+    const jobs = reply.map(async (member, n): Promise<DueEntry[]> => {
+      const { jobId, conversation } = watchedIn(member);
+      const job = n % 2 === 0 && watchedJob(store.space, '', prefix, { jobId, conversation });
+      if (!job) return [];
+      const found = await stateAt(store, conversation);
+      const state = typeof found === 'object' && found.jobId === jobId ? found : null;
+      const from = Number(reply[n + 1]);
+      const holds = typeof found === 'string' ? null : state !== null;
+      return [{ ...job, reason: reasonOf(state, from).reason, dueMs: now - from, holds }];
+    });
+    all.push(...(await Promise.all(jobs)).flat());
   }
 }

@@ -1,7 +1,9 @@
 import { isConversationError } from '../errors.ts';
+import { LIMIT_MS } from './address.ts';
 import { NPX } from './print.ts';
 
 const REDIS_FUNCTIONS = 'it has no Redis Functions, or does not allow them. Use Redis 7.0 or later, or Valkey.';
+const NO_TLS = 'Without TLS the address begins with redis://';
 const SENTINEL_USER = 'SENTINEL_USERNAME and SENTINEL_PASSWORD';
 
 // By the code of a failed connection, or by the first words of a server's reply.
@@ -28,20 +30,16 @@ const REASONS: [RegExp, string][] = [
   // The server's own sentence would repeat the arguments.
   [/^ERR unknown (sub)?command/i, REDIS_FUNCTIONS],
   [/^(Protocol error|Unknown RESP type)/i, 'what answers there is not a Redis server.'],
+  [
+    /^Too many Cluster redirections/,
+    'the slot of the conversation is half moved, or no node serves it. Try again in a moment. ' +
+      `${NPX} doctor tells which slot or which master it is.`,
+  ],
+  [/^ERR_TLS_CERT_ALTNAME_INVALID/, 'TLS failed: the certificate is for another host name.'],
+  [/wrong version number|packet length too long/, `TLS failed: the server does not use it there. ${NO_TLS}`],
 ];
 
-const UNAVAILABLE =
-  'the slot of the conversation is half moved, or no node serves it. Try again in a moment. ' +
-  `${NPX} doctor tells which slot or which master it is.`;
-const NO_TLS = 'Without TLS the address begins with redis://';
 const OWN_CERTIFICATE = 'if it wants a certificate of the client, name it with --tls-cert FILE --tls-key FILE.';
-
-/** How a server was asked. */
-export interface Tried {
-  tls: boolean;
-  /** How long it was waited for. */
-  limitMs: number;
-}
 
 /** What ioredis says of a command whose connection ended, whatever the reason was. */
 export const CLOSED = 'Connection is closed.';
@@ -67,11 +65,11 @@ export function mayPass(error: unknown): boolean {
 }
 
 /** Why a server could not be used, in words for a person: one line, without user name and password. */
-export function reasonOf(failure: unknown, { tls, limitMs }: Tried): string {
+export function reasonOf(failure: unknown, tls: boolean): string {
   const error = causeOf(failure);
   if (isConversationError(error)) return sentence(error.message);
-  const { code = '', message }: NodeJS.ErrnoException = error instanceof Error ? error : new Error(String(error));
-  if (message.startsWith('Too many Cluster redirections')) return UNAVAILABLE;
+  const said: NodeJS.ErrnoException & { limitMs?: number } = error instanceof Error ? error : new Error(String(error));
+  const { code = '', message, limitMs = LIMIT_MS } = said;
   const known = REASONS.find(([pattern]) => pattern.test(code) || pattern.test(message))?.[1];
   if (known !== undefined) return known;
   if (code === 'ETIMEDOUT' || message === 'Command timed out') {
@@ -99,8 +97,6 @@ function withoutRight(message: string): string {
 }
 
 function tlsReason(code: string, message: string): string {
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'the certificate is for another host name.';
-  if (/wrong version number|packet length too long/.test(message)) return `the server does not use it there. ${NO_TLS}`;
   // What OpenSSL says has the place of its own source around it.
   const said = message.replace(/^[0-9A-F]+:error:[0-9A-F]+:|:[^:]*\.c:\d+:.*$/gs, '').split(/[\n;]/)[0] ?? '';
   if (/alert|handshake/i.test(message)) return `${said}. The server refused it; ${OWN_CERTIFICATE}`;

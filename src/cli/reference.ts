@@ -2,16 +2,15 @@ import { referenceKeys } from '../keys/conversation-keys.ts';
 import { checkKeyspace } from '../keys/prefix.ts';
 import type { ChannelReference, ConversationReference } from '../state.ts';
 import { misuse, type Values } from './command.ts';
-import { shown } from './print.ts';
+import { shown, unescaped } from './print.ts';
 
 /** The conversation that the options name. @throws Failure */
 export function referenceIn({ platform, channel, job }: Values): ConversationReference {
   if ((platform === undefined) !== (channel === undefined) || (platform === undefined && job === undefined)) {
     throw misuse('Name the channel with --platform and --channel, or the job with --job, or all three.');
   }
-  const byChannel = { platform, channelId: channel } as ChannelReference;
-  if (job === undefined) return byChannel;
-  return platform === undefined ? { jobId: job } : { ...byChannel, jobId: job };
+  const byChannel = platform !== undefined && channel !== undefined && { platform, channelId: unescaped(channel) };
+  return { ...byChannel, ...(job !== undefined && { jobId: unescaped(job) }) } as ConversationReference;
 }
 
 /** A reference, as a part of a sentence. */

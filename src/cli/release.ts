@@ -2,11 +2,11 @@ import { userInfo } from 'node:os';
 import { createInterface } from 'node:readline/promises';
 import { isConversationError } from '../errors.ts';
 import { referenceKeys } from '../keys/conversation-keys.ts';
-import type { ConversationReference, StoredConversationState } from '../state.ts';
+import type { ConversationReference } from '../state.ts';
 import { ConversationStore } from '../store.ts';
 import { Failure, misuse, type Values } from './command.ts';
 import { type Store, withStore } from './connect.ts';
-import { counted, shown, shownJson, styled } from './print.ts';
+import { counted, shown, shownJson, styled, unescaped } from './print.ts';
 import { BEFORE_REMOVAL, removal } from './redis-cli.ts';
 import { described, referenceIn } from './reference.ts';
 
@@ -17,13 +17,14 @@ interface Released {
 
 /** Takes a channel from a job. */
 export async function release(values: Values): Promise<void> {
-  const { job: jobId, reason, stream, by = userInfo().username } = values;
+  const { reason, stream, by = userInfo().username } = values;
+  const jobId = unescaped(values.job ?? '');
   if (!jobId) throw misuse('release needs --job ID: the job to take the channel from.');
   if (!reason?.trim()) throw misuse('release needs --reason TEXT: why, for whoever asks later.');
   if (!values.yes && !(process.stdin.isTTY && process.stderr.isTTY)) {
     throw misuse('release asks before it changes anything, and here is no terminal to ask on: give --yes.');
   }
-  const ref = { ...referenceIn(values), jobId };
+  const ref = referenceIn(values);
   await withStore(values, async (server) => {
     const { client, space } = server;
     const store = new ConversationStore<Released>(client, { ...space, load: 'never' });
@@ -33,19 +34,19 @@ export async function release(values: Values): Promise<void> {
     const whole = { platform, channelId, jobId };
     const unread = Number(await server.connection.read('xlen', store.inboxKey(whole)));
     if (unread > 0 && !values.discardInbox) throw waiting(unread);
-    if (!values.yes && !(await isConfirmed(found, unread))) throw new Failure('Nothing was changed.');
+    const what = `${shown(platform)} ${shown(channelId)} from job ${shown(jobId)}`;
+    const discarding = unread === 0 ? '' : `, and discard ${counted(unread, 'unread message')}`;
+    const question = `Release ${what}, started ${shown(found.startedAt)}${discarding}? [y/N] `;
+    if (!values.yes && !(await isConfirmed(question))) throw new Failure('Nothing was changed.');
     const released = { by, reason, at: new Date().toISOString() };
     // A job that was not heard of yet reads no stream, and its state is not changed for a delivery.
     const told = stream !== undefined && !found.starting && { stream, fields: { type: 'Released', jobId, by, reason } };
     const { outcome } = await store.update(whole, { released }, { ...told });
     if (outcome === 'gone') return refuse(store, values, whole);
     const removed = await store.remove(whole, { discardInbox: values.discardInbox });
-    if (removed.outcome === 'held') {
-      throw new Failure(`Not removed: job ${shown(removed.state.jobId)} has taken the channel over just now.`);
-    }
+    if (removed.outcome === 'held') return refuse(store, values, whole);
     // What has come since it was counted.
     if (removed.outcome === 'waiting') throw waiting(1);
-    const what = `${shown(platform)} ${shown(channelId)} from job ${shown(jobId)}`;
     const discarded = unread === 0 ? '' : `; ${counted(unread, 'unread message')} discarded`;
     if (values.json) console.log(shownJson({ outcome: removed.outcome, ...whole, ...released, discarded: unread }));
     else console.log(`released ${what}: ${shown(reason)} (${shown(by)})${discarded}`);
@@ -69,23 +70,17 @@ function unreadable(server: Store, ref: ConversationReference, error: unknown): 
   );
 }
 
-/** Says why nothing was released: nobody or another job holds the channel. */
+/** The end where nobody or another job holds the channel. */
 async function refuse(store: ConversationStore<Released>, values: Values, ref: ConversationReference): Promise<never> {
   const { platform, channelId } = ref as { platform?: string; channelId?: string };
   const holder = platform !== undefined && channelId !== undefined ? await store.get({ platform, channelId }) : null;
   if (!holder) throw new Failure(`There is no conversation ${described(ref)}. Nothing was changed.`);
   if (values.json) console.log(shownJson({ outcome: 'held', platform, channelId, jobId: holder.jobId }));
-  throw new Failure(
-    `held: ${shown(holder.platform)} ${shown(holder.channelId)} is held by job ${shown(holder.jobId)}. Nothing was changed.`,
-  );
+  const channel = `${shown(holder.platform)} ${shown(holder.channelId)}`;
+  throw new Failure(`held: ${channel} is held by job ${shown(holder.jobId)}. It was not released.`);
 }
 
-async function isConfirmed(state: StoredConversationState, unread: number): Promise<boolean> {
-  const [platform, channelId, jobId, startedAt] = [state.platform, state.channelId, state.jobId, state.startedAt].map(
-    shown,
-  );
-  const discarding = unread === 0 ? '' : `, and discard ${counted(unread, 'unread message')}`;
-  const question = `Release ${platform} ${channelId} from job ${jobId}, started ${startedAt}${discarding}? [y/N] `;
+async function isConfirmed(question: string): Promise<boolean> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
     return /^y(es)?$/i.test((await terminal.question(styled('bold', question, process.stderr))).trim());

@@ -38,11 +38,11 @@ function run(...args: string[]) {
 }
 
 /** Runs it as the user of docs/security.md for somebody on call. */
-async function runOnCall(args: string[], ...rules: string[]) {
+async function runOnCall(args: string[]) {
   const lines = linesOf(pageOf('docs/security.md'), 'sh').map(words);
   for (const { admin } of [entry, other]) {
     for (const [command = '', ...words] of lines.filter((line) => line[2] === 'oncall')) {
-      await admin.call(command, ...words.map((word) => word.replace('~', `~${PREFIX}`)), ...rules);
+      await admin.call(command, ...words.map((word) => word.replace('~', `~${PREFIX}`)));
     }
   }
   return cli([...args, '--url', `redis://oncall:oncall-password@127.0.0.1:${entry.port}`, '--prefix', PREFIX]);
@@ -86,8 +86,6 @@ test('what is in a slot that is half moved is shown all the same, and doctor nam
       const { stdout, stderr } = await runOnCall(args);
       assert.match(stdout, 'slack', stderr);
     }
-    const lacking = `127.0.0.1:${entry.port}: this user may not run ASKING. It needs the right +asking.`;
-    failed(await runOnCall(['show', '--job', 'j1'], '-asking'), lacking);
     const { stdout, code } = await run('doctor');
     assert.match(
       stdout,
@@ -102,28 +100,14 @@ test('what is in a slot that is half moved is shown all the same, and doctor nam
   }
 });
 
-test('a master that does not answer is named; where all answer again by then, no node is blamed', async () => {
-  const stopped = async (said: string) => {
-    other.process.kill('SIGSTOP');
-    try {
-      failed(await run('list'), said);
-    } finally {
-      other.process.kill('SIGCONT');
-      await settled([entry, other]);
-    }
-  };
-  await stopped(`127.0.0.1:${other.port}: no answer within 5 s.`);
-  const monitor = await entry.admin.monitor();
-  let greetings = 0;
-  // The command line asks a node what it is when it comes, and once more to find the master that gave no answer.
-  monitor.on('monitor', (_, [command = '', ...args]) => {
-    if (command.toLowerCase() !== 'hello' || args.length > 0) return;
-    greetings++;
-    if (greetings === 2) other.process.kill('SIGCONT');
-  });
-  const again = 'no answer within 5 s. All its masters answer now: try again.';
-  await stopped(`the cluster of 127.0.0.1:${entry.port}: ${again}`);
-  monitor.disconnect();
+test('a master that does not answer is named', async () => {
+  other.process.kill('SIGSTOP');
+  try {
+    failed(await run('list'), `127.0.0.1:${other.port}: no answer within 5 s.`);
+  } finally {
+    other.process.kill('SIGCONT');
+    await settled([entry, other]);
+  }
 });
 
 test('a master that takes no connection, or not this user, is named', async () => {

@@ -102,8 +102,8 @@ test('why a server could not be used is one sentence for a person', () => {
     ['thrown as text', 'thrown as text.'],
     [failed('ERR no!\nand more'), 'ERR no!'],
   ];
-  for (const [error, said, tls = false] of cases) assert.is(reasonOf(error, { tls, limitMs: 5_000 }), said);
-  assert.is(reasonOf(failed('x'.repeat(1_000)), { tls, limitMs: 5_000 }).length, 301);
+  for (const [error, said, tls = false] of cases) assert.is(reasonOf(error, tls), said);
+  assert.is(reasonOf(failed('x'.repeat(1_000)), false).length, 301);
 });
 
 test('REDIS_URL is taken where --url is absent, and --url goes first', async () => {

@@ -57,7 +57,7 @@ const CASES: Case[] = [
     advice: TO_LOAD,
     loaded: `${THIS} loaded, there was none`,
   },
-  { source: LIBRARY_SOURCE, is: `${THIS} is there`, loaded: `${THIS} is there already` },
+  { source: LIBRARY_SOURCE, is: `${THIS} is there`, loaded: `${THIS} is there` },
   {
     source: LIBRARY_RETOUCHED,
     is: `${THIS} is there, of another source`,
@@ -68,7 +68,7 @@ const CASES: Case[] = [
     source: libraryOf('1.2.0'),
     is: `conversation 1.2.0 is there, newer than this ${LIBRARY_VERSION}`,
     exact: `Apps of ${LIBRARY_VERSION} work on it.`,
-    loaded: `conversation 1.2.0 is there, which is newer and serves apps of ${LIBRARY_VERSION}`,
+    loaded: `conversation 1.2.0 is there, newer than this ${LIBRARY_VERSION}`,
   },
   {
     source: libraryOf('unknown'),

@@ -222,7 +222,7 @@ test('release leaves a channel with unread messages or of another job alone, and
   const before = await dump(redis);
   failed(await run(...RELEASE), /^waiting: 1 message unread, .* \(store\.handOver\); --discard-inbox .*\.\n$/);
   const ofOther = [...RELEASE, '--platform', 'slack', '--channel', 'C2'];
-  failed(await run(...ofOther), 'held: slack C2 is held by job j2. Nothing was changed.');
+  failed(await run(...ofOther), 'held: slack C2 is held by job j2. It was not released.');
   assert.equal(await dump(redis), before);
   const [ended] = await lines(...RELEASE, '--discard-inbox');
   const { at, ...released } = ended;

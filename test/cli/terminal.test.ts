@@ -4,7 +4,6 @@ import { spawn } from '@lydell/node-pty';
 import type { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { withProgress } from '../../src/cli/screen.ts';
 import { ConversationStore } from '../../src/index.ts';
 import { CHANNEL, STATE, WATCH } from '../support/library.ts';
 import { withRedis } from '../support/redis.ts';
@@ -126,29 +125,6 @@ test('release asks, and does what it is told', async () => {
   assert.match(released.text, 'released slack C1 from job j1: hangs (ann)');
   assert.is(released.code, 0);
   assert.is(await store.get(STATE), null);
-});
-
-test('what scans for long says how far it has come, and leaves nothing of that behind', async () => {
-  const { stderr } = process;
-  const { isTTY, columns, write } = stderr;
-  const written: string[] = [];
-  Object.assign(stderr, { isTTY: true, columns: 80 });
-  const isShown = new Promise<void>((resolve) => {
-    stderr.write = (text: string | Uint8Array) => {
-      written.push(String(text));
-      resolve();
-      return true;
-    };
-  });
-  try {
-    await withProgress(
-      () => '7 keys looked at.',
-      () => isShown,
-    );
-    assert.equal([written[0], written.at(-1)], ['\r\u001b[K7 keys looked at.', '\r\u001b[K']);
-  } finally {
-    Object.assign(stderr, { isTTY, columns, write });
-  }
 });
 
 test.run();

@@ -75,7 +75,6 @@ test('a value that cannot be used is explained before a server is asked', async 
   const here = ['--url', 'redis://h'];
   const reference = 'Name the channel with --platform and --channel, or the job with --job, or all three.';
   const cases: [args: string[], said: string][] = [
-    [['load', '--url', 'redis://:Wr0ng@a', '--url', 'redis://:Wr0ng@b'], '--url is given twice.'],
     [['load', '--wait', 'soon', ...here], '--wait must be a whole number of seconds.'],
     [['list', '--sort', 'age', ...here], '--sort must be one of platform, channel, job, started, unread, due, left.'],
     [

@@ -1,18 +1,8 @@
-import { CONVERSATION, HANDLED, INBOX, JOB_INDEX } from '../../conversation.gen.ts';
-import { channelOf, jobIndexKey, watchedIn, watchKey } from '../../keys/conversation-keys.ts';
+import { CONVERSATION, HANDLED, INBOX, JOB_INDEX, WATCH } from '../../conversation.gen.ts';
+import { channelOf } from '../../keys/conversation-keys.ts';
 import { keyPattern } from '../../keys/prefix.ts';
 import type { Store } from '../connect.ts';
-import {
-  APART_MS,
-  deadlineOf,
-  MISTYPED_INDEX,
-  pairAt,
-  prefixIn,
-  readTyped,
-  serverTime,
-  stateAt,
-  watched,
-} from '../look.ts';
+import { deadlineOf, MISTYPED_INDEX, pairAt, readTyped, serverTime, stateAt } from '../look.ts';
 import { counted, NPX, quoted, shown } from '../print.ts';
 import { BEFORE_REMOVAL, redisCli, removal, rewriting } from '../redis-cli.ts';
 import { type Finding, ok, warning, wrong } from './finding.ts';
@@ -24,45 +14,52 @@ const WEEK_MS = 604_800_000;
 /** A job that has been due for this long was looked at by no sweep, whether or not it still holds its channel. */
 const UNSWEPT_MS = 600_000;
 
-/** What can be wrong with a key: what is said of those found, what that means, and what its command does. */
+/** What can be wrong with a key: how bad that is, what is said of those found, what that means, and what its command does. */
 const PROBLEMS = {
   mistyped: [
+    wrong,
     'Keys of another type than theirs',
     'Every call that needs such a key fails with WRONGTYPE. Another program wrote it. Look at it first. To delete it:',
   ],
   unreadable: [
+    wrong,
     'Conversations that cannot be read',
     `Every call for such a channel fails with CONVCORRUPT. Look with show first. ${BEFORE_REMOVAL}`,
   ],
   unfit: [
+    wrong,
     'Keys that do not fit the others of their conversation',
     'One of them is missing, leads to another channel, or expires at another time or never: show says more. Another ' +
       'program wrote or deleted one. To store the same state once more, which gives all of them new deadlines:',
   ],
   elsewhere: [
+    wrong,
     'Conversations whose job holds another channel',
     'Such a job does not find this one. To remove it, which frees its channel:',
   ],
   stray: [
+    warning,
     'Indexes that lead to no conversation of their job',
     'A claim with the id of such a job fails with CONVJOB. Another program changed a conversation. To delete the index:',
   ],
   unread: [
+    warning,
     'Inboxes with messages whose channel no job has',
     'Nobody reads them before a job claims the channel. To look at them:',
   ],
   lasting: [
+    warning,
     'Inboxes and lists of deliveries without a deadline',
     'They stay for ever. Another program wrote them. To give them a week:',
   ],
   unswept: [
-    'Watched jobs that are due and that no sweep has looked at for ten minutes',
+    warning,
+    'Watches with jobs that are due and that no sweep has looked at for ten minutes',
     'Run the sweep of the apps (store.due). To see those jobs:',
   ],
 } as const;
 
 type Problem = keyof typeof PROBLEMS;
-const WORTH_A_LOOK: ReadonlySet<Problem> = new Set(['stray', 'unread', 'lasting', 'unswept']);
 
 /** What is wrong with a key, and the command against it. */
 type Problems = Partial<Record<Problem, string>>;
@@ -74,10 +71,9 @@ interface Kind {
   problemsOf(key: string): Promise<Problems>;
 }
 
-/** Looks for what is wrong with the store's keys. `hear` gets how many were looked at, now and then. */
-export async function storedFindings(store: Store, hear: (looked: number) => void): Promise<Finding[]> {
+/** Looks for what is wrong with the store's keys. */
+export async function storedFindings(store: Store): Promise<Finding[]> {
   const found = new Map<Problem, { keys: string[]; command: string }>();
-  let looked = 0;
   const counts: string[] = [];
   for (const { name, all, keys, problemsOf } of kindsOf(store, await serverTime(store))) {
     let count = 0;
@@ -90,22 +86,18 @@ export async function storedFindings(store: Store, hear: (looked: number) => voi
           for (const [problem, command] of Object.entries(await problemsOf(key)) as [Problem, string][]) {
             if (first[problem] === undefined) continue;
             if (!found.has(problem)) found.set(problem, { keys: [], command });
-            // Of a watched job its id, of all others the key, which holds no line end.
-            found.get(problem)?.keys.push(key.split('\n', 1)[0] ?? key);
+            found.get(problem)?.keys.push(key);
           }
         }),
       );
       count += batch.length;
-      looked += batch.length;
-      hear(looked);
       if (count >= MOST) break;
     }
     counts.push(`${count < MOST ? '' : 'the first '}${counted(count, name, all)}`);
   }
   const problems = [...found].map(([problem, { keys, command }]) => {
-    const [what, advice] = PROBLEMS[problem];
+    const [level, what, advice] = PROBLEMS[problem];
     const some = `${keys.slice(0, EXAMPLES).sort().map(shown).join(', ')}${keys.length > EXAMPLES ? ', …' : ''}`;
-    const level = WORTH_A_LOOK.has(problem) ? warning : wrong;
     return { ...level('keys', `${what}: ${keys.length.toLocaleString('en')} (${some}).`, advice), command };
   });
   return [ok('keys', `${problems.length === 0 ? 'No problems in' : 'Looked at'} ${counts.join(', ')}.`), ...problems];
@@ -151,27 +143,20 @@ function kindsOf(store: Store, now: number): Kind[] {
   async function ofInbox(key: string): Promise<Problems> {
     const length = await readTyped(store, 'xlen', key);
     if (length === undefined) return mistyped(key);
-    const conversation = key.replace(INBOX, CONVERSATION);
-    const state = await stateAt(store, conversation);
-    const problems = await lasting(key);
-    if (state === undefined && Number(length) > 0) problems.unread = redisCli(store, 'XRANGE', quoted(key), '- +');
-    const [ends, inboxEnds] = await Promise.all([deadlineOf(store, conversation), deadlineOf(store, key)]);
-    if (typeof state === 'object' && inboxEnds >= 0 && inboxEnds < ends + WEEK_MS - APART_MS) {
-      problems.unfit = rewriting(store, conversation, jobIndexKey(prefixIn(conversation), state.jobId));
-    }
-    return problems;
+    const state = await stateAt(store, key.replace(INBOX, CONVERSATION));
+    const isUnread = state === undefined && Number(length) > 0;
+    return { ...(await lasting(key)), ...(isUnread && { unread: redisCli(store, 'XRANGE', quoted(key), '- +') }) };
   }
 
   async function ofHandled(key: string): Promise<Problems> {
     return (await readTyped(store, 'zscore', key, 'x')) === undefined ? mistyped(key) : lasting(key);
   }
 
-  async function ofWatched(member: string): Promise<Problems> {
-    if (!member.includes('\n')) return member.endsWith(watchKey('')) ? mistyped(member) : {};
-    const { conversation } = watchedIn(member);
-    const from = await readTyped(store, 'zscore', watchKey(prefixIn(conversation)), member);
-    // It is null where the job ended since it was read.
-    return from !== null && Number(from) < now - UNSWEPT_MS ? { unswept: due } : {};
+  async function ofWatch(key: string): Promise<Problems> {
+    if (!key.endsWith(WATCH)) return {};
+    const range = ['-inf', String(now - UNSWEPT_MS), 'BYSCORE', 'LIMIT', '0', '1'];
+    const some = (await readTyped(store, 'zrange', key, ...range)) as string[] | undefined;
+    return some === undefined ? mistyped(key) : some.length > 0 ? { unswept: due } : {};
   }
 
   return [
@@ -179,14 +164,6 @@ function kindsOf(store: Store, now: number): Kind[] {
     { name: 'index', all: 'indexes', keys: scan(JOB_INDEX), problemsOf: ofIndex },
     { name: 'inbox', all: 'inboxes', keys: scan(INBOX), problemsOf: ofInbox },
     { name: 'list of deliveries', all: 'lists of deliveries', keys: scan(HANDLED), problemsOf: ofHandled },
-    { name: 'watched job', keys: membersOf(store), problemsOf: ofWatched },
+    { name: 'watch', all: 'watches', keys: scan(WATCH), problemsOf: ofWatch },
   ];
-}
-
-/** The members of the watch, and the key of each watch that is of another type. */
-async function* membersOf(store: Store): AsyncGenerator<string[]> {
-  const mistyped: string[] = [];
-  const every = watched(store, Number.POSITIVE_INFINITY, (key) => mistyped.push(key));
-  for await (const entries of every) yield entries.map(({ member }) => member);
-  if (mistyped.length > 0) yield mistyped;
 }
