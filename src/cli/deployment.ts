@@ -18,7 +18,7 @@ const AGAIN_MS = 500;
 /** Brings every server to this version. */
 export async function load(values: Values): Promise<void> {
   const { force = false } = values;
-  const { results } = await onServers(values, (client) => loadEverywhere(client, { force }), loaded).catch((error) => {
+  const results = await onServers(values, (client) => loadEverywhere(client, { force }), loaded).catch((error) => {
     if (!isConversationError(error.cause, 'LIBRARY_TOO_NEW')) throw error;
     throw new Failure(`${error.message} To go back to ${LIBRARY_VERSION} all the same: --force`);
   });
@@ -29,14 +29,13 @@ export async function load(values: Values): Promise<void> {
 /** Says whether every server serves this version. */
 export async function check(values: Values): Promise<void> {
   const { exact = false } = values;
-  const { name, results } = await onServers(values, checkEverywhere, found);
+  const results = await onServers(values, checkEverywhere, found);
   const wrong = results.filter((result) => 'error' in result || !(exact ? result.current : serves(result)));
   if (wrong.length === 0) return;
   const first = wrong.find((result): result is NodeReport => !('error' in result));
-  const one = results.length === 1;
-  const who = one ? name : `${wrong.length} of ${results.length} masters`;
-  const what = exact ? `${one ? 'is' : 'are'} not at ${THIS}` : `${one ? 'does' : 'do'} not serve apps of ${THIS}`;
-  throw new Failure(`${who} ${what}.${first ? ` ${libraryAdvice(first)}` : ''}`);
+  const what = exact ? `not at ${THIS}` : `apps of ${THIS} are not served`;
+  const where = wrong.map(({ address }) => address).join(', ');
+  throw new Failure(`${where}: ${what}.${first ? ` ${libraryAdvice(first)}` : ''}`);
 }
 
 type Result = NodeReport | NodeFailure;
@@ -46,7 +45,7 @@ async function onServers(
   values: Values,
   task: (client: Redis | Cluster) => Promise<Result[]>,
   say: (report: LibraryReport) => string,
-): Promise<{ name: string; results: Result[] }> {
+): Promise<Result[]> {
   const { wait = '0' } = values;
   if (!/^\d{1,6}$/.test(wait)) throw misuse('--wait must be a whole number of seconds.');
   const until = Date.now() + Number(wait) * 1_000;
@@ -69,7 +68,7 @@ async function onServers(
           const text = 'error' in result ? `failed: ${error}` : say(result);
           console.log(values.json ? shownJson({ address, ...told }) : `${address.padEnd(width)}  ${text}`);
         }
-        return { name, results };
+        return results;
       });
     } catch (error) {
       if (isLast || !(error instanceof Failure) || !mayPass(error.cause)) throw error;

@@ -1,10 +1,9 @@
 import { Help } from 'commander';
 import type { Redis } from 'ioredis';
 import { onMasters } from '../cluster/masters.ts';
-import { isConversationError } from '../errors.ts';
 import { checkKeyspace } from '../keys/prefix.ts';
-import { Failure, thingsWrong, type Values } from './command.ts';
-import { type Server, withServer, withStore } from './connect.ts';
+import { thingsWrong, type Values } from './command.ts';
+import { type Server, type Store, withServer, withStore } from './connect.ts';
 import { type Finding, ok, some, warning, wrong } from './doctor/finding.ts';
 import { rightsFindings } from './doctor/rights.ts';
 import { permitted, serverFindings } from './doctor/server.ts';
@@ -18,20 +17,26 @@ const INDENT = ' '.repeat(15);
 
 /** Prints what is wrong with the server, the rights and the stored keys. */
 export async function doctor(values: Values): Promise<void> {
-  let failures = 0;
+  const all: Finding[] = [];
   const print = (findings: readonly Finding[], server: string) => {
-    failures += findings.filter(({ level }) => level === 'wrong').length;
+    all.push(...findings);
     for (const finding of findings) console.log(values.json ? shownJson({ server, ...finding }) : told(finding));
   };
-  let wereAllAsked = true;
   await withServer(values, async (server) => {
-    for (const { address, findings, error } of await lookAtServers(server, values)) {
+    for (const { address, findings } of await lookAtServers(server, values)) {
       if (!values.json) console.log(styled('bold', address));
       print(findings, address);
-      wereAllAsked &&= error === undefined;
     }
   });
-  print(wereAllAsked ? await keysOf(values) : [UNSEEN], '');
+  const isServed = !all.some(({ level, check }) => level === 'wrong' && (check === 'server' || check === 'library'));
+  const ofKeys = async (store: Store) => print(await permitted('keys', storedFindings(store)), '');
+  if (isServed) await withStore(values, ofKeys);
+  else
+    print(
+      [warning('keys', 'Not checked: that takes every server, with the library.', 'Mend that, then look again.')],
+      '',
+    );
+  const failures = all.filter(({ level }) => level === 'wrong').length;
   if (failures > 0) throw thingsWrong(failures);
 }
 
@@ -43,11 +48,12 @@ async function lookAtServers(server: Server, { prefix = '', sharded = false, use
     const moving = cluster ? movingSlots(master, address) : [];
     return { findings: (await Promise.all([serverFindings(master), moving, rights])).flat() };
   });
-  const looked = masters.map((result): { address: string; findings: Finding[]; error?: unknown } => {
+  const looked = masters.map((result) => {
     if (!('error' in result)) return { ...result, address: cluster ? result.address : name };
     if (!cluster) throw result.error;
     const found = `Could not be asked: ${reasonOf(result.error, tls)}`;
-    return { ...result, findings: [wrong('server', found, 'Look whether it runs, and whether it knows this user.')] };
+    const advice = 'Look whether it runs, and whether it knows this user.';
+    return { address: result.address, findings: [wrong('server', found, advice)] };
   });
   looked.sort((a, b) => (a.address < b.address ? -1 : 1));
   if (cluster) looked.unshift({ address: 'cluster', findings: await permitted('slots', slotsOf(client)) });
@@ -62,9 +68,6 @@ async function slotsOf(client: Redis): Promise<Finding[]> {
   return [wrong('slots', `The cluster is down: ${assigned} of 16384 slots are served.`, advice)];
 }
 
-const AGAIN = 'Mend that, then look again.';
-const UNSEEN = warning('keys', 'Not looked at, because not every master could be asked.', AGAIN);
-
 /** A move that was broken off leaves a slot that serves no call which names two of its keys. */
 async function movingSlots(master: Redis, address: string): Promise<Finding[]> {
   const own = /^.*\bmyself\b.*$/m.exec(String(await master.cluster('NODES')))?.[0] ?? '';
@@ -74,23 +77,6 @@ async function movingSlots(master: Redis, address: string): Promise<Finding[]> {
   const found = `On the move: ${some(slots)}. Calls for a conversation in it wait or fail meanwhile.`;
   return [warning('slots', found, `Where nobody moves slots now: redis-cli --cluster fix ${address}`)];
 }
-
-async function keysOf(values: Values): Promise<Finding[]> {
-  try {
-    return await withStore(values, async (store) => {
-      await store.connection.ready();
-      return permitted('keys', storedFindings(store));
-    });
-  } catch (error) {
-    if (!(error instanceof Failure)) throw error;
-    if (isConversationError(error.cause, ...LIBRARY_CODES)) {
-      return [warning('keys', 'Not checked: the library is missing.', 'Load it, then look again.')];
-    }
-    return [wrong('keys', `Not looked at to the end. ${error.message}`, AGAIN)];
-  }
-}
-
-const LIBRARY_CODES = ['LIBRARY_MISSING', 'LIBRARY_OUTDATED', 'LIBRARY_TOO_NEW', 'LIBRARY_FOREIGN'] as const;
 
 function told({ check, level, found, advice, command }: Finding): string {
   // In a pipe each text is one line.

@@ -34,7 +34,7 @@ export async function list(values: Values): Promise<void> {
     const print = () => {
       const lines = values.json ? held.map(asJson) : tableFor(values, held);
       for (const line of lines) console.log(line);
-      isCut ||= lines.some((line) => line.includes('…'));
+      isCut ||= process.stdout.isTTY && lines.some((line) => line.includes('…'));
       held = [];
     };
     for await (const batch of matching(store, values)) {
@@ -44,8 +44,7 @@ export async function list(values: Values): Promise<void> {
     }
     if (order) held.sort(order);
     if (held.length > 0) print();
-    if (isCut && terminalWidth() !== Number.POSITIVE_INFINITY)
-      console.error('Where an id is cut, --wide shows it whole.');
+    if (isCut) console.error('Where an id is cut, --wide shows it whole.');
     const which = values.silent || values.waiting ? 'such ' : '';
     if (seen === 0 && !values.json) console.error(`There is no ${which}conversation.`);
   });

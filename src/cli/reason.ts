@@ -9,17 +9,13 @@ const SENTINEL_USER = 'SENTINEL_USERNAME and SENTINEL_PASSWORD';
 // By the code of a failed connection, or by the first words of a server's reply.
 const REASONS: [RegExp, string][] = [
   [/^ECONNREFUSED/, 'the connection was refused; no server listens there.'],
-  [/^ENOTFOUND/, 'the host was not found; there is no such name.'],
-  [/^EAI_AGAIN/, 'the host was not found; the name service does not answer.'],
+  [/^(ENOTFOUND|EAI_AGAIN)/, 'the host was not found.'],
   [/^E(HOST|NET)UNREACH/, 'there is no way to that host from here.'],
-  [/^WRONGPASS/, 'the user name or the password is wrong.'],
-  [/^ERR invalid password/, 'the password is wrong.'],
+  [/^(WRONGPASS|ERR invalid password)/, 'the user name or the password is wrong.'],
   [/^NOAUTH/, 'it requires a password: redis://user:password@host:port'],
   [/^READONLY/, 'it is a read-only replica. Name its master.'],
-  [/^LOADING/, 'it is still loading its data. Try again in a moment.'],
   [/^OOM/, 'it is out of memory and takes no library. Free some, or raise its maxmemory.'],
   [/^DENIED/, 'it is in protected mode and takes connections from its own machine only.'],
-  [/^ERR max number of clients/, 'it takes no further connections; its maxclients is reached.'],
   [/No such master/, 'the Sentinels do not know a server of that name. SENTINEL MASTERS tells which they know.'],
   [
     /^All s.*(WRONGPASS|NOAUTH|invalid pass)/,

@@ -62,12 +62,9 @@ function told(found: Conversation, { isIndexed, indexLeftMs, inbox, wrong }: Det
   if (state) {
     const index = shown(jobIndexKey(found.prefix, state.jobId));
     rows.push(['index', `${index}, ${isIndexed ? ends(indexLeftMs ?? undefined) : 'not there'}`]);
-    const { pendingQuestionId: question, answerBy, lastAnswer, starting, silentAfterMs } = state;
+    const { pendingQuestionId: question, answerBy } = state;
     const limit = question && answerBy ? ` until ${new Date(answerBy).toISOString()}` : '';
     rows.push(['question', question ? `${shown(question)} is pending${limit}` : 'no question is pending']);
-    if (starting) rows.push(['starting', 'the job was not heard of yet']);
-    if (silentAfterMs) rows.push(['watched', `silent after ${span(silentAfterMs)}`]);
-    if (lastAnswer) rows.push(['last answer', `${shown(lastAnswer.answerId)}, to ${shown(lastAnswer.questionId)}`]);
   }
   if (due) {
     const what = due.reason === 'silent' ? 'silent, overdue' : 'the question has waited for too long, overdue';

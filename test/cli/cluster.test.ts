@@ -118,7 +118,7 @@ test('a master that takes no connection, or not this user, is named', async () =
     failed(await run('due'), said);
     const { stdout, stderr, code } = await run('doctor');
     assert.match(stdout, `\n127.0.0.1:${other.port}\n✗ server       Could not be asked: the connection was refused; `);
-    assert.match(stdout, '\n! keys         Not looked at, because not every master could be asked.\n');
+    assert.match(stdout, '\n! keys         Not checked: that takes every server, with the library.\n');
     assert.match(stderr, /^(One thing is|2 things are) wrong\.\n$/);
     assert.is(code, 1);
   } finally {

@@ -151,7 +151,7 @@ test('a server that is not there, hangs up, is no Redis, or never answers is giv
     [`redis://127.0.0.1:${gone}`, `127.0.0.1:${gone}: ${refused}`],
     [`redis://:Wr0ng@localhost:${gone}`, `localhost:${gone}: ${refused}`],
     [`redis://[::1]:${gone}`, /^\[::1\]:\d+: /],
-    ['redis://no-such-host.invalid', /^no-such-host\.invalid:6379: the host was not found; /],
+    ['redis://no-such-host.invalid', 'no-such-host.invalid:6379: the host was not found.'],
     [`redis://127.0.0.1:${closing}`, `127.0.0.1:${closing}: ${hungUp}`],
     [`redis://127.0.0.1:${http}`, `127.0.0.1:${http}: what answers there is not a Redis server.`],
     [`rediss://127.0.0.1:${http}`, `127.0.0.1:${http}: ${noTls}`],

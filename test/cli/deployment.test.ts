@@ -111,9 +111,9 @@ test('check says what is there, whether it serves this version, and what to do; 
     const before = await having(source);
     const out = `${name}  ${is}`;
     const run = await cli(['check'], env);
-    if (advice) failed(run, `${name} does not serve apps of ${THIS}. ${advice}`, { out });
+    if (advice) failed(run, `${name}: apps of ${THIS} are not served. ${advice}`, { out });
     else succeeded(run, out);
-    if (exact) failed(await cli(['check', '--exact'], env), `${name} is not at ${THIS}. ${exact}`, { out });
+    if (exact) failed(await cli(['check', '--exact'], env), `${name}: not at ${THIS}. ${exact}`, { out });
     assert.equal(await client.function('LIST', 'WITHCODE'), before);
   }
 });

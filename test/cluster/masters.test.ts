@@ -65,11 +65,11 @@ test('a master without slots gets the library too', async () => {
   const checked = await run('check');
   assert.match(checked.stdout, `${places[1]}  there is no library conversation\n`);
   assert.match(checked.stdout, `${places[0]}  conversation ${LIBRARY_VERSION} is there\n`);
-  assert.match(checked.stderr, /^1 of 2 masters do not serve apps of conversation /);
+  assert.match(checked.stderr, /^\S+: apps of conversation \S+ are not served/);
   assert.is(checked.code, 1);
   const loaded = await run('load');
   assert.match(loaded.stdout, /loaded, there was none\n/);
-  assert.match(loaded.stdout, /is there already\n/);
+  assert.match(loaded.stdout, / is there\n/);
   assert.is(loaded.code, 0);
 
   await idle.admin.function('FLUSH');
@@ -93,7 +93,7 @@ test('a master that is down is named, and keeps nobody from the others', async (
   assert.is(await versionOn(home), LIBRARY_VERSION);
   const checked = await run('check');
   assert.match(checked.stdout, `${places[1]}  failed: the connection was refused; no server listens there.\n`);
-  assert.match(checked.stderr, /^1 of 2 masters do not serve apps of conversation /);
+  assert.match(checked.stderr, /^\S+: apps of conversation \S+ are not served/);
   await home.admin.function('FLUSH');
   assert.is((await new ConversationStore(clientOf([home]), TAGGED).claim(STATE)).outcome, 'claimed');
 });

@@ -5,18 +5,16 @@ import { type Finding, ok, some, warning, wrong } from './finding.ts';
 
 const CHANNEL = { platform: 'doctor', channelId: 'doctor' };
 
-/** Every command that the functions and the store run, by the key that it gets in place of KEY. */
-const CALLS = {
-  pair: ['GET KEY', 'SET KEY x PXAT 1', 'DEL KEY', 'PEXPIREAT KEY 1', 'PEXPIRETIME KEY'],
-  stream: ['XADD KEY * field value', 'XLEN KEY', 'PEXPIRETIME KEY', 'PEXPIREAT KEY 1'],
-  inbox: ['XRANGE KEY - +', 'XTRIM KEY MINID 0', 'DEL KEY'],
-  handled: [
-    ...['ZADD KEY 1 x', 'ZCARD KEY', 'ZSCORE KEY x', 'PEXPIREAT KEY 1'],
-    ...['ZREMRANGEBYSCORE KEY 0 1', 'ZREMRANGEBYRANK KEY 0 1'],
-  ],
-  watch: ['ZADD KEY 1 x', 'ZREM KEY x', 'ZCARD KEY', 'ZRANGEBYSCORE KEY 0 1'],
-  cluster: ['CLUSTER SLOTS', 'CLUSTER INFO', 'CLUSTER NODES', 'ASKING', 'READONLY'],
-};
+// Every command that the functions and the store run, by the key that it gets in place of KEY.
+const PAIR = ['GET KEY', 'SET KEY x PXAT 1', 'DEL KEY', 'PEXPIREAT KEY 1', 'PEXPIRETIME KEY'];
+const STREAM = ['XADD KEY * field value', 'XLEN KEY', 'PEXPIRETIME KEY', 'PEXPIREAT KEY 1'];
+const INBOX = [...STREAM, 'XRANGE KEY - +', 'XTRIM KEY MINID 0', 'DEL KEY'];
+const HANDLED = [
+  ...['ZADD KEY 1 x', 'ZCARD KEY', 'ZSCORE KEY x', 'PEXPIREAT KEY 1'],
+  ...['ZREMRANGEBYSCORE KEY 0 1', 'ZREMRANGEBYRANK KEY 0 1'],
+];
+const WATCH = ['ZADD KEY 1 x', 'ZREM KEY x', 'ZCARD KEY', 'ZRANGEBYSCORE KEY 0 1'];
+const CLUSTER = ['CLUSTER SLOTS', 'CLUSTER INFO', 'CLUSTER NODES', 'ASKING', 'READONLY'];
 
 /** Asks the server whether a user may run all commands of the store, on all its keys (ACL DRYRUN). Nothing is run. */
 export async function rightsFindings(
@@ -25,7 +23,7 @@ export async function rightsFindings(
   { user, cluster, stream }: { user: string | undefined; cluster: boolean; stream: string | undefined },
 ): Promise<Finding[]> {
   const name = user ?? String(await server.call('ACL', 'WHOAMI'));
-  const calls = [...neededCalls(space, stream), ...(cluster ? on('', CALLS.cluster) : [])];
+  const calls = [...neededCalls(space, stream), ...(cluster ? on('', CLUSTER) : [])];
   const replies = await Promise.all(calls.map((call) => server.call('ACL', 'DRYRUN', name, ...call)));
   const refused = calls.filter((_, at) => replies[at] !== 'OK');
   if (refused.length === 0) return [ok('rights', `User ${name} has all rights that the store needs.`)];
@@ -48,12 +46,12 @@ function neededCalls(space: Keyspace, stream: string | undefined): string[][] {
   const { inbox, handled, watch } = furtherKeys(prefix, conversation);
   return [
     ['FCALL', 'conv_claim', '2', conversation, job],
-    ...on(conversation, ['FCALL_RO conv_get 1 KEY', ...CALLS.pair]),
-    ...on(job, CALLS.pair),
-    ...on(inbox, [...CALLS.stream, ...CALLS.inbox]),
-    ...(stream === undefined ? [] : on(stream, CALLS.stream)),
-    ...on(handled, CALLS.handled),
-    ...on(watch, CALLS.watch),
+    ...on(conversation, ['FCALL_RO conv_get 1 KEY', ...PAIR]),
+    ...on(job, PAIR),
+    ...on(inbox, INBOX),
+    ...(stream === undefined ? [] : on(stream, STREAM)),
+    ...on(handled, HANDLED),
+    ...on(watch, WATCH),
     ...on('', ['TIME', 'SCAN 0']),
   ];
 }

@@ -1,12 +1,12 @@
 import type { Redis } from 'ioredis';
 import { checkOn } from '../../library/report.ts';
 import { found, libraryAdvice, serves } from '../deployment.ts';
+import { serverTime } from '../look.ts';
 import { sentence, span } from '../print.ts';
 import { commandRefused } from '../reason.ts';
 import { type Finding, ok, warning, wrong } from './finding.ts';
 
 const OLDEST_MAJOR = 7;
-const MIB = 1024 * 1024;
 /** How full a server may be before somebody should look. */
 const FULL = 0.8;
 const LAG_SECONDS = 10;
@@ -38,9 +38,8 @@ async function libraryOf(server: Redis): Promise<Finding[]> {
 
 async function clockOf(server: Redis): Promise<Finding[]> {
   const before = Date.now();
-  const [seconds, microseconds] = await server.time();
+  const its = await serverTime({ client: server });
   const after = Date.now();
-  const its = Number(seconds) * 1_000 + Number(microseconds) / 1_000;
   const ahead = its > after ? its - after : Math.min(0, its - before);
   if (Math.abs(ahead) <= CLOCK_MS) return [ok('clock', `Within ${span(CLOCK_MS)} of this machine's.`)];
   const found = `${span(Math.abs(ahead))} ${ahead > 0 ? 'ahead of' : 'behind'} this machine.`;
@@ -58,12 +57,11 @@ export function fromInfo(info: string): Finding[] {
   const policy = of('maxmemory_policy');
   const evicts = `maxmemory-policy is ${policy}: a full server drops conversations, whose channels are handed out twice.`;
   const [used, most] = [Number(of('used_memory')), Number(of('maxmemory'))];
-  const share = `${mib(used)} of ${mib(most)} used (${Math.floor((100 * used) / most)} %).`;
-  const endless = `${mib(used)} used, without a maxmemory: when the machine is full, the server is killed.`;
-  const noSnapshot = 'The last snapshot failed; the server may refuse writes.';
-  const noWrite = 'The last write of the append-only file failed; the server may refuse writes.';
+  const share = `${of('used_memory_human')} of ${of('maxmemory_human')} used (${Math.floor((100 * used) / most)} %).`;
+  const endless = `${of('used_memory_human')} used, without a maxmemory: when the machine is full, the server is killed.`;
+  const isUnwritten = [of('rdb_last_bgsave_status'), of('aof_last_write_status')].includes('err');
+  const unwritten = 'The last snapshot or write of the append-only file failed; the server may refuse writes.';
   const noFile = 'No append-only file: after a crash, the conversations since the last snapshot are gone.';
-  const full = "Look at its log and the disk's room.";
   return [
     firstOf('server', `${version}, up for ${span(Number(of('uptime_in_seconds')) * 1_000)}.`, [
       [isOld, wrong, `${version} has no functions.`, 'Use Redis 7.0 or later, or Valkey 8.0 or later.'],
@@ -79,8 +77,7 @@ export function fromInfo(info: string): Finding[] {
       [used >= FULL * most, warning, share, 'Raise maxmemory, or look for what grows.'],
     ]),
     firstOf('persistence', 'Append-only file.', [
-      [of('rdb_last_bgsave_status') === 'err', wrong, noSnapshot, full],
-      [of('aof_last_write_status') === 'err', wrong, noWrite, full],
+      [isUnwritten, wrong, unwritten, "Look at its log and the disk's room."],
       [of('aof_enabled') !== '1', warning, noFile, 'Set appendonly yes where a conversation must survive a restart.'],
     ]),
     ...replicasOf(info),
@@ -91,13 +88,13 @@ function replicasOf(info: string): Finding[] {
   const replicas = [...info.matchAll(/^slave\d+:ip=(.+?),port=(\d+),state=(\w+),.*?lag=(-?\d+)/gm)];
   const advice = 'Run one, so that a server that dies does not take all conversations with it.';
   if (replicas.length === 0) return [warning('replicas', 'There is no replica.', advice)];
-  const look = 'Look at its log and the network between the two.';
-  return replicas.map(([, host, port, state, lag]) =>
-    firstOf('replica', `${host}:${port}, last heard of ${lag} s ago.`, [
-      [state !== 'online', warning, `${host}:${port} is not ready (${state}).`, look],
-      [Number(lag) > LAG_SECONDS, warning, `${host}:${port} is ${lag} s behind.`, look],
-    ]),
-  );
+  return replicas.map(([, host, port, state, lag]) => {
+    const said = `${host}:${port} is ${state}, last heard of ${lag} s ago.`;
+    const isBehind = state !== 'online' || Number(lag) > LAG_SECONDS;
+    return isBehind
+      ? warning('replica', said, 'Look at its log and the network between the two.')
+      : ok('replica', said);
+  });
 }
 
 type Bad = [holds: boolean, level: typeof wrong, found: string, advice: string];
@@ -106,8 +103,4 @@ type Bad = [holds: boolean, level: typeof wrong, found: string, advice: string];
 function firstOf(check: string, good: string, bad: Bad[]): Finding {
   const [, level, found, advice] = bad.find(([holds]) => holds) ?? [];
   return level && found && advice ? level(check, found, advice) : ok(check, good);
-}
-
-function mib(bytes: number): string {
-  return `${(bytes / MIB).toFixed(bytes < 10 * MIB ? 1 : 0)} MiB`;
 }

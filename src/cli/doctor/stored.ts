@@ -2,7 +2,7 @@ import { CONVERSATION, HANDLED, INBOX, JOB_INDEX, WATCH } from '../../conversati
 import { channelOf } from '../../keys/conversation-keys.ts';
 import { keyPattern } from '../../keys/prefix.ts';
 import type { Store } from '../connect.ts';
-import { deadlineOf, MISTYPED_INDEX, pairAt, readTyped, serverTime, stateAt } from '../look.ts';
+import { MISTYPED_INDEX, pairAt, readTyped, serverTime, stateAt } from '../look.ts';
 import { counted, NPX, quoted, shown } from '../print.ts';
 import { BEFORE_REMOVAL, redisCli, removal, rewriting } from '../redis-cli.ts';
 import { type Finding, ok, warning, wrong } from './finding.ts';
@@ -10,8 +10,7 @@ import { type Finding, ok, warning, wrong } from './finding.ts';
 /** How many keys of each kind are looked at, so that a large store is not read for hours. */
 const MOST = 100_000;
 const EXAMPLES = 3;
-const WEEK_MS = 604_800_000;
-/** A job that has been due for this long was looked at by no sweep, whether or not it still holds its channel. */
+/** A job that has been due for this long was looked at by no sweep. */
 const UNSWEPT_MS = 600_000;
 
 /** What can be wrong with a key: how bad that is, what is said of those found, what that means, and what its command does. */
@@ -47,11 +46,6 @@ const PROBLEMS = {
     'Inboxes with messages whose channel no job has',
     'Nobody reads them before a job claims the channel. To look at them:',
   ],
-  lasting: [
-    warning,
-    'Inboxes and lists of deliveries without a deadline',
-    'They stay for ever. Another program wrote them. To give them a week:',
-  ],
   unswept: [
     warning,
     'Watches with jobs that are due and that no sweep has looked at for ten minutes',
@@ -64,20 +58,16 @@ type Problem = keyof typeof PROBLEMS;
 /** What is wrong with a key, and the command against it. */
 type Problems = Partial<Record<Problem, string>>;
 
-interface Kind {
-  name: string;
-  all?: string;
-  keys: AsyncGenerator<string[]>;
-  problemsOf(key: string): Promise<Problems>;
-}
+/** Keys of one kind: what they are called, what their names begin with, and what is wrong with one. */
+type Kind = [one: string, all: string, name: string, problemsOf: (key: string) => Promise<Problems>];
 
 /** Looks for what is wrong with the store's keys. */
 export async function storedFindings(store: Store): Promise<Finding[]> {
   const found = new Map<Problem, { keys: string[]; command: string }>();
   const counts: string[] = [];
-  for (const { name, all, keys, problemsOf } of kindsOf(store, await serverTime(store))) {
+  for (const [one, all, name, problemsOf] of kindsOf(store, await serverTime(store))) {
     let count = 0;
-    for await (const batch of keys) {
+    for await (const batch of store.connection.scan(keyPattern(store.space, name))) {
       await Promise.all(
         batch.map(async (key) => {
           const first = await problemsOf(key);
@@ -93,7 +83,7 @@ export async function storedFindings(store: Store): Promise<Finding[]> {
       count += batch.length;
       if (count >= MOST) break;
     }
-    counts.push(`${count < MOST ? '' : 'the first '}${counted(count, name, all)}`);
+    counts.push(`${count < MOST ? '' : 'the first '}${counted(count, one, all)}`);
   }
   const problems = [...found].map(([problem, { keys, command }]) => {
     const [level, what, advice] = PROBLEMS[problem];
@@ -104,7 +94,6 @@ export async function storedFindings(store: Store): Promise<Finding[]> {
 }
 
 function kindsOf(store: Store, now: number): Kind[] {
-  const scan = (name: string) => store.connection.scan(keyPattern(store.space, name));
   const mistyped = (key: string) => ({ mistyped: redisCli(store, 'DEL', quoted(key)) });
   const { prefix, sharded } = store.space;
   const due = `${NPX} due${prefix && ` --prefix ${quoted(prefix)}`}${sharded ? ' --sharded' : ''}`;
@@ -136,20 +125,16 @@ function kindsOf(store: Store, now: number): Kind[] {
     return leads === null || isRight ? {} : { stray: redisCli(store, 'DEL', quoted(key)) };
   }
 
-  /** Where it may stay for ever. */
-  const lasting = async (key: string): Promise<Problems> =>
-    (await deadlineOf(store, key)) === -1 ? { lasting: redisCli(store, 'PEXPIRE', quoted(key), String(WEEK_MS)) } : {};
-
   async function ofInbox(key: string): Promise<Problems> {
     const length = await readTyped(store, 'xlen', key);
     if (length === undefined) return mistyped(key);
     const state = await stateAt(store, key.replace(INBOX, CONVERSATION));
     const isUnread = state === undefined && Number(length) > 0;
-    return { ...(await lasting(key)), ...(isUnread && { unread: redisCli(store, 'XRANGE', quoted(key), '- +') }) };
+    return isUnread ? { unread: redisCli(store, 'XRANGE', quoted(key), '- +') } : {};
   }
 
   async function ofHandled(key: string): Promise<Problems> {
-    return (await readTyped(store, 'zscore', key, 'x')) === undefined ? mistyped(key) : lasting(key);
+    return (await readTyped(store, 'zscore', key, 'x')) === undefined ? mistyped(key) : {};
   }
 
   async function ofWatch(key: string): Promise<Problems> {
@@ -160,10 +145,10 @@ function kindsOf(store: Store, now: number): Kind[] {
   }
 
   return [
-    { name: 'conversation', keys: scan(CONVERSATION), problemsOf: ofConversation },
-    { name: 'index', all: 'indexes', keys: scan(JOB_INDEX), problemsOf: ofIndex },
-    { name: 'inbox', all: 'inboxes', keys: scan(INBOX), problemsOf: ofInbox },
-    { name: 'list of deliveries', all: 'lists of deliveries', keys: scan(HANDLED), problemsOf: ofHandled },
-    { name: 'watch', all: 'watches', keys: scan(WATCH), problemsOf: ofWatch },
+    ['conversation', 'conversations', CONVERSATION, ofConversation],
+    ['index', 'indexes', JOB_INDEX, ofIndex],
+    ['inbox', 'inboxes', INBOX, ofInbox],
+    ['list of deliveries', 'lists of deliveries', HANDLED, ofHandled],
+    ['watch', 'watches', WATCH, ofWatch],
   ];
 }
