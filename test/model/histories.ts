@@ -180,6 +180,7 @@ function anyCalls(chance: number): Call[] {
   return fc.sample(calls(CAST), { seed: chance, numRuns: 2_000 }).map((call) => {
     const { ttlMs: _, ...made } = asStore(call);
     if ('withinMs' in made) return { ...made, withinMs: FOR_EVER } as Call;
+    if ('leaseMs' in made) return { ...made, leaseMs: FOR_EVER } as Call;
     if (!('state' in made)) return made as Call;
     const { answerBy, ...state } = JSON.parse(textOf(made.state));
     return { ...made, state: documentOf({ ...state, silentAfterMs: FOR_EVER }) };
