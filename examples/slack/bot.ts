@@ -1,8 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import { App, type BlockAction, type ButtonAction, HTTPReceiver, webApi } from '@slack/bolt';
 import { ConversationStore } from 'conversation-state';
 import { react, readEvents, section } from './events.ts';
-import { connect, isProgram, type Notes, settings } from './settings.ts';
+import { connect, type Notes, settings } from './settings.ts';
 import { type Spawner, spawnerOf } from './spawn.ts';
 import { sweep } from './sweep.ts';
 
@@ -15,12 +16,6 @@ interface Written {
   ts: string;
   user?: string | undefined;
   text?: string | undefined;
-}
-
-/** What Slack puts around an event. */
-interface Envelope {
-  api_app_id: string;
-  team_id: string;
 }
 
 /** Starts a bot. Any number may run side by side: whatever they know is in Redis. Returns what stops this one. */
@@ -72,8 +67,9 @@ export async function startBot(spawner: Spawner): Promise<() => Promise<void>> {
     unfinished.add(done);
   }
 
-  async function onMessage(written: Written, { api_app_id, team_id }: Envelope, isMention: boolean): Promise<void> {
+  async function onMessage(written: Written, body: { api_app_id: string; team_id: string }, isMention: boolean) {
     const { channel, thread_ts, ts, user = 'unknown' } = written;
+    const { api_app_id, team_id: project } = body;
     const text = (written.text ?? '').replaceAll(`<@${botUserId}>`, '').trim();
     const ref = { platform, channelId: `${channel}:${thread_ts ?? ts}` };
     // Without a mention, it is meant for the bot only where a job is at work. If that job ends before the claim, the
@@ -82,7 +78,7 @@ export async function startBot(spawner: Spawner): Promise<() => Promise<void>> {
     // Not the event's id: that is another one for `message` and for `app_mention`.
     const deliveryId = `${api_app_id}:${channel}:${ts}`;
     const jobId = store.newJobId(ref);
-    const state = { ...ref, jobId, userId: user, project: team_id, ticketId: ts, startedAt: new Date(), deliveryId };
+    const state = { ...ref, jobId, userId: user, project, ticketId: ts, startedAt: new Date(), deliveryId };
     const claimIt = () => store.claim(state, { startWithinMs: settings.startMs, queue: { userId: user, text, ts } });
     let claim = await claimIt();
     // Another delivery of it is starting the job, or its bot died before that: then the claim lapses.
@@ -169,7 +165,7 @@ function whoSaid(answerId = ''): string {
   return answerId.startsWith('timeout:') ? 'Nobody answered in time.' : answerId.slice(answerId.indexOf('|') + 1);
 }
 
-if (isProgram(import.meta.url)) {
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const stop = await startBot(spawnerOf(process.env['SPAWN'])).catch((error) => {
     console.error(`The bot can't start: ${error.message}`);
     process.exit(1);

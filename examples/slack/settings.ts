@@ -1,4 +1,3 @@
-import { pathToFileURL } from 'node:url';
 import { Redis } from 'ioredis';
 
 /** What the bot and the worker add to the state of a conversation. */
@@ -48,9 +47,4 @@ export async function tell(redis: Redis, event: Record<string, string>): Promise
 /** The fields of a stream's entry, which Redis gives as a flat list. */
 export function fieldsOf(flat: string[]): Record<string, string> {
   return Object.fromEntries(flat.flatMap((field, n) => (n % 2 === 0 ? [[field, flat[n + 1] ?? '']] : [])));
-}
-
-/** Whether a file is the program that was started, not one that another file imports. */
-export function isProgram(url: string): boolean {
-  return url === pathToFileURL(process.argv[1] ?? '').href;
 }

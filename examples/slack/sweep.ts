@@ -1,7 +1,7 @@
-import { ConversationStore } from 'conversation-state';
+import type { ConversationStore } from 'conversation-state';
 import type { Redis } from 'ioredis';
-import { connect, isProgram, settings, tell } from './settings.ts';
-import { type Spawner, spawnerOf } from './spawn.ts';
+import { settings, tell } from './settings.ts';
+import type { Spawner } from './spawn.ts';
 
 /**
  * Answers questions whose time is over with no, and looks into every job that was silent for too long. Any number of
@@ -24,14 +24,4 @@ export async function sweep(store: ConversationStore, redis: Redis, spawner: Spa
       console.error(`${jobId}: ${error instanceof Error ? error.message : error}`);
     }
   }
-}
-
-if (isProgram(import.meta.url)) {
-  const redis = connect();
-  await sweep(
-    new ConversationStore(redis, { silentAfterMs: settings.silentMs }),
-    redis,
-    spawnerOf(process.env['SPAWN']),
-  );
-  await redis.quit();
 }
