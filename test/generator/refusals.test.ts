@@ -18,76 +18,57 @@ const FUNCTION = /^local function version\(\)/m;
 const FAIL = /\bfail\('CONV[A-Z]+'/;
 const REGISTERED = /redis\.register_function\(\{(?=\s*function_name = '?\w+'?,\s*callback = \w+\(version\b)/;
 
-const TYPES = "string, integer, literals such as 'a'|'b', or the name of an @alias above";
-const NO_ALIAS = "can't read this @alias; wanted `---@alias Name type what it is`.";
-const NO_CLASS = "can't read this @class; wanted `---@class Name: Parent what it is`.";
-const NO_FIELD = "can't read this @field; wanted `---@field name? string what it is`.";
-const NO_PARAM =
-  "can't read this @param; wanted `---@param name? type what it is` or `---@param ... string what they are`.";
-const NO_RETURN = "can't read this @return; wanted `---@return type? name what it is`.";
-const NO_CONSTANT =
-  "what this docstring is about is not understood; wanted `local NAME = 12` or `local NAME = 'text'` straight below it, or a comment of two dashes.";
-const NO_VERSION = "the library has no version; wanted `local VERSION = '1.0.0'` in a line of its own.";
-const NO_START = 'an annotation has `---@` at the very start of its line.';
-const NO_FUNCTION = 'an annotation of nothing; put it straight above a top-level `local function`.';
-const OTHER_PARAMS = 'the @param of `version(more, ...)` are for (); wanted one for each parameter, in their order.';
-const NO_DOCSTRING = '`version()` lacks a docstring or @return; wanted `--- What it does.` first and @return last.';
-const OTHER_NUMBER = 'conv_version takes 0 to 1 arguments here and 0 to 0 in its annotations.';
-const NO_CODE = "can't see the code of this error; wanted `fail('CODE', …)` with the code written out.";
-const NO_REGISTRATION =
-  "can't read this registration; wanted `redis.register_function({ function_name = 'conv_…', callback = handler(body, …)[, flags = { '…' }] })` at the top level.";
-
-/** What is changed in the real library, into what, the sentence about it, and what that points at if not at the change. */
+/** What is changed in the real library, into what, how the sentence about it begins, and what that points at if not at the change. */
 const REFUSED: [what: RegExp, into: string, sentence: string, at?: RegExp][] = [
   [NAME, '#!lua', 'the library has no name; wanted `#!lua name=…`.'],
-  [/^local VERSION = .*/m, "local VERSION = '1.0'", NO_VERSION, NAME],
+  [/^local VERSION = .*/m, "local VERSION = '1.0'", 'the library has no version', NAME],
 
   [RETURN, '---@async', '@async does not fit here; wanted @param or @return.'],
   [FIELD, '---@return string', '@return does not fit here; wanted @alias or @class or @field.'],
-  [RETURN, 'local a ---@type string', NO_START],
-  [FUNCTION, '', NO_FUNCTION],
-  [FUNCTION, 'local version = function()', NO_FUNCTION],
+  [RETURN, 'local a ---@type string', 'an annotation has `---@` at the very start of its line.'],
+  [FUNCTION, '', 'an annotation of nothing'],
+  [FUNCTION, 'local version = function()', 'an annotation of nothing'],
 
-  [CONSTANT, 'local MAX_ID = 2 * 256', NO_CONSTANT],
-  [CONSTANT, "local MAX_ID = 'a\\n'", NO_CONSTANT],
-  [CONSTANT, 'local max_id = 512', NO_CONSTANT],
+  [CONSTANT, 'local MAX_ID = 2 * 256', 'what this docstring is about is not understood'],
+  [CONSTANT, "local MAX_ID = 'a\\n'", 'what this docstring is about is not understood'],
+  [CONSTANT, 'local max_id = 512', 'what this docstring is about is not understood'],
 
-  [ALIAS, '---@alias state string', NO_ALIAS],
-  [ALIAS, '---@alias State string?', NO_ALIAS],
-  [ALIAS, '---@alias State string|integer', NO_ALIAS],
-  [ALIAS, '---@alias State number', `number can't be the type of this; wanted ${TYPES}.`],
-  [CLASS, '---@class keys', NO_CLASS],
+  [ALIAS, '---@alias state string', "can't read this @alias"],
+  [ALIAS, '---@alias State string?', "can't read this @alias"],
+  [ALIAS, '---@alias State string|integer', "can't read this @alias"],
+  [ALIAS, '---@alias State number', "number can't be the type of this"],
+  [CLASS, '---@class keys', "can't read this @class"],
   [CLASS, '---@class Keys: Parent', 'Keys extends Parent, which no @class above it defines.'],
   [CLASS, '---@class State', 'State is defined twice.'],
   [CLASS, "---@alias Two 'a'|'b'", '@field without a @class above it; remove the empty line between them.', AFTER],
   [CLASS, '---@class Two\n---@field a string\n---@field a string', 'Two has the field a twice.', SECOND],
-  [FIELD, '---@field conversation integer', NO_FIELD],
+  [FIELD, '---@field conversation integer', "can't read this @field"],
 
-  [PARAM, '---@param state State?', NO_PARAM],
-  [PARAM, '---@param ... integer', NO_PARAM],
-  [PARAM, '---@param state string[]', `string[] can't be the type of this; wanted ${TYPES}.`],
-  [PARAM, '---@param state Unknown', `Unknown can't be the type of this; wanted ${TYPES}.`],
-  [RETURN, "---@return 'a'|'b", NO_RETURN],
+  [PARAM, '---@param state State?', "can't read this @param"],
+  [PARAM, '---@param ... integer', "can't read this @param"],
+  [PARAM, '---@param state string[]', "string[] can't be the type of this"],
+  [PARAM, '---@param state Unknown', "Unknown can't be the type of this"],
+  [RETURN, "---@return 'a'|'b", "can't read this @return"],
   [RETURN, '---@return string\n$&', 'one of several @return has no name; wanted `@return type name`.'],
-  [FUNCTION, 'local function version(more, ...)', OTHER_PARAMS],
+  [FUNCTION, 'local function version(more, ...)', 'the @param of `version(more, ...)` are for ()'],
   [
     /^---@return string version\nlocal function version\(\)/m,
     '---@param a? string\n---@param b string\n---@return string\nlocal function version(a, b)',
     'b follows one with a ?; put what is required first.',
     /^---@param b string/m,
   ],
-  [DOC, '-- Its version.', NO_DOCSTRING, FUNCTION],
+  [DOC, '-- Its version.', '`version()` lacks a docstring or @return', FUNCTION],
 
   [RETURN, '---', '`version` has no annotations; put them straight above its function.', REGISTERED],
-  [REGISTERED, "$& description = 'x',", NO_REGISTRATION, /redis\.register_function\(\{(?= description)/],
-  [REGISTERED, 'for _ = 1, 2 do $&', NO_REGISTRATION],
-  [/'conv_version'/, "'conv_Version'", NO_REGISTRATION, REGISTERED],
-  [/(?<='conv_version'.*)\{ 'no-writes' \}/, 'FLAGS', NO_REGISTRATION, REGISTERED],
-  [/(?<='conv_version'.*), 0, 0/, ', 0, 1', OTHER_NUMBER, REGISTERED],
+  [REGISTERED, "$& description = 'x',", "can't read this registration", /redis\.register_function\(\{(?= description)/],
+  [REGISTERED, 'for _ = 1, 2 do $&', "can't read this registration"],
+  [/'conv_version'/, "'conv_Version'", "can't read this registration", REGISTERED],
+  [/(?<='conv_version'.*)\{ 'no-writes' \}/, 'FLAGS', "can't read this registration", REGISTERED],
+  [/(?<='conv_version'.*), 0, 0/, ', 0, 1', 'conv_version takes 0 to 1 arguments here and 0 to 0 in', REGISTERED],
 
-  [FAIL, 'fail(code', NO_CODE],
-  [FAIL, "error('CONVARG'", NO_CODE],
-  [FAIL, "redis.error_reply('CONVARG'", NO_CODE],
+  [FAIL, 'fail(code', "can't see the code of this error"],
+  [FAIL, "error('CONVARG'", "can't see the code of this error"],
+  [FAIL, "redis.error_reply('CONVARG'", "can't see the code of this error"],
 ];
 
 for (const [what, into, sentence, at] of REFUSED) {
@@ -100,7 +81,7 @@ for (const [what, into, sentence, at] of REFUSED) {
     } catch (error) {
       assert.instance(error, Mistake);
       const { message } = error as Mistake;
-      assert.is(message, `lua/conversation.lua:${before.split('\n').length}: ${sentence}`);
+      assert.ok(message.startsWith(`lua/conversation.lua:${before.split('\n').length}: ${sentence}`), message);
       return;
     }
     assert.unreachable('it was taken');
