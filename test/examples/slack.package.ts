@@ -44,7 +44,7 @@ async function mentioned(text: string) {
 }
 const questionIn = (ts: string) => scene.message(ts, /^Deploy to production/);
 
-test('compiles', () => run(folder, 'npm', 'run', 'typecheck'));
+test('compiles', async () => void (await run(folder, 'npm', 'run', 'typecheck')));
 
 test('refuses a request that Slack did not sign', async () => {
   await scene.open(1);
