@@ -35,7 +35,7 @@ const JSON_LINES: Flag = ['--json', 'print JSON, one object a line'];
 interface Definition {
   summary: string;
   /** What its own help says besides. */
-  notes: string;
+  notes?: string;
   options: Flag[];
   /** A command line to copy, without the program's name. */
   example: string;
@@ -44,14 +44,12 @@ interface Definition {
 }
 
 const THIS = `${LIBRARY_NAME} ${LIBRARY_VERSION}`;
-const COLUMNS =
-  'UNREAD counts the messages in the inbox, LEFT is the time to live. STATUS is starting for a job that was not heard of ' +
-  'yet, silent or no answer for one that somebody has to look at, and since when.';
-
 const COMMANDS: Readonly<Record<string, Definition>> = {
   list: {
     summary: 'show every conversation: its channel, job, question, unread messages, and whether somebody has to look',
-    notes: `${COLUMNS} It scans all keys and changes nothing.`,
+    notes:
+      'UNREAD counts the messages in the inbox, LEFT is the time to live. STATUS is starting for a job that was not heard ' +
+      'of yet, silent or no answer for one that somebody has to look at, and since when.',
     options: [...STORE, ...FILTERS, JSON_LINES],
     example: 'list --platform slack --sort started',
     run: async (values) => (await import('./list.ts')).list(values),
@@ -65,7 +63,6 @@ const COMMANDS: Readonly<Record<string, Definition>> = {
   },
   watch: {
     summary: 'show the list again every two seconds, in place; q ends it',
-    notes: COLUMNS,
     options: [...STORE, ...FILTERS],
     example: 'watch --sort due',
     run: async (values) => (await import('./list.ts')).watch(values),
@@ -90,7 +87,6 @@ const COMMANDS: Readonly<Record<string, Definition>> = {
   },
   due: {
     summary: 'show the jobs that are silent and the questions whose time is over; changes nothing',
-    notes: 'A job that a sweep has just looked at is not shown until its lease ends.',
     options: [...STORE, JSON_LINES],
     example: 'due --url redis://localhost:6379',
     run: async (values) => (await import('./list.ts')).due(values),
@@ -110,7 +106,6 @@ const COMMANDS: Readonly<Record<string, Definition>> = {
   },
   load: {
     summary: `bring a server's or a cluster's library to ${THIS}`,
-    notes: 'It leaves a newer library that serves this version where it is.',
     options: [
       ...SERVER,
       ['--wait <seconds>', 'how long to try again while the server cannot be reached; 0 if absent'],
@@ -122,7 +117,6 @@ const COMMANDS: Readonly<Record<string, Definition>> = {
   },
   check: {
     summary: `say whether a server or cluster serves apps of ${THIS}; changes nothing`,
-    notes: 'The user needs no right but +function|list, on a cluster +cluster|nodes too.',
     options: [...SERVER, ['--exact', 'check for exactly this version, not for one that serves it'], JSON_LINES],
     example: 'check --url redis://localhost:6379',
     run: async (values) => (await import('./deployment.ts')).check(values),
@@ -171,11 +165,11 @@ function program(): Command {
       throw explained(error, command);
     });
   explain(root);
-  for (const [name, { summary, notes, options, example, run }] of Object.entries(COMMANDS)) {
+  for (const [name, { summary, notes = '', options, example, run }] of Object.entries(COMMANDS)) {
     const command = root
       .command(name)
       .summary(summary)
-      .description(sentence(`${summary}. ${notes}`));
+      .description(sentence(`${summary}. ${notes}`.trim()));
     for (const [flags, what] of options) command.option(flags, what);
     command.addHelpText('after', `\nExample:\n  ${NPX} ${example}`);
     explain(command)

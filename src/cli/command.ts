@@ -3,7 +3,7 @@ type Text =
   | ('sort' | 'reason' | 'by' | 'stream' | 'user' | 'wait');
 type Switch = 'sharded' | 'silent' | 'waiting' | 'wide' | 'yes' | 'discardInbox' | 'json' | 'force' | 'exact';
 
-/** What the options of a command gave, by the names that commander gives them. */
+/** What the options of a command gave. */
 export type Values = { [Name in Text]?: string } & { [Name in Switch]?: boolean };
 
 /** How to call the program was misunderstood, as against work that could not be done (1). */

@@ -80,7 +80,7 @@ export function reasonOf(failure: unknown, tls: boolean): string {
   return /SSL|TLS|EPROTO|CERT|SIGNATURE/.test(code) ? `TLS failed: ${tlsReason(code, message)}` : sentence(message);
 }
 
-/** The command that this user may not run, in the reply of a server; undefined in one that says something else. */
+/** The command that this user may not run, if that is what a server's reply says. */
 export function commandRefused(message: string): string | undefined {
   return message.startsWith('NOPERM') ? /'([\w|]+)' (?:sub)?command/.exec(message)?.[1] : undefined;
 }

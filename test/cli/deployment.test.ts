@@ -34,18 +34,10 @@ async function having(source: string | null): Promise<unknown> {
   return client.function('LIST', 'WITHCODE');
 }
 
-/** What is on a server. */
-interface Case {
-  source: string | null;
-  /** What check says: what is there, and what to do where apps of this version are not served, or with --exact. */
-  is: string;
-  advice?: string;
-  exact?: string;
-  /** What load says: what it did, or why it changes nothing; and what load --force does then. */
-  loaded?: string;
-  refused?: string;
-  forced?: string;
-}
+/** What is on a server, and what check and load say of it: advice where it does not serve, a refusal where load is not sure. */
+type Case = { source: string | null; is: string } & {
+  [Said in 'advice' | 'exact' | 'loaded' | 'refused' | 'forced']?: string;
+};
 
 const TO_LOAD = `To load it: ${NPX} load`;
 const BACK = `which is newer than this ${LIBRARY_VERSION}; nothing was changed. To go back to ${LIBRARY_VERSION} all the same: --force`;

@@ -4,6 +4,8 @@ import { spawn } from '@lydell/node-pty';
 import type { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { quoted, shown, shownJson, unescaped } from '../../src/cli/print.ts';
+import { type Column, tableOf } from '../../src/cli/table.ts';
 import { ConversationStore } from '../../src/index.ts';
 import { CHANNEL, STATE, WATCH } from '../support/library.ts';
 import { withRedis } from '../support/redis.ts';
@@ -93,7 +95,7 @@ test('help and doctor break their lines between words where the terminal ends', 
 test('there are colours on a terminal, and none with NO_COLOR', async () => {
   await store.claim(STATE);
   await redis.zadd(WATCH, Date.now() - 60_000, `j1\n${CHANNEL}`);
-  for (const command of [['list'], ['shwo']]) assert.match((await onTerminal(command)).text, '\u001b[31m');
+  assert.match((await onTerminal(['list'])).text, '\u001b[31m');
   assert.not.match((await onTerminal(['list'], { env: { NO_COLOR: '1' } })).text, '\u001b[');
 });
 
@@ -114,7 +116,7 @@ test('release asks, and does what it is told', async () => {
   await store.claim(STATE);
   const args = ['release', '--job', 'j1', '--reason', 'hangs', '--by', 'ann'];
   const question = 'Release slack C1 from job j1, started 2026-01-31T09:30:00.000Z? [y/N] ';
-  for (const key of ['n\r', '\u0003', '\u0004']) {
+  for (const key of ['n\r', '\u0003']) {
     const { text, code } = await onTerminal(args, { after: '[y/N] ', key });
     const said = stripVTControlCharacters(text);
     assert.ok(said.includes(question) && said.endsWith('\nNothing was changed.\r\n'), said);
@@ -125,6 +127,51 @@ test('release asks, and does what it is told', async () => {
   assert.match(released.text, 'released slack C1 from job j1: hangs (ann)');
   assert.is(released.code, 0);
   assert.is(await store.get(STATE), null);
+});
+
+test('nothing that a terminal would obey or hide is left, and what is shown can be given back', () => {
+  const nasty = 'a\u001b[2J\u009b31m\u202e\u2028\u2029\u200d\ud800z😀\n';
+  assert.is(shown(nasty), 'a\\u{1b}[2J\\u{9b}31m\\u{202e}\\u{2028}\\u{2029}\\u{200d}\\u{d800}z😀\\u{a}');
+  for (const text of [nasty, '\\u{41}', '\\\\u{202e}\\', '\u{e0041}']) assert.is(unescaped(shown(text)), text);
+  const json = shownJson({ nasty, tag: '\u{e0041}' }, 2);
+  assert.not.match(json, /[^\n\P{Cc}]|[\p{Cf}\p{Zl}\p{Zp}]/u);
+  assert.equal(JSON.parse(json), { nasty, tag: '\u{e0041}' });
+  assert.is(json.split('\n').length, 4);
+});
+
+test('a word for a shell keeps what a terminal would obey or not show as an escape', () => {
+  assert.is(quoted("it's"), "'it'\\''s'");
+  assert.is(quoted('a\u202eb\u{e0001}'), "'a'$'\\U0000202e''b'$'\\U000e0001'''");
+});
+
+test('an id that no command takes is cut before the others, down to its head', () => {
+  const columns: Column<string>[] = [
+    { head: 'JOB', cell: (text) => text, isId: 'cut last' },
+    { head: 'QUESTION', cell: (text) => text, isId: 'cut first' },
+  ];
+  for (const [width, line] of [
+    [22, '0123456789  0123456789'],
+    [20, '0123456789  0123…789'],
+    [17, '012…789  0123…789'],
+  ] as const) {
+    assert.is(tableOf(columns, ['0123456789'], width)[1], line);
+  }
+});
+
+test('a character takes the columns that it has on a terminal, and none is cut in two', () => {
+  const columns: Column<string>[] = [
+    { head: 'A', cell: (text) => text, isId: 'cut last' },
+    { head: 'B', cell: () => '|' },
+  ];
+  const rows = ['a中文频道', '😀😀😀', '🇩🇪e\u0301'];
+  assert.equal(tableOf(columns, rows, 99).slice(1), ['a中文频道  |', '😀😀😀     |', '🇩🇪e\u0301        |']);
+  assert.equal(tableOf(columns, rows, 8).slice(1), ['a中…道  |', '😀…😀  |', '🇩🇪e\u0301    |']);
+});
+
+test('a table of very many rows is one table', () => {
+  const rows = Array.from({ length: 200_000 }, (_, n) => `C${n}`);
+  const lines = tableOf([{ head: 'CHANNEL', cell: (row: string) => row, align: 'right' }], rows, 80);
+  assert.equal([lines.length, lines[1], lines[200_000]], [200_001, '     C0', 'C199999']);
 });
 
 test.run();
