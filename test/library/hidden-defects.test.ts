@@ -318,7 +318,11 @@ it('defect 52: a state that was just small enough when it was stored can be aske
   const { outcome, state: answered } = await end.answerQuestion(STATE, questionId, { answerId });
   assert.equal([outcome, answered?.['lastAnswer']], ['accepted', { questionId, answerId }]);
   assert.equal(await end.getByJobId('j1'), answered);
-  assert.is(await told(end.update(STATE, { project: 'app' })), 'updated');
+  const ours = ['pendingQuestionId', 'answerBy', 'lastAnswer', 'starting'];
+  const own = Object.entries(answered ?? {}).filter(([name]) => !ours.includes(name));
+  const note = state.note + 'n'.repeat(262_144 - JSON.stringify(Object.fromEntries(own)).length);
+  assert.is(await told(end.update(STATE, { note })), 'updated');
+  assert.is(await codeOf(end.update(STATE, { note: `${note}n` })), 'CONVSTATE');
   assert.is(await told(end.handOver(STATE, { ...state, ...NEXT })), 'claimed');
 });
 

@@ -98,7 +98,8 @@ const REFUSED: [message: RegExp, calls: Call[], keys: string[][]][] = [
   [/the first key must be |wanted 2 keys, /, ALL, lists(NO_CONVERSATIONS, '*', `* ${J}`)],
   [/the first key must be /, HAND_OVER_TO_J1, lists(NO_CONVERSATIONS, `* ${J0} ${J}`)],
   [ANY, ALL, lists(NO_JOBS, `${C} *`)],
-  [ANY, HAND_OVER_TO_J1, lists(NO_JOBS, `${C} * ${J}`, `${C} ${J0} *`)],
+  [/the second key must be /, HAND_OVER_TO_J1, lists(NO_JOBS, `${C} * ${J}`)],
+  [/the third key must be /, HAND_OVER_TO_J1, lists(NO_JOBS, `${C} ${J0} *`)],
   [/the keys have different prefixes/, ALL, lists([''], `b:${C} ${J}`, `${C} b:${J}`, `a:${C} b:${J}`)],
   [
     /the keys have different prefixes/,
