@@ -245,11 +245,7 @@ export interface Watch {
  *   TypeError if the reply is not one of this function.
  */
 export async function convGet(client: FunctionClient, keys: Reference): Promise<State | null> {
-  const sent: string[] = [];
-  if (keys.conversation !== undefined) sent.push(keys.conversation);
-  if (keys.job !== undefined) sent.push(keys.job);
-  const numkeys = sent.length;
-  const reply = await client.fcall_ro('conv_get', numkeys, ...sent);
+  const reply = await client.fcall_ro('conv_get', ...sent([keys.conversation, keys.job], []));
   if (typeof reply !== 'string' && !isNil(reply)) throw unexpected('conv_get', 'string | null as its reply');
   return isNil(reply) ? null : reply;
 }
@@ -278,15 +274,13 @@ export async function convClaim(
   keys: Pair,
   args: { state: State; ttlMs?: Milliseconds | undefined; rest?: readonly string[] | undefined },
 ): Promise<{ outcome: 'claimed' | 'held' | 'queued' | 'full' | 'duplicate' | 'starting'; state: State | null }> {
-  const sent: string[] = [keys.conversation, keys.job];
-  if (keys.inbox !== undefined) sent.push(keys.inbox);
-  if (keys.handled !== undefined) sent.push(keys.handled);
-  if (keys.watch !== undefined) sent.push(keys.watch);
-  const numkeys = sent.length;
-  sent.push(args.state);
-  if (args.ttlMs !== undefined || args.rest?.length) sent.push(args.ttlMs === undefined ? '' : String(args.ttlMs));
-  if (args.rest !== undefined) sent.push(...args.rest);
-  const reply = await client.fcall('conv_claim', numkeys, ...sent);
+  const reply = await client.fcall(
+    'conv_claim',
+    ...sent(
+      [keys.conversation, keys.job, keys.inbox, keys.handled, keys.watch],
+      [args.state, args.ttlMs, ...(args.rest ?? [])],
+    ),
+  );
   const [outcome, state] = partsOf('conv_claim', reply, 2);
   if (
     outcome !== 'claimed' &&
@@ -317,14 +311,10 @@ export async function convSet(
   keys: Pair,
   args: { state: State; ttlMs?: Milliseconds | undefined },
 ): Promise<State | null> {
-  const sent: string[] = [keys.conversation, keys.job];
-  if (keys.inbox !== undefined) sent.push(keys.inbox);
-  if (keys.handled !== undefined) sent.push(keys.handled);
-  if (keys.watch !== undefined) sent.push(keys.watch);
-  const numkeys = sent.length;
-  sent.push(args.state);
-  if (args.ttlMs !== undefined) sent.push(String(args.ttlMs));
-  const reply = await client.fcall('conv_set', numkeys, ...sent);
+  const reply = await client.fcall(
+    'conv_set',
+    ...sent([keys.conversation, keys.job, keys.inbox, keys.handled, keys.watch], [args.state, args.ttlMs]),
+  );
   if (typeof reply !== 'string' && !isNil(reply)) throw unexpected('conv_set', 'string | null as its reply');
   return isNil(reply) ? null : reply;
 }
@@ -350,16 +340,13 @@ export async function convHandOver(
   keys: Succession,
   args: { state: State; ttlMs?: Milliseconds | undefined; rest?: readonly string[] | undefined },
 ): Promise<{ outcome: 'claimed' | 'held' | 'duplicate' | 'starting' | 'gone'; state: State | null }> {
-  const sent: string[] = [keys.conversation, keys.job, keys.successor];
-  if (keys.inbox !== undefined) sent.push(keys.inbox);
-  if (keys.handled !== undefined) sent.push(keys.handled);
-  if (keys.watch !== undefined) sent.push(keys.watch);
-  if (keys.stream !== undefined) sent.push(keys.stream);
-  const numkeys = sent.length;
-  sent.push(args.state);
-  if (args.ttlMs !== undefined || args.rest?.length) sent.push(args.ttlMs === undefined ? '' : String(args.ttlMs));
-  if (args.rest !== undefined) sent.push(...args.rest);
-  const reply = await client.fcall('conv_hand_over', numkeys, ...sent);
+  const reply = await client.fcall(
+    'conv_hand_over',
+    ...sent(
+      [keys.conversation, keys.job, keys.successor, keys.inbox, keys.handled, keys.watch, keys.stream],
+      [args.state, args.ttlMs, ...(args.rest ?? [])],
+    ),
+  );
   const [outcome, state] = partsOf('conv_hand_over', reply, 2);
   if (
     outcome !== 'claimed' &&
@@ -390,16 +377,10 @@ export async function convGetByJob(
   keys: JobReference,
   args: { ttlMs?: Milliseconds | undefined; lastSeen?: EntryId | undefined } = {},
 ): Promise<State | null> {
-  const sent: string[] = [];
-  if (keys.conversation !== undefined) sent.push(keys.conversation);
-  sent.push(keys.job);
-  if (keys.inbox !== undefined) sent.push(keys.inbox);
-  if (keys.watch !== undefined) sent.push(keys.watch);
-  const numkeys = sent.length;
-  if (args.ttlMs !== undefined || args.lastSeen !== undefined)
-    sent.push(args.ttlMs === undefined ? '' : String(args.ttlMs));
-  if (args.lastSeen !== undefined) sent.push(args.lastSeen);
-  const reply = await client.fcall('conv_get_by_job', numkeys, ...sent);
+  const reply = await client.fcall(
+    'conv_get_by_job',
+    ...sent([keys.conversation, keys.job, keys.inbox, keys.watch], [args.ttlMs, args.lastSeen]),
+  );
   if (typeof reply !== 'string' && !isNil(reply)) throw unexpected('conv_get_by_job', 'string | null as its reply');
   return isNil(reply) ? null : reply;
 }
@@ -426,18 +407,13 @@ export async function convUpdate(
   keys: StreamReference,
   args: { patch: Patch; deliveryId?: DeliveryId | undefined; rest?: readonly string[] | undefined },
 ): Promise<{ outcome: 'updated' | 'duplicate' | 'starting' | 'gone'; state: State | null }> {
-  const sent: string[] = [];
-  if (keys.conversation !== undefined) sent.push(keys.conversation);
-  if (keys.job !== undefined) sent.push(keys.job);
-  if (keys.inbox !== undefined) sent.push(keys.inbox);
-  if (keys.handled !== undefined) sent.push(keys.handled);
-  if (keys.watch !== undefined) sent.push(keys.watch);
-  if (keys.stream !== undefined) sent.push(keys.stream);
-  const numkeys = sent.length;
-  sent.push(args.patch);
-  if (args.deliveryId !== undefined || args.rest?.length) sent.push(args.deliveryId ?? '');
-  if (args.rest !== undefined) sent.push(...args.rest);
-  const reply = await client.fcall('conv_update', numkeys, ...sent);
+  const reply = await client.fcall(
+    'conv_update',
+    ...sent(
+      [keys.conversation, keys.job, keys.inbox, keys.handled, keys.watch, keys.stream],
+      [args.patch, args.deliveryId, ...(args.rest ?? [])],
+    ),
+  );
   const [outcome, state] = partsOf('conv_update', reply, 2);
   if (outcome !== 'updated' && outcome !== 'duplicate' && outcome !== 'starting' && outcome !== 'gone')
     throw unexpected('conv_update', "'updated' | 'duplicate' | 'starting' | 'gone' as outcome");
@@ -465,18 +441,13 @@ export async function convSetPending(
   keys: WholeReference,
   args: { questionId: QuestionId; ttlMs?: Milliseconds | undefined; withinMs?: Limit | undefined },
 ): Promise<State | null> {
-  const sent: string[] = [];
-  if (keys.conversation !== undefined) sent.push(keys.conversation);
-  if (keys.job !== undefined) sent.push(keys.job);
-  if (keys.inbox !== undefined) sent.push(keys.inbox);
-  if (keys.handled !== undefined) sent.push(keys.handled);
-  if (keys.watch !== undefined) sent.push(keys.watch);
-  const numkeys = sent.length;
-  sent.push(args.questionId);
-  if (args.ttlMs !== undefined || args.withinMs !== undefined)
-    sent.push(args.ttlMs === undefined ? '' : String(args.ttlMs));
-  if (args.withinMs !== undefined) sent.push(String(args.withinMs));
-  const reply = await client.fcall('conv_set_pending', numkeys, ...sent);
+  const reply = await client.fcall(
+    'conv_set_pending',
+    ...sent(
+      [keys.conversation, keys.job, keys.inbox, keys.handled, keys.watch],
+      [args.questionId, args.ttlMs, args.withinMs],
+    ),
+  );
   if (typeof reply !== 'string' && !isNil(reply)) throw unexpected('conv_set_pending', 'string | null as its reply');
   return isNil(reply) ? null : reply;
 }
@@ -508,18 +479,13 @@ export async function convAnswer(
     rest?: readonly string[] | undefined;
   },
 ): Promise<{ outcome: 'accepted' | 'answered' | 'duplicate' | 'stale' | 'gone'; state: State | null }> {
-  const sent: string[] = [];
-  if (keys.conversation !== undefined) sent.push(keys.conversation);
-  if (keys.job !== undefined) sent.push(keys.job);
-  if (keys.inbox !== undefined) sent.push(keys.inbox);
-  if (keys.handled !== undefined) sent.push(keys.handled);
-  if (keys.watch !== undefined) sent.push(keys.watch);
-  if (keys.stream !== undefined) sent.push(keys.stream);
-  const numkeys = sent.length;
-  sent.push(args.questionId, args.answerId);
-  if (args.ttlMs !== undefined || args.rest?.length) sent.push(args.ttlMs === undefined ? '' : String(args.ttlMs));
-  if (args.rest !== undefined) sent.push(...args.rest);
-  const reply = await client.fcall('conv_answer', numkeys, ...sent);
+  const reply = await client.fcall(
+    'conv_answer',
+    ...sent(
+      [keys.conversation, keys.job, keys.inbox, keys.handled, keys.watch, keys.stream],
+      [args.questionId, args.answerId, args.ttlMs, ...(args.rest ?? [])],
+    ),
+  );
   const [outcome, state] = partsOf('conv_answer', reply, 2);
   if (
     outcome !== 'accepted' &&
@@ -555,15 +521,10 @@ export async function convRemove(
   keys: WholeReference,
   args: { how?: 'retry' | 'all' | '' | undefined } = {},
 ): Promise<{ outcome: 'removed' | 'waiting' | 'lapsed' | 'held' | 'gone'; state: State | null }> {
-  const sent: string[] = [];
-  if (keys.conversation !== undefined) sent.push(keys.conversation);
-  if (keys.job !== undefined) sent.push(keys.job);
-  if (keys.inbox !== undefined) sent.push(keys.inbox);
-  if (keys.handled !== undefined) sent.push(keys.handled);
-  if (keys.watch !== undefined) sent.push(keys.watch);
-  const numkeys = sent.length;
-  if (args.how !== undefined) sent.push(args.how);
-  const reply = await client.fcall('conv_remove', numkeys, ...sent);
+  const reply = await client.fcall(
+    'conv_remove',
+    ...sent([keys.conversation, keys.job, keys.inbox, keys.handled, keys.watch], [args.how]),
+  );
   const [outcome, state] = partsOf('conv_remove', reply, 2);
   if (
     outcome !== 'removed' &&
@@ -594,11 +555,7 @@ export async function convDue(
   keys: Watch,
   args: { leaseMs: Lease; limit?: number | undefined },
 ): Promise<string[]> {
-  const sent: string[] = [keys.watch];
-  const numkeys = sent.length;
-  sent.push(String(args.leaseMs));
-  if (args.limit !== undefined) sent.push(String(args.limit));
-  const reply = await client.fcall('conv_due', numkeys, ...sent);
+  const reply = await client.fcall('conv_due', ...sent([keys.watch], [args.leaseMs, args.limit]));
   if (!areStrings(reply)) throw unexpected('conv_due', 'string[] as its reply');
   return reply;
 }
@@ -610,11 +567,16 @@ export async function convDue(
  *   is not one of this function.
  */
 export async function convVersion(client: FunctionClient): Promise<string> {
-  const sent: string[] = [];
-  const numkeys = sent.length;
-  const reply = await client.fcall_ro('conv_version', numkeys, ...sent);
+  const reply = await client.fcall_ro('conv_version', ...sent([], []));
   if (typeof reply !== 'string') throw unexpected('conv_version', 'string as its reply');
   return reply;
+}
+
+/** What FCALL takes behind the name of the function. */
+function sent(keys: (string | undefined)[], args: (string | number | undefined)[]): [number, ...string[]] {
+  const given = keys.filter((key) => key !== undefined);
+  while (args.length > 0 && args.at(-1) === undefined) args.pop();
+  return [given.length, ...given, ...args.map((argument) => String(argument ?? ''))];
 }
 
 function partsOf(name: string, reply: unknown, length: number): readonly unknown[] {

@@ -78,7 +78,7 @@ function writeFunction(fn: LibraryFunction): string[] {
     '',
     ...docComment([...fn.doc, '', ...docTags(fn)]),
     `export async function ${name}(${parameters.join(', ')}): Promise<${replyType(fn.replies)}> {`,
-    ...writeCall(fn),
+    writeCall(fn),
     ...writeReply(fn),
     '}',
   ];
@@ -99,36 +99,13 @@ function docTags({ keys, args, rest, replies, errorCodes }: LibraryFunction): st
   ];
 }
 
-function writeCall({ name, flags, keys, args, rest }: LibraryFunction): string[] {
-  const fields = keys?.type.fields ?? [];
-  const optional = fields.findIndex((field) => field.optional);
-  const always = fields.slice(0, optional < 0 ? undefined : optional).map((field) => `keys.${field.name}`);
-  const required = args.filter((argument) => !argument.optional).map(sent);
-  const lines = [`  const sent: string[] = [${always.join(', ')}];`];
-  for (const field of fields.slice(always.length)) {
-    lines.push(`  ${field.optional ? `if (keys.${field.name} !== undefined) ` : ''}sent.push(keys.${field.name});`);
-  }
-  lines.push('  const numkeys = sent.length;');
-  if (required.length > 0) lines.push(`  sent.push(${required.join(', ')});`);
-  for (const [at, argument] of args.entries()) {
-    if (argument.optional) lines.push(pushOptional(argument, args.slice(at + 1), rest));
-  }
-  if (rest) lines.push('  if (args.rest !== undefined) sent.push(...args.rest);');
+function writeCall({ name, flags, keys, args, rest }: LibraryFunction): string {
+  const sentKeys = (keys?.type.fields ?? []).map((field) => `keys.${field.name}`);
+  const sentArgs = args.map((argument) => `args.${argument.name}`);
+  if (rest) sentArgs.push('...(args.rest ?? [])');
   const command = flags.includes('no-writes') ? 'fcall_ro' : 'fcall';
-  return [...lines, `  const reply = await client.${command}(${JSON.stringify(name)}, numkeys, ...sent);`];
-}
-
-/** Left out, an argument is the empty string where a later one is given. */
-function pushOptional(argument: Value, later: Value[], rest: Value | undefined): string {
-  const given = [argument, ...later].map(({ name }) => `args.${name} !== undefined`);
-  if (rest) given.push('args.rest?.length');
-  const missing = argument.type.plain === 'number' ? ` === undefined ? '' : ${sent(argument)}` : " ?? ''";
-  const value = given.length === 1 ? sent(argument) : `args.${argument.name}${missing}`;
-  return `  if (${given.join(' || ')}) sent.push(${value});`;
-}
-
-function sent({ name, type }: Value): string {
-  return type.plain === 'number' ? `String(args.${name})` : `args.${name}`;
+  const sent = `sent([${sentKeys.join(', ')}], [${sentArgs.join(', ')}])`;
+  return `  const reply = await client.${command}(${JSON.stringify(name)}, ...${sent});`;
 }
 
 /** Checks the reply: another library may stand on the server under the same names. */
@@ -156,6 +133,13 @@ function checkPart(fn: string, { name, type, optional }: Value, what: string): s
 }
 
 const RUNTIME = `
+/** What FCALL takes behind the name of the function. */
+function sent(keys: (string | undefined)[], args: (string | number | undefined)[]): [number, ...string[]] {
+  const given = keys.filter((key) => key !== undefined);
+  while (args.length > 0 && args.at(-1) === undefined) args.pop();
+  return [given.length, ...given, ...args.map((argument) => String(argument ?? ''))];
+}
+
 function partsOf(name: string, reply: unknown, length: number): readonly unknown[] {
   if (Array.isArray(reply) && reply.length === length) return reply;
   throw unexpected(name, \`an array of \${length}\`);
