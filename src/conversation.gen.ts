@@ -1054,12 +1054,24 @@ local function container_end(text, from)
   return at
 end
 
--- The index of the last byte of the value that begins at \`from\`.
-local function value_end(text, from)
+local function blank_brackets(text)
+  return text:find('[%[%]{}]') and (' '):rep(#text) or nil
+end
+
+-- A copy of a text, as long as it is, in which brackets are those of objects and arrays alone.
+local function without_strings(text)
+  return (text:gsub('\\\\.', '  '):gsub('"[^"]*"', blank_brackets))
+end
+
+-- The index of the last byte of the value that begins at \`from\`, and the copy of a long text that it takes to find the
+-- ends of its objects and arrays: 250 KB of brackets take 90 ms one by one and a few in a copy (Redis 7.0.15).
+local function value_end(text, from, copy)
   local first = text:byte(from)
-  if first == 34 then return string_end(text, from) end
-  if first == 123 or first == 91 then return container_end(text, from) end
-  return text:match('^[^%s,}]+()', from) - 1
+  if first == 34 then return string_end(text, from), copy end
+  if first ~= 123 and first ~= 91 then return text:match('^[^%s,}]+()', from) - 1, copy end
+  if #text <= LONG then return container_end(text, from) end
+  copy = copy or without_strings(text)
+  return copy:match(first == 91 and '^%b[]()' or '^%b{}()', from) - 1, copy
 end
 
 -- The name that stands between quotes: escapes may be in it.
@@ -1070,7 +1082,7 @@ end
 -- Walks over the top-level members of an object: each name, where it is written without its quotes, and where its value
 -- begins and ends.
 local function members(text)
-  local at = text:find('{', 1, true)
+  local at, copy = text:find('{', 1, true), nil
   return function()
     -- Most names have no escape, and then one look finds name and value.
     local from, last, inner = text:find('^[%s,]*"([^"\\\\]*)"%s*:%s*', at + 1)
@@ -1081,7 +1093,7 @@ local function members(text)
       inner = text:sub(from + 1, to - 1)
       last = text:match('^%s*:%s*()', to + 1) - 1
     end
-    at = value_end(text, last + 1)
+    at, copy = value_end(text, last + 1, copy)
     return name_of(inner), inner, last + 1, at
   end
 end

@@ -29,6 +29,7 @@ const TEMPLATES = {
     '{"pendingQuestionIdX":1,"xpendingQuestionId":2,"PendingQuestionId":3,"lastanswer":5,"":6,<base>,<both>}',
   'strings that end with backslashes': raw`{"a":"\\","b":"\\\\",<base>,"c\\":"\\\"",<both>,"d":"\\"}`,
   'braces, brackets and commas in strings': raw`{"a":"}{][,:\"","{":"}",<base>,"pendingQuestionId":<p>,"b":["]",{"}":"["}],"lastAnswer":<l>,"c":"}"}`,
+  'a text of more than 8 KiB, which is read in another way': raw`{"a":"${'}'.repeat(9_000)}","b":[{"c]":"\\\"]"},["[",{}]],<base>,"pendingQuestionId":<p>,"{":{"[":"\\"},"lastAnswer":<l>,"d":[[]]}`,
   'member names spelled with escapes': raw`{<base>,"\u0070endingQuestionId":<p>,"last\u0041nswer":<l>}`,
   'member names spelled with escapes, nested plain ones before': raw`{"a":{"pendingQuestionId":1,"lastAnswer":2},<base>,"pending\u0051uestionI\u0064":<p>,"lastAnswe\u0072":<l>}`,
   'nested names spelled with escapes': raw`{"a":{"\u0070endingQuestionId":1},<base>,<both>,"b":{"\u006castAnswer":2}}`,
