@@ -106,12 +106,11 @@ export function found({ present, found, current, foreign }: LibraryReport): stri
 export function libraryAdvice({ found, foreign }: LibraryReport): string {
   if (foreign === LIBRARY_NAME) return `Find out whose it is; ${NPX} load --force replaces it.`;
   if (foreign !== null) return `Find out whose it is; if nobody needs it, FUNCTION DELETE ${foreign} makes room.`;
-  const major = found?.split('.')[0];
-  if (found !== null && compatibility(found) === 'outdated' && major !== LIBRARY_VERSION.split('.')[0]) {
+  const fit = compatibility(found);
+  if (fit === 'too new') return `Apps of ${LIBRARY_VERSION} do not work on it: update them.`;
+  if (fit === 'serving' && found !== LIBRARY_VERSION) return `Apps of ${LIBRARY_VERSION} work on it.`;
+  if (fit === 'outdated' && found?.split('.')[0] !== LIBRARY_VERSION.split('.')[0]) {
     return `Apps of ${found} would stop without it. When none of them runs any more: ${NPX} load --force`;
   }
-  if (found === null || compareVersions(found, LIBRARY_VERSION) <= 0) return `To load it: ${NPX} load`;
-  return compatibility(found) === 'serving'
-    ? `Apps of ${LIBRARY_VERSION} work on it.`
-    : `Apps of ${LIBRARY_VERSION} do not work on it: update them.`;
+  return `To load it: ${NPX} load`;
 }

@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import { onMasters } from '../cluster/masters.ts';
 import { checkKeyspace } from '../keys/prefix.ts';
 import { thingsWrong, type Values } from './command.ts';
-import { type Server, type Store, withServer, withStore } from './connect.ts';
+import { type Server, withServer, withStore } from './connect.ts';
 import { type Finding, ok, some, warning, wrong } from './doctor/finding.ts';
 import { rightsFindings } from './doctor/rights.ts';
 import { permitted, serverFindings } from './doctor/server.ts';
@@ -14,6 +14,9 @@ import { reasonOf } from './reason.ts';
 const MARKS = { ok: ['green', '✓'], warning: ['yellow', '!'], wrong: ['red', '✗'] } as const;
 /** Where the text begins, behind the mark and what was checked. */
 const INDENT = ' '.repeat(15);
+
+const NEEDS = 'Not checked: that takes every server, with the library.';
+const UNSEEN = warning('keys', NEEDS, 'Mend that, then look again.');
 
 /** Prints what is wrong with the server, the rights and the stored keys. */
 export async function doctor(values: Values): Promise<void> {
@@ -29,13 +32,8 @@ export async function doctor(values: Values): Promise<void> {
     }
   });
   const isServed = !all.some(({ level, check }) => level === 'wrong' && (check === 'server' || check === 'library'));
-  const ofKeys = async (store: Store) => print(await permitted('keys', storedFindings(store)), '');
-  if (isServed) await withStore(values, ofKeys);
-  else
-    print(
-      [warning('keys', 'Not checked: that takes every server, with the library.', 'Mend that, then look again.')],
-      '',
-    );
+  if (!isServed) print([UNSEEN], '');
+  else await withStore(values, async (store) => print(await permitted('keys', storedFindings(store)), ''));
   const failures = all.filter(({ level }) => level === 'wrong').length;
   if (failures > 0) throw thingsWrong(failures);
 }

@@ -67,14 +67,14 @@ function told(found: Conversation, { isIndexed, indexLeftMs, inbox, wrong }: Det
     rows.push(['question', question ? `${shown(question)} is pending${limit}` : 'no question is pending']);
   }
   if (due) {
-    const what = due.reason === 'silent' ? 'silent, overdue' : 'the question has waited for too long, overdue';
-    rows.push(['due', styled('red', `${what} by ${span(due.dueMs)}`)]);
+    const what = due.reason === 'silent' ? 'silent' : 'no answer';
+    rows.push(['due', styled('red', `${what}, overdue by ${span(due.dueMs)}`)]);
   }
   rows.push(['inbox', unread === 0 ? 'empty' : counted(unread, 'unread message')]);
   return [
     state ? `${name}, job ${shown(state.jobId)}` : name,
     ...rows.map(([left, right]) => `${left.padEnd(13)}  ${right}`),
-    ...inbox.map(({ id, fields }) => `  ${id}  ${fieldsOf(fields)}`),
+    ...inbox.map(({ id, fields }) => `  ${id}  ${shownJson(fields)}`),
     ...(unread > inbox.length ? [`  and ${unread - inbox.length} more`] : []),
     ...(state ? ['state', shownJson(state, 2).replace(/^/gm, '  ')] : []),
     ...wrong.map((sentence) => styled('red', `wrong          ${sentence}`)),
@@ -83,9 +83,4 @@ function told(found: Conversation, { isIndexed, indexLeftMs, inbox, wrong }: Det
 
 function ends(leftMs: number | undefined): string {
   return leftMs === undefined ? 'no deadline' : `ends in ${span(leftMs)}`;
-}
-
-function fieldsOf(fields: string[]): string {
-  const pairs = fields.map((name, at) => `${shown(name)}=${shown(fields[at + 1] ?? '')}`);
-  return pairs.filter((_, at) => at % 2 === 0).join('  ');
 }

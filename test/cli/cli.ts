@@ -75,6 +75,11 @@ async function captured(args: readonly string[], env: NodeJS.ProcessEnv, columns
   }
 }
 
+/** What it printed with --json, an object for each line. */
+export function jsonLines({ stdout }: CliRun) {
+  return stdout.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)]));
+}
+
 /** One line on stdout and nothing else. */
 export function succeeded({ stdout, stderr, code }: CliRun, said: string): void {
   assert.is(stderr, '');

@@ -16,18 +16,13 @@ const test = suite('how the command line reaches a server');
 const redis = withRedis(test);
 const CERTIFICATE = new URL('localhost.pem', import.meta.url);
 const PASSWORD = 'p@ss/w#rd%';
-const SAFE_PASSWORD = encodeURIComponent(PASSWORD);
 const LOADED = `conversation ${LIBRARY_VERSION} loaded, there was none`;
 const IS_THERE = `conversation ${LIBRARY_VERSION} is there`;
 const OWN_CERTIFICATE = 'if it wants a certificate of the client, name it with --tls-cert FILE --tls-key FILE.';
 
-let url: string;
+const url = await redis.url();
 const servers: Server[] = [];
 
-test.before(async () => {
-  url = await redis.url();
-  await cli(['load', '--url', url]);
-});
 test.after(() => {
   for (const server of servers) server.close();
 });
@@ -123,7 +118,7 @@ test('a server that does not let in, or takes no library, says why and shows no 
   for (const [server, user, said] of cases) {
     failed(await cli(['load', '--url', user(server.url)]), `${new URL(server.url).host}: ${said}`);
   }
-  const right = as(`:${SAFE_PASSWORD}`)(secret.url);
+  const right = as(`:${encodeURIComponent(PASSWORD)}`)(secret.url);
   succeeded(await cli(['load'], { REDIS_URL: right }), `${new URL(right).host}  ${LOADED}`);
 });
 
@@ -160,6 +155,7 @@ function relay(socket: Socket): void {
 }
 
 test('the certificate of the server is checked, that of the client shown, and what is missing is named', async () => {
+  await cli(['load', '--url', url]);
   const pem = await readFile(CERTIFICATE);
   const file = CERTIFICATE.pathname;
   const check = (place: string, ...args: string[]) => cli(['check', '--url', place, ...args]);

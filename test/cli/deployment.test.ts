@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import type { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { freePort } from '../../scripts/redis/free-port.ts';
@@ -17,15 +16,9 @@ const NPX = 'npx --no conversation-state';
 const STRANGER = "#!lua name=conversation\nredis.register_function('talk', function() return 'hi' end)";
 const TAKEN = "#!lua name=other\nredis.register_function('CONV_GET', function() end)";
 
-let client: Redis;
-let env: { REDIS_URL: string };
-let name: string;
-
-test.before(async () => {
-  client = await server.connect();
-  env = { REDIS_URL: await server.url() };
-  name = new URL(env.REDIS_URL).host;
-});
+const client = await server.connect();
+const env = { REDIS_URL: await server.url() };
+const name = new URL(env.REDIS_URL).host;
 
 /** The server with this library alone, or without any. */
 async function having(source: string | null): Promise<unknown> {

@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import type { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Finding } from '../../src/cli/doctor/finding.ts';
@@ -12,12 +11,12 @@ import { ConversationStore } from '../../src/index.ts';
 import { log } from '../../src/log.ts';
 import { CHANNEL, JOB, STATE, WATCH } from '../support/library.ts';
 import { dump, withRedis } from '../support/redis.ts';
-import { cli, failed } from './cli.ts';
+import { cli, failed, jsonLines } from './cli.ts';
 
 const test = suite('doctor');
 const server = withRedis(test);
-let redis: Redis;
-let url: string;
+const redis = await server.connect();
+const url = await server.url();
 
 /** What the store's functions and the store itself run. */
 const COMMANDS = (
@@ -30,23 +29,15 @@ const KEYS = ['conversation:*', 'conversation-inbox:*', 'conversation-handled:*'
   (pattern) => `~${pattern}`,
 );
 
-test.before(async () => {
-  redis = await server.connect();
-  url = await server.url();
-});
 test.before.each(async () => {
   await redis.flushall();
   await new ConversationStore(redis).ready();
 });
 
 async function doctor(check: string, args: string[] = [], env = {}): Promise<Finding[]> {
-  const { stdout, stderr } = await cli(['doctor', '--json', ...args], { REDIS_URL: url, ...env });
-  assert.ok(stdout !== '', stderr);
-  const findings: Finding[] = stdout
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line));
-  return findings.filter((finding) => finding.check === check);
+  const run = await cli(['doctor', '--json', ...args], { REDIS_URL: url, ...env });
+  assert.ok(run.stdout !== '', run.stderr);
+  return jsonLines(run).filter((finding) => finding.check === check);
 }
 
 /** The findings of a reply of INFO with some members, each as `level check`. */

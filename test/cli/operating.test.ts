@@ -1,24 +1,19 @@
 import { once } from 'node:events';
-import type { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ConversationStore } from '../../src/index.ts';
 import { CHANNEL, JOB, STATE, WATCH } from '../support/library.ts';
 import { dump, withRedis } from '../support/redis.ts';
-import { cli, failed, startCli, succeeded } from './cli.ts';
+import { cli, failed, jsonLines, startCli, succeeded } from './cli.ts';
 
 const test = suite('the command line for whoever is on call');
 const server = withRedis(test);
 const LONG_AGO = new Date(Date.now() - 26 * 3_600_000).toISOString();
 
-let redis: Redis;
+const redis = await server.connect();
+const env = { REDIS_URL: await server.url(), NO_COLOR: '1' };
 let store: ConversationStore;
-let env: NodeJS.ProcessEnv;
 
-test.before(async () => {
-  redis = await server.connect();
-  env = { REDIS_URL: await server.url(), NO_COLOR: '1' };
-});
 test.before.each(async () => {
   await redis.flushall();
   store = new ConversationStore(redis, { silentAfterMs: 3_600_000 });
@@ -28,10 +23,7 @@ test.before.each(async () => {
 const run = (...args: string[]) => cli(args, env);
 const CHANNEL_C1 = ['--platform', 'slack', '--channel', 'C1'];
 
-async function lines(...args: string[]) {
-  const { stdout } = await run(...args, '--json');
-  return stdout.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)]));
-}
+const lines = async (...args: string[]) => jsonLines(await run(...args, '--json'));
 
 /** Puts jobs on watch as due for so long. */
 async function silence(ms: number, ...entries: string[]): Promise<void> {
@@ -125,7 +117,7 @@ test('show tells the state, both deadlines, the question, the inbox and the last
   for (const part of [
     /^slack C1, job j1\nkey {12}conversation:slack:C1, ends in 1h59m\nindex {10}job-index:j1, ends in 1h59m\n/,
     /\nquestion {7}no question is pending\n/,
-    /\ninbox {10}22 unread messages\n {2}\d+-\d+ {2}n=0\n.* n=19\n {2}and 2 more\n/s,
+    /\ninbox {10}22 unread messages\n {2}\d+-\d+ {2}\["n","0"\]\n.* \["n","19"\]\n {2}and 2 more\n/s,
     /\nstate\n {2}{\n {4}"jobId": "j1",\n.*\n {2}}\n$/s,
   ]) {
     assert.match(stdout, part);
@@ -269,7 +261,7 @@ test('a store with a prefix or with partitions is found by it', async () => {
 test('without the library, or without a right, every command says so', async () => {
   await redis.call('ACL', 'SETUSER', 'reader', 'on', '>Wr0ng', '~*', '+@all', '-pttl');
   await store.claim(STATE);
-  const reader = { REDIS_URL: env['REDIS_URL']?.replace('//', '//reader:Wr0ng@') };
+  const reader = { REDIS_URL: env.REDIS_URL.replace('//', '//reader:Wr0ng@') };
   failed(await cli(['list'], reader), /^\S+: this user may not run PTTL\. It needs the right \+pttl\.\n$/);
   await redis.call('ACL', 'DELUSER', 'reader');
   await redis.function('FLUSH');

@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { spawn } from '@lydell/node-pty';
-import type { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { quoted, shown, shownJson, unescaped } from '../../src/cli/print.ts';
@@ -15,14 +14,10 @@ const test = suite('the command line on a terminal');
 const server = withRedis(test);
 const LONG = { channelId: 'C07F2KQ1M9T:1700000000.000100', jobId: 'fix-web-14-83bf5c8d-1111-2222-3333-444455556666' };
 
-let redis: Redis;
+const redis = await server.connect();
+const url = await server.url();
 let store: ConversationStore;
-let url: string;
 
-test.before(async () => {
-  redis = await server.connect();
-  url = await server.url();
-});
 test.before.each(async () => {
   await redis.flushall();
   store = new ConversationStore(redis, { silentAfterMs: 3_600_000 });

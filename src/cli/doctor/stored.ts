@@ -56,28 +56,26 @@ const PROBLEMS = {
 type Problem = keyof typeof PROBLEMS;
 
 /** What is wrong with a key, and the command against it. */
-type Problems = Partial<Record<Problem, string>>;
+type Fault = [problem: Problem, command: string] | undefined;
 
 /** Keys of one kind: what they are called, what their names begin with, and what is wrong with one. */
-type Kind = [one: string, all: string, name: string, problemsOf: (key: string) => Promise<Problems>];
+type Kind = [one: string, all: string, name: string, faultOf: (key: string) => Promise<Fault>];
 
 /** Looks for what is wrong with the store's keys. */
 export async function storedFindings(store: Store): Promise<Finding[]> {
   const found = new Map<Problem, { keys: string[]; command: string }>();
   const counts: string[] = [];
-  for (const [one, all, name, problemsOf] of kindsOf(store, await serverTime(store))) {
+  for (const [one, all, name, faultOf] of kindsOf(store, await serverTime(store))) {
     let count = 0;
     for await (const batch of store.connection.scan(keyPattern(store.space, name))) {
       await Promise.all(
         batch.map(async (key) => {
-          const first = await problemsOf(key);
-          if (Object.keys(first).length === 0) return;
+          const first = await faultOf(key);
           // What was written between two reads looks wrong once.
-          for (const [problem, command] of Object.entries(await problemsOf(key)) as [Problem, string][]) {
-            if (first[problem] === undefined) continue;
-            if (!found.has(problem)) found.set(problem, { keys: [], command });
-            found.get(problem)?.keys.push(key);
-          }
+          const [problem, command] = (first && (await faultOf(key))) ?? [];
+          if (problem === undefined || command === undefined || problem !== first?.[0]) return;
+          if (!found.has(problem)) found.set(problem, { keys: [], command });
+          found.get(problem)?.keys.push(key);
         }),
       );
       count += batch.length;
@@ -94,27 +92,27 @@ export async function storedFindings(store: Store): Promise<Finding[]> {
 }
 
 function kindsOf(store: Store, now: number): Kind[] {
-  const mistyped = (key: string) => ({ mistyped: redisCli(store, 'DEL', quoted(key)) });
+  const mistyped = (key: string): Fault => ['mistyped', redisCli(store, 'DEL', quoted(key))];
   const { prefix, sharded } = store.space;
   const due = `${NPX} due${prefix && ` --prefix ${quoted(prefix)}`}${sharded ? ' --sharded' : ''}`;
 
-  async function ofConversation(key: string): Promise<Problems> {
+  async function ofConversation(key: string): Promise<Fault> {
     const state = await stateAt(store, key);
-    if (state === undefined) return {};
+    if (state === undefined) return undefined;
     if (state === 'mistyped') return mistyped(key);
-    if (state === 'unreadable') return { unreadable: removal(store, key) };
+    if (state === 'unreadable') return ['unreadable', removal(store, key)];
     const { index, leads, wrong } = await pairAt(store, key, state);
     const isOther = typeof leads === 'string' && leads !== key;
     const other = isOther ? await stateAt(store, leads) : undefined;
-    if (typeof other === 'object' && other.jobId === state.jobId) return { elsewhere: removal(store, key) };
+    if (typeof other === 'object' && other.jobId === state.jobId) return ['elsewhere', removal(store, key)];
     // An index of another type is found among the indexes.
-    if (wrong.every((sentence) => sentence === MISTYPED_INDEX)) return {};
+    if (wrong.every((sentence) => sentence === MISTYPED_INDEX)) return undefined;
     // An index that leads nowhere refuses the new one.
     const before = isOther ? `${redisCli(store, 'DEL', quoted(index))} && ` : '';
-    return { unfit: before + rewriting(store, key, index) };
+    return ['unfit', before + rewriting(store, key, index)];
   }
 
-  async function ofIndex(key: string): Promise<Problems> {
+  async function ofIndex(key: string): Promise<Fault> {
     const at = key.indexOf(JOB_INDEX);
     const leads = await readTyped(store, 'get', key);
     if (leads === undefined) return mistyped(key);
@@ -122,26 +120,26 @@ function kindsOf(store: Store, now: number): Kind[] {
       typeof leads === 'string' && channelOf(key.slice(0, at), leads) ? await stateAt(store, leads) : undefined;
     // What cannot be read was found above.
     const isRight = typeof state === 'string' || state?.jobId === key.slice(at + JOB_INDEX.length);
-    return leads === null || isRight ? {} : { stray: redisCli(store, 'DEL', quoted(key)) };
+    return leads === null || isRight ? undefined : ['stray', redisCli(store, 'DEL', quoted(key))];
   }
 
-  async function ofInbox(key: string): Promise<Problems> {
+  async function ofInbox(key: string): Promise<Fault> {
     const length = await readTyped(store, 'xlen', key);
     if (length === undefined) return mistyped(key);
     const state = await stateAt(store, key.replace(INBOX, CONVERSATION));
     const isUnread = state === undefined && Number(length) > 0;
-    return isUnread ? { unread: redisCli(store, 'XRANGE', quoted(key), '- +') } : {};
+    return isUnread ? ['unread', redisCli(store, 'XRANGE', quoted(key), '- +')] : undefined;
   }
 
-  async function ofHandled(key: string): Promise<Problems> {
-    return (await readTyped(store, 'zscore', key, 'x')) === undefined ? mistyped(key) : {};
+  async function ofHandled(key: string): Promise<Fault> {
+    return (await readTyped(store, 'zscore', key, 'x')) === undefined ? mistyped(key) : undefined;
   }
 
-  async function ofWatch(key: string): Promise<Problems> {
-    if (!key.endsWith(WATCH)) return {};
+  async function ofWatch(key: string): Promise<Fault> {
+    if (!key.endsWith(WATCH)) return undefined;
     const range = ['-inf', String(now - UNSWEPT_MS), 'BYSCORE', 'LIMIT', '0', '1'];
     const some = (await readTyped(store, 'zrange', key, ...range)) as string[] | undefined;
-    return some === undefined ? mistyped(key) : some.length > 0 ? { unswept: due } : {};
+    return some === undefined ? mistyped(key) : some.length > 0 ? ['unswept', due] : undefined;
   }
 
   return [
