@@ -4,14 +4,27 @@ import type { Cluster } from 'ioredis';
 import * as assert from 'uvu/assert';
 import { slotOf } from '../../scripts/redis/slot.ts';
 import { fromClient, isConversationError } from '../../src/errors.ts';
-import { type ConversationErrorCode, ConversationStore, type StoredConversationState } from '../../src/index.ts';
+import {
+  type ChannelReference,
+  type ConversationErrorCode,
+  ConversationStore,
+  type StoredConversationState,
+} from '../../src/index.ts';
+import { SOON } from '../model/arbitrary.ts';
+import { documentOf } from '../model/document.ts';
+import { anyCalls, describe } from '../model/histories.ts';
+import { type Happened, isLinearizable } from '../model/linearizable.ts';
+import { type Call, EMPTY } from '../model/model.ts';
+import { FOR_EVER, performerOf, withEntry } from '../model/perform.ts';
 import { all } from '../store/store.ts';
 import { STATE } from '../support/library.ts';
 import { type ClientOptions, clientOf, type Node } from './nodes.ts';
-import { playScene } from './scene.ts';
 
 const WORKERS = 9;
 const READERS = 6;
+/** How many calls a conversation meets, and from how many places. */
+const CALLS = 15;
+const PLACES = 3;
 /** Conversations that stand all the time, in each store: so many that the tenant's slot takes a while to move. */
 const RESIDENTS = 1_000;
 /** The prefix of the stores that have everything in one slot. */
@@ -41,7 +54,7 @@ export async function patiently<T>(run: () => Promise<T>, code: ConversationErro
   }
 }
 
-/** The same calls all the time, from several places at once, each with what it must answer. */
+/** Calls all the time, from several places at once, each with what it may answer. */
 export class Load {
   /** Whether connections break: then a call may be sent twice, and its answer be that of the second time. */
   resends = false;
@@ -82,25 +95,20 @@ export class Load {
   }
 
   /** Makes a call that must be answered in the end. */
-  call = <T>(run: () => Promise<T>): Promise<T> =>
-    patiently(() => {
+  #call<T>(run: () => Promise<T>): Promise<T> {
+    const counted = () => {
       this.#calls++;
-      return run();
-    }, this.#passing);
-
-  /** Whose answers to a question a stream holds. */
-  published = async (key: string, question: string): Promise<(string | undefined)[]> => {
-    const read = () => this.#cluster.xrange(key, '-', '+').catch((error) => Promise.reject(fromClient(error)));
-    const entries = await this.call(read);
-    return entries.flatMap(([, fields]) => (fields[1] === question ? [fields[3]] : []));
-  };
+      return run().catch((error) => Promise.reject(fromClient(error)));
+    };
+    return patiently(counted, this.#passing);
+  }
 
   /** Why a sweep named a job. */
-  named = async (jobId: string): Promise<string | undefined> => {
+  async #named(jobId: string): Promise<string | undefined> {
     const limit = Date.now() + NAMED_LIMIT_MS;
     while (!this.#due.has(jobId) && Date.now() < limit) await sleep(20);
     return this.#due.get(jobId);
-  };
+  }
 
   /** Claims the conversations that stand all the time. */
   async settle(): Promise<void> {
@@ -108,7 +116,9 @@ export class Load {
       const claims = Array.from({ length: RESIDENTS }, async (_, ticketId) => {
         const channel = { platform: 'teams', channelId: `resident-${ticketId}` };
         const jobId = store.newJobId(channel);
-        const { state } = await this.call(() => store.claim({ ...STATE, ...channel, jobId, claimId: jobId, ticketId }));
+        const { state } = await this.#call(() =>
+          store.claim({ ...STATE, ...channel, jobId, claimId: jobId, ticketId }),
+        );
         if (state) this.#residents.push([store, state]);
       });
       await Promise.all(claims);
@@ -161,24 +171,77 @@ export class Load {
     const store = this.#stores[worker % this.#stores.length] as ConversationStore;
     for (;;) {
       const channel = { platform: 'slack', channelId: `C${this.#channels++}` };
-      if (!this.avoid(slotOf(store.inboxKey(channel)))) return playScene(this, store, channel);
+      if (!this.avoid(slotOf(store.inboxKey(channel)))) return this.#converse(store, channel);
     }
+  }
+
+  /**
+   * A conversation with a message that waits and a question whose time is over, then calls of every kind from several
+   * places at once. Only they touch the channel, so that the model can tell whether some order explains all replies.
+   */
+  async #converse(store: ConversationStore, place: ChannelReference): Promise<void> {
+    const [channel, prefix, perform] = [`slack:${place.channelId}`, store.key(place, ''), performerOf(store)];
+    const jobIds = [1, 2, 3].map(() => store.newJobId(place)) as [string, string, string];
+    const [job, , third] = jobIds;
+    const stream = `heard:${place.channelId}`;
+    const happened: Happened[] = [];
+    let clock = 0;
+    const make = async (given: Call) => {
+      const call = await this.#call(() => withEntry(this.#cluster, prefix, given));
+      const from = clock++;
+      const found = await this.#call(() => perform(call));
+      happened.push({ call, found, from, to: clock++ });
+      if (this.resends) happened.push({ call, found: undefined, from, to: clock, isUnsure: true });
+    };
+    const state = (jobId: string) => documentOf({ ...STATE, ...place, jobId, claimId: jobId, silentAfterMs: FOR_EVER });
+    const message = documentOf({
+      ...STATE,
+      ...place,
+      jobId: third,
+      claimId: 'c',
+      deliveryId: 'd',
+      silentAfterMs: FOR_EVER,
+    });
+    await make({ name: 'claim', channel, job, state: state(job) });
+    await make({ name: 'claim', channel, job: third, state: message, queue: 'd' });
+    await make({ name: 'set_pending', channel, job, questionId: 'q1', withinMs: SOON });
+    assert.is(await this.#named(job), 'question');
+    const inbox = await this.#call(() => all(store.inbox({ jobId: job })));
+    assert.equal(
+      inbox.map(({ fields }) => fields),
+      [{ text: 'd' }],
+    );
+    const cast = { platform: 'slack', channelIds: [place.channelId], jobIds };
+    const any = anyCalls({ ...cast, questionIds: ['q1', 'q2'], answerIds: ['a', 'd'] }, randomInt(2 ** 31), CALLS);
+    // A removal by the job alone reads the channel first, and is held where that changes hands in between.
+    const calls = any
+      .filter(({ name, channel }) => name !== 'due' && (name !== 'remove' || channel))
+      .map((call, n) => (call.stream === undefined ? call : { ...call, stream, text: `${n}` }));
+    const places = Array.from({ length: PLACES }, async (_, at) => {
+      for (const call of calls.filter((_, n) => n % PLACES === at)) await make(call);
+    });
+    await Promise.all(places);
+    for (const ref of [{ channel }, ...jobIds.map((job) => ({ job }))]) await make({ name: 'get', ...ref });
+    const entries = await this.#call(() => this.#cluster.xrange(prefix + stream, '-', '+'));
+    const heard = entries.map(([, [, text]]) => String(text));
+    const isExplained = isLinearizable(happened, EMPTY, heard);
+    assert.ok(isExplained, `no order explains this, heard as ${heard}:\n${happened.map(describe).join('\n')}`);
   }
 
   async #find(resident: number): Promise<void> {
     const [store, state] = this.#residents[resident] as [ConversationStore, StoredConversationState];
     const { platform, channelId, jobId } = state;
     const answers = await Promise.all([
-      this.call(() => store.get({ platform, channelId })),
-      this.call(() => store.get({ jobId })),
-      this.call(() => store.getByJobId(jobId)),
+      this.#call(() => store.get({ platform, channelId })),
+      this.#call(() => store.get({ jobId })),
+      this.#call(() => store.getByJobId(jobId)),
     ]);
     assert.equal(answers, [state, state, state]);
   }
 
   async #checkLists(): Promise<void> {
     for (const [lister, store] of this.#listers) {
-      const listed = await this.call(() => all(lister.list({ platform: 'teams' })));
+      const listed = await this.#call(() => all(lister.list({ platform: 'teams' })));
       const expected = this.#residents.flatMap(([owner, { jobId }]) => (owner === store ? [jobId] : []));
       assert.is(listed.length, expected.length, 'as many are listed as there are');
       assert.equal(listed.map(({ jobId }) => jobId).sort(), expected.sort());
@@ -187,7 +250,7 @@ export class Load {
 
   /** Asks what is due. A lease is short, because the reply that gave it may be lost. */
   #sweep(store: ConversationStore): Promise<void> {
-    return this.call(async () => {
+    return this.#call(async () => {
       for await (const { jobId, reason } of store.due({ leaseMs: 1_000 })) this.#due.set(jobId, reason);
     });
   }

@@ -12,7 +12,7 @@ export interface Move {
   call: Call;
   pauseMs: number;
   line: number;
-  fault?: Fault;
+  fault?: Fault | undefined;
 }
 
 export interface Play {
@@ -166,7 +166,7 @@ export function plays(lines: number, longest: number): fc.Arbitrary<Play> {
   const line = fc.nat({ max: lines - 1 });
   const pauseMs = fc.oneof({ weight: 12, arbitrary: fc.constant(0) }, fc.integer({ min: 1, max: 25 }));
   return fc.tuple(prefix, cast).chain(([prefix, cast]) => {
-    const move = fc.record({ call: calls(cast), pauseMs, line, fault }, { requiredKeys: ['call', 'pauseMs', 'line'] });
+    const move = fc.record({ call: calls(cast), pauseMs, line, fault });
     const moves = fc.oneof(
       { weight: 20, arbitrary: move.map((move): Move[] => [move]) },
       { weight: 3, arbitrary: ending(cast, line) },
@@ -178,8 +178,9 @@ export function plays(lines: number, longest: number): fc.Arbitrary<Play> {
 }
 
 const anywhere = fc.nat({ max: 99 }).map((percent) => percent / 100);
-const fault: fc.Arbitrary<Fault> = fc.oneof(
-  fc.record({ kind: fc.constantFrom('cut request', 'cut reply'), share: anywhere }),
+const fault: fc.Arbitrary<Fault | undefined> = fc.oneof(
+  { weight: 7, arbitrary: fc.constant(undefined) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('cut request', 'cut reply'), share: anywhere }) },
   fc.constant({ kind: 'late' }),
 );
 

@@ -5,7 +5,7 @@ import { closeLines, type FaultyProxy, type Line, openLines } from '../faults/pr
 import { effort } from '../support/effort.ts';
 import { STATE, sourceUnderTest } from '../support/library.ts';
 import { random } from '../support/random.ts';
-import { calls, SOON } from './arbitrary.ts';
+import { type Cast, calls, SOON } from './arbitrary.ts';
 import { documentOf, textOf } from './document.ts';
 import { type Happened, isLinearizable } from './linearizable.ts';
 import { type Call, EMPTY, step, type World } from './model.ts';
@@ -41,7 +41,7 @@ export async function histories(url: string, seed: number, count: number, isBadN
     : [...Array(LINES).keys()].map((line) => ({ client: new Redis(url, { protocol: line % 2 === 0 ? 2 : 3 }) }));
   const direct = new Redis(url);
   const below = random(seed);
-  const any = anyCalls(seed);
+  const any = anyCalls(CAST, seed, 2_000);
   const figures: Record<string, number> = { calls: 0, overlaps: 0, published: 0, 'executed again': 0 };
   const add = (name: string, more = 1) => {
     figures[name] = (figures[name] ?? 0) + more;
@@ -176,8 +176,8 @@ function misfortune(proxy: FaultyProxy, command: string, below: Below): void {
 }
 
 /** Calls as the model's runs have them, but that nothing ends soon, and that whoever makes them makes alike. */
-function anyCalls(chance: number): Call[] {
-  return fc.sample(calls(CAST), { seed: chance, numRuns: 2_000 }).map((call) => {
+export function anyCalls(cast: Cast, chance: number, count: number): Call[] {
+  return fc.sample(calls(cast), { seed: chance, numRuns: count }).map((call) => {
     const { ttlMs: _, ...made } = asStore(call);
     if ('withinMs' in made) return { ...made, withinMs: FOR_EVER } as Call;
     if ('leaseMs' in made) return { ...made, leaseMs: FOR_EVER } as Call;
@@ -203,7 +203,7 @@ function overlaps(history: readonly Happened[]): number {
   );
 }
 
-function describe({ call, found, from, to }: Happened): string {
+export function describe({ call, found, from, to }: Happened): string {
   const { name, ...rest } = call;
   const shown =
     'state' in rest ? { ...rest, state: Object.fromEntries(rest.state.map(({ name, value }) => [name, value])) } : rest;

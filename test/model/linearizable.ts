@@ -9,6 +9,8 @@ export interface Happened {
   found: Found | undefined;
   from: number;
   to: number;
+  /** Whether nobody knows if it happened at all: a connection may have been lost, and the call sent again. */
+  isUnsure?: boolean;
 }
 
 /**
@@ -41,12 +43,11 @@ export function isLinearizable(
     const firstReply = Math.min(...left.map(({ to }) => to));
     return left.some((happened) => {
       if (happened.from > firstReply) return false;
+      const others = left.filter((other) => other !== happened);
+      if (happened.isUnsure && explains(others, world)) return true;
       const did = step(world, happened.call, NOW);
       if (happened.found && !agrees(happened.found, did.reply, timeless)) return false;
-      return explains(
-        left.filter((other) => other !== happened),
-        did.world,
-      );
+      return explains(others, did.world);
     });
   };
   return explains(history, before);

@@ -27,7 +27,7 @@ export const watchEntry = (prefix: string, entry: string) => entry.replace('\n',
 export const FOR_EVER = 999_999_999_999;
 
 /** The call with the id of the inbox entry that it says it has read; without it where that is not there. */
-export async function withEntry(redis: Redis, prefix: string, call: Call): Promise<Call> {
+export async function withEntry(redis: Pick<Redis, 'get' | 'xrange'>, prefix: string, call: Call): Promise<Call> {
   if (call.name !== 'get_by_job' || !call.lastSeen) return call;
   const { text } = call.lastSeen;
   const channel =
@@ -110,11 +110,15 @@ function namedIn(reply: string[], prefix: string): string {
 export async function byStore(redis: Redis, prefix: string): Promise<Performer> {
   const store = new ConversationStore(redis, { prefix, silentAfterMs: FOR_EVER });
   await store.ready();
+  return performerOf(store);
+}
+
+export function performerOf(store: ConversationStore): Performer {
   return async (call) => {
     try {
       return await perform(store, call);
     } catch (error) {
-      if (!(error instanceof ConversationError)) throw error;
+      if (!(error instanceof ConversationError) || !error.code.startsWith('CONV')) throw error;
       return [error.code, null];
     }
   };
