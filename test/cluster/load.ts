@@ -176,34 +176,35 @@ export class Load {
   }
 
   /**
-   * A conversation with a message that waits and a question whose time is over, then calls of every kind from several
-   * places at once. Only they touch the channel, so that the model can tell whether some order explains all replies.
+   * Jobs that claim a channel at once, a message that waits and a question whose time is over, then calls of every kind
+   * from several places at once. Only they touch the channel, so the model can tell whether some order explains all
+   * replies.
    */
   async #converse(store: ConversationStore, place: ChannelReference): Promise<void> {
     const [channel, prefix, perform] = [`slack:${place.channelId}`, store.key(place, ''), performerOf(store)];
-    const jobIds = [1, 2, 3].map(() => store.newJobId(place)) as [string, string, string];
-    const [job, , third] = jobIds;
+    const jobIds = [1, 2, 3].map(() => store.newJobId(place));
     const stream = `heard:${place.channelId}`;
     const happened: Happened[] = [];
     let clock = 0;
     const make = async (given: Call) => {
-      const call = await this.#call(() => withEntry(this.#cluster, prefix, given));
       const from = clock++;
-      const found = await this.#call(() => perform(call));
-      happened.push({ call, found, from, to: clock++ });
-      if (this.resends) happened.push({ call, found: undefined, from, to: clock, isUnsure: true });
+      let call = given;
+      const found = await this.#call(async () => {
+        call = await withEntry(this.#cluster, prefix, given);
+        return perform(call);
+      });
+      const to = clock++;
+      happened.push({ call, found, from, to });
+      if (this.resends) happened.push({ call, found: undefined, from, to, isUnsure: true });
     };
-    const state = (jobId: string) => documentOf({ ...STATE, ...place, jobId, claimId: jobId, silentAfterMs: FOR_EVER });
-    const message = documentOf({
-      ...STATE,
-      ...place,
-      jobId: third,
-      claimId: 'c',
-      deliveryId: 'd',
-      silentAfterMs: FOR_EVER,
-    });
-    await make({ name: 'claim', channel, job, state: state(job) });
-    await make({ name: 'claim', channel, job: third, state: message, queue: 'd' });
+    const claim = (jobId: string, more: object = {}) => {
+      const state = { ...STATE, ...place, jobId, claimId: jobId, silentAfterMs: FOR_EVER, ...more };
+      return { name: 'claim' as const, channel, job: jobId, state: documentOf(state) };
+    };
+    await Promise.all(jobIds.map((jobId) => make(claim(jobId))));
+    const { jobId: job } = (await this.#call(() => store.get(place))) as StoredConversationState;
+    const other = jobIds.find((jobId) => jobId !== job) as string;
+    await make({ ...claim(other, { deliveryId: 'd' }), queue: 'd' });
     await make({ name: 'set_pending', channel, job, questionId: 'q1', withinMs: SOON });
     assert.is(await this.#named(job), 'question');
     const inbox = await this.#call(() => all(store.inbox({ jobId: job })));

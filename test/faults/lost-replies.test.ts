@@ -57,6 +57,20 @@ test('calls that were under way together on one connection are all answered when
   assert.is(await client.dbsize(), 100);
 });
 
+test('an id that the store makes up is the same when the call is sent again', async () => {
+  const { client, proxy } = line;
+  const store = new ConversationStore(client);
+  const { claimId: _, ...state } = STATE;
+  const stream = store.key(STATE, 'heard');
+  proxy.arm('fcall conv_claim', { kind: 'cut reply', share: 0 });
+  assert.is((await store.claim(state)).outcome, 'claimed');
+  await store.setPendingQuestion(STATE, 'q1');
+  proxy.arm('fcall conv_answer', { kind: 'cut reply', share: 0 });
+  assert.is((await store.answerQuestion(STATE, 'q1', { stream, fields: { text: 'yes' } })).outcome, 'accepted');
+  assert.is(await client.xlen(stream), 1);
+  await proxy.settled();
+});
+
 test('what is iterated is given whole, whichever of its commands is cut off', async () => {
   const { client, proxy } = line;
   const store = new ConversationStore(client, { silentAfterMs: 1 });

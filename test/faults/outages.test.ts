@@ -5,7 +5,7 @@ import { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type ConversationError, ConversationStore } from '../../src/index.ts';
-import { kill, launch, restart, type Server, startServer, stopAll } from '../operations/servers.ts';
+import { kill, launch, startServer, stopAll } from '../operations/servers.ts';
 import { all } from '../store/store.ts';
 import * as library from '../support/library.ts';
 import { type ClientOptions, type DumpedKey, dump, withRedis } from '../support/redis.ts';
@@ -147,21 +147,8 @@ for (const [name, options, wanted] of IMPATIENT) {
   });
 }
 
-test('a server without persistence that was restarted is healed by the calls that notice', async () => {
-  const server = await startServer();
-  const store = new ConversationStore(open(server));
-  await store.set(STATE);
-  await kill(server);
-  const early = store.get(STATE);
-  await restart(server);
-  assert.is(await early, null);
-  const states = Array.from({ length: 20 }, (_, index) => ({ ...STATE, jobId: `j${index}`, channelId: `C${index}` }));
-  const claims = await Promise.all(states.map((state) => store.claim(state)));
-  assert.ok(claims.every(({ outcome }) => outcome === 'claimed'));
-});
-
 test('a server that is loading its data refuses, and a client that waits for it is served', async () => {
-  const server: Server = await startServer();
+  const server = await startServer();
   await prepare(server.admin);
   await server.admin.save();
   await kill(server);

@@ -181,10 +181,6 @@ export async function openLine(url: string, options: ClientOptions = {}): Promis
   return { proxy, client };
 }
 
-export async function openLines(url: string, count: number, options?: ClientOptions): Promise<Line[]> {
-  return Promise.all(Array.from({ length: count }, () => openLine(url, options)));
-}
-
 export async function closeLines(lines: Line[]): Promise<void> {
   for (const { client } of lines) client.disconnect();
   await Promise.all(lines.map(({ proxy }) => proxy.close()));

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
-import { closeLines, type FaultyProxy, type Line, openLines } from '../faults/proxy.ts';
+import { closeLines, type FaultyProxy, type Line, openLine } from '../faults/proxy.ts';
 import { effort } from '../support/effort.ts';
 import { STATE, sourceUnderTest } from '../support/library.ts';
 import { random } from '../support/random.ts';
@@ -36,9 +36,8 @@ interface History {
  * replies are lost and commands are late: then clients send again, and the server may execute a call more than once.
  */
 export async function histories(url: string, seed: number, count: number, isBadNetwork = false): Promise<string> {
-  const lines: (Line | { client: Redis })[] = isBadNetwork
-    ? await openLines(url, LINES)
-    : [...Array(LINES).keys()].map((line) => ({ client: new Redis(url, { protocol: line % 2 === 0 ? 2 : 3 }) }));
+  const protocols = [...Array(LINES).keys()].map((line) => (line % 2 === 0 ? 2 : 3));
+  const lines = await Promise.all(protocols.map((protocol) => openLine(url, { protocol, retryStrategy: () => 1 })));
   const direct = new Redis(url);
   const below = random(seed);
   const any = anyCalls(CAST, seed, 2_000);
@@ -50,7 +49,7 @@ export async function histories(url: string, seed: number, count: number, isBadN
     await direct.flushall();
     await direct.function('LOAD', 'REPLACE', sourceUnderTest());
     for (let index = 0; index < count; index++) {
-      const { before, calls, heard } = await happen(direct, lines, `h${index}:`, any, below);
+      const { before, calls, heard } = await happen(direct, lines, `h${index}:`, any, below, isBadNetwork);
       add('calls', calls.length);
       add('overlaps', overlaps(calls));
       add('published', heard.length);
@@ -73,40 +72,37 @@ export async function histories(url: string, seed: number, count: number, isBadN
     return `seed ${seed}: ${count} histories, ${JSON.stringify(figures)}`;
   } finally {
     direct.disconnect();
-    for (const { client } of lines) client.disconnect();
-    if (isBadNetwork) await closeLines(lines as Line[]);
+    await closeLines(lines);
   }
 }
 
 async function happen(
   direct: Redis,
-  lines: (Line | { client: Redis })[],
+  lines: Line[],
   prefix: string,
   any: Call[],
   below: Below,
+  isBadNetwork: boolean,
 ): Promise<History> {
-  const first = byFcall(direct, prefix);
-  const before = await prepared(first, below);
+  const before = await prepared(byFcall(direct, prefix), below);
   const performers = await Promise.all(
     lines.map(({ client }, line) => (line % 4 < 2 ? byFcall(client, prefix) : byStore(client, prefix))),
   );
   const made: Happened[] = [];
   let clock = 0;
-  const make = async (perform: Performer, given: Call, proxy?: FaultyProxy): Promise<void> => {
+  const make = async (line: number, given: Call): Promise<void> => {
+    const [{ proxy }, perform] = [lines[line] as Line, performers[line] as Performer];
     const call = await withEntry(direct, prefix, given);
     const command = `fcall conv_${call.name}`;
     const from = clock++;
+    proxy.exchanges.length = 0;
     // A read changes nothing, and a store sends it by another name.
-    if (proxy && call.name !== 'get') {
-      proxy.exchanges.length = 0;
-      misfortune(proxy, command, below);
-    }
+    if (isBadNetwork && call.name !== 'get') misfortune(proxy, command, below);
     const found = await perform(call);
     made.push({ call, found, from, to: clock++ });
-    if (!proxy || call.name === 'get') return;
     await proxy.settled();
-    const executions = proxy.exchanges.filter(({ name }) => name === command).length;
-    for (let more = 1; more < executions; more++) made.push({ call, found: undefined, from, to: clock });
+    const executions = proxy.exchanges.filter(({ name }) => name === command);
+    for (const _ of executions.slice(1)) made.push({ call, found: undefined, from, to: clock });
     clock++;
   };
   const scripts: Call[][] = lines.map(() => []);
@@ -130,14 +126,13 @@ async function happen(
     }
   }
   await Promise.all(
-    performers.map(async (perform, line) => {
-      const at = lines[line];
-      for (const call of scripts[line] ?? []) await make(perform, call, at && 'proxy' in at ? at.proxy : undefined);
+    scripts.map(async (calls, line) => {
+      for (const call of calls) await make(line, call);
     }),
   );
   // What is there in the end, by every key.
-  for (const channelId of CHANNELS) await make(first, { name: 'get', channel: `slack:${channelId}` });
-  for (const job of JOBS) await make(first, { name: 'get', job });
+  for (const channelId of CHANNELS) await make(0, { name: 'get', channel: `slack:${channelId}` });
+  for (const job of JOBS) await make(0, { name: 'get', job });
   const entries = await direct.xrange(prefix + STREAM, '-', '+');
   return { before, calls: made, heard: entries.map(([, [, text]]) => String(text)) };
 }
@@ -166,11 +161,11 @@ async function prepared(perform: Performer, below: Below): Promise<World> {
   return isLapsing ? { ...world, conversations: new Map() } : world;
 }
 
-/** What happens to a command on its way; one time out of five nothing. Of no reply half the bytes are enough. */
+/** What happens to a command on its way; one time out of five nothing. Of no reply a third of the bytes is enough. */
 function misfortune(proxy: FaultyProxy, command: string, below: Below): void {
   const kind = below(5);
   if (kind === 1) proxy.arm(command, { kind: 'cut request', share: below(10) / 10 });
-  if (kind === 2) proxy.arm(command, { kind: 'cut reply', share: below(5) / 10 }, 1 + below(2));
+  if (kind === 2) proxy.arm(command, { kind: 'cut reply', share: below(4) / 10 }, 1 + below(2));
   if (kind === 3) proxy.arm(command, { kind: 'late' });
   if (kind === 4) proxy.arm(command, { kind: 'slow', ms: below(20) });
 }

@@ -19,6 +19,7 @@ type Told = [outcome: string, state: string | null];
 const made = (call: Call, from: number, to: number, ...told: Told | []): Happened => {
   return { call, found: told.length > 0 ? (told as Told) : undefined, from, to };
 };
+const unsure = (call: Call, from: number, to: number): Happened => ({ ...made(call, from, to), isUnsure: true });
 const stateOf = (jobId: string) => documentOf({ ...STATE, jobId });
 const claim = (job: string): Call => ({ name: 'claim', channel, job, state: stateOf(job) });
 const follow = (job: string): Call => ({ name: 'hand_over', channel, job: 'j1', successor: job, state: stateOf(job) });
@@ -55,6 +56,8 @@ const TAKEN: Case[] = [
   ['and in the other', [begun, noted('a', 2, 5), noted('b', 3, 4)], ['b', 'a']],
   ['one successor', [begun, made(follow('j2'), 2, 5, 'claimed', second), made(follow('j3'), 3, 4, 'held', second)]],
   ['an execution without a reply', [begun, made(follow('j3'), 3, 9), made(follow('j2'), 4, 5, 'held', third)]],
+  ['a removal that may have been sent again', [begun, unsure(remove, 2, 3), made(remove, 2, 3, 'gone', null)]],
+  ['one that was not', [begun, unsure(remove, 2, 3), made(remove, 2, 3, 'removed', first)]],
   ['one removal', [made(remove, 0, 3, 'gone', null), made(remove, 1, 2, 'lapsed', null)], [], lapsed],
 ];
 const REFUSED: Case[] = [
@@ -68,6 +71,8 @@ const REFUSED: Case[] = [
     return [`two notes heard as ${heard}`, [begun, noted('a', 2, 5), noted('b', 3, 4)], heard];
   }),
   ['notes heard in the wrong order', [begun, noted('a', 2, 5), noted('b', 6, 7)], ['b', 'a']],
+  ['a removal of what is not there', [begun, made(remove, 2, 3, 'gone', null)]],
+  ['what may have been sent again before the call', [begun, unsure(remove, 4, 5), made(get, 2, 3, '', null)]],
   ['two successors', [begun, ...['j2', 'j3'].map((job) => made(follow(job), 2, 3, 'claimed', json({ jobId: job })))]],
   ['two removals', [1, 2].map((to) => made(remove, 0, to, 'lapsed', null)), [], lapsed],
   ['a removal that comes too late', [made(remove, 0, 1, 'gone', null), made(remove, 2, 3, 'lapsed', null)], [], lapsed],

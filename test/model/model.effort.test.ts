@@ -107,7 +107,7 @@ async function run(direct: Redis, lines: Line[], { prefix, moves }: Play, figure
     table.judge(made, found, executions, now, keys, answered);
     figures.calls++;
     const outcome = call.name === 'due' && found[0] ? 'named' : found[0];
-    for (const label of [`${call.name} ${outcome}`, ...executions.slice(1).map(() => 'executed again')]) {
+    for (const label of [`${call.name} ${outcome}`.trim(), ...executions.slice(1).map(() => 'executed again')]) {
       figures.outcomes.set(label, (figures.outcomes.get(label) ?? 0) + 1);
     }
   }
