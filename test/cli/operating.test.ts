@@ -118,7 +118,7 @@ test('show tells the state, both deadlines, the question, the inbox and the last
     /^slack C1, job j1\nkey {12}conversation:slack:C1, ends in 1h59m\nindex {10}job-index:j1, ends in 1h59m\n/,
     /\nquestion {7}no question is pending\n/,
     /\ninbox {10}22 unread messages\n {2}\d+-\d+ {2}\["n","0"\]\n.* \["n","19"\]\n {2}and 2 more\n/s,
-    /\nstate\n {2}{\n {4}"jobId": "j1",\n.*\n {2}}\n$/s,
+    /\nstate\n {2}{\n {4}"jobId": "j1",\n.*"answerId": "yes".*\n {2}}\n$/s,
   ]) {
     assert.match(stdout, part);
   }
