@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
+import { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { freePort } from '../../scripts/redis/free-port.ts';
@@ -8,9 +9,11 @@ import type { RunningRedis } from '../../scripts/redis/start.ts';
 import { readAddress, readSentinels } from '../../src/cli/address.ts';
 import { reasonOf } from '../../src/cli/reason.ts';
 import { fromClient } from '../../src/errors.ts';
-import { LIBRARY_VERSION } from '../../src/index.ts';
+import { ConversationStore, LIBRARY_VERSION } from '../../src/index.ts';
+import { type Server as Sentinel, startServer, stopAll } from '../operations/servers.ts';
+import { STATE } from '../support/library.ts';
 import { withRedis } from '../support/redis.ts';
-import { cli, failed, succeeded } from './cli.ts';
+import { type CliRun, cli, failed, succeeded } from './cli.ts';
 
 const test = suite('how the command line reaches a server');
 const redis = withRedis(test);
@@ -174,6 +177,82 @@ test('the certificate of the server is checked, that of the client shown, and wh
   const other = await check(`rediss://127.0.0.1:${port}`, '--tls-ca', file);
   failed(other, `127.0.0.1:${port}: TLS failed: the certificate is for another host name.`);
   failed(await check(`redis://localhost:${port}`), /rediss:\/\/\n$/);
+});
+
+let admin: Redis;
+let sentinel: Sentinel;
+let serverPort: number;
+let port: number;
+
+test.before(async () => {
+  const { url } = await redis.server();
+  admin = new Redis(url);
+  await new ConversationStore(admin).claim(STATE);
+  serverPort = Number(new URL(url).port);
+  sentinel = await startSentinel();
+  port = sentinel.port;
+});
+test.after(() => {
+  admin.disconnect();
+  stopAll();
+});
+
+function startSentinel(): Promise<Sentinel> {
+  return startServer({ sentinel: [`sentinel monitor chat 127.0.0.1 ${serverPort} 1`] });
+}
+
+/** Runs a command that asks Sentinels for a server. */
+function through(places: string, command: string, { name = 'chat', env = {} } = {}): Promise<CliRun> {
+  return cli([command, '--sentinel', places, '--name', name], env);
+}
+
+test('the server is found through the Sentinels that know it', async () => {
+  succeeded(await through(`127.0.0.1:${port}`, 'check'), `chat (by Sentinel)  ${IS_THERE}`);
+  const { stdout, stderr, code } = await through(`127.0.0.1:${port}`, 'list');
+  assert.match(stdout, /\nslack +C1 +j1 /);
+  assert.equal([stderr, code], ['', 0]);
+});
+
+test('the server and the Sentinels each have their own user', async () => {
+  const all = ['~*', '&*', '+@all'];
+  await admin.call('ACL', 'SETUSER', 'operator', 'on', '>operator-Pa55', ...all);
+  await sentinel.admin.call('ACL', 'SETUSER', 'asker', 'on', '>asker-Pa55', ...all);
+  const users = { REDIS_USERNAME: 'operator', SENTINEL_USERNAME: 'asker' };
+  const passwords = { REDIS_PASSWORD: 'operator-Pa55', SENTINEL_PASSWORD: 'asker-Pa55' };
+  succeeded(
+    await through(`127.0.0.1:${port}`, 'check', { env: { ...users, ...passwords } }),
+    `chat (by Sentinel)  ${IS_THERE}`,
+  );
+  const wrong = {
+    REDIS_PASSWORD: 'the user name or the password is wrong.',
+    SENTINEL_PASSWORD: 'the Sentinels refuse the user name or the password of SENTINEL_USERNAME and SENTINEL_PASSWORD.',
+  };
+  for (const [name, said] of Object.entries(wrong)) {
+    const env = { ...users, ...passwords, [name]: 'Wr0ng' };
+    failed(await through(`127.0.0.1:${port}`, 'check', { env }), `chat (by Sentinel): ${said}`);
+  }
+});
+
+test('a Sentinel in place of the server is said to be one', async () => {
+  const said = /: this is a Sentinel, not the server that it watches\. Name the server by it: --sentinel .*\n$/;
+  failed(await cli(['list', '--url', `redis://127.0.0.1:${port}`]), said);
+});
+
+test('what is not a Sentinel, or does not know the name, is said to be so', async () => {
+  const cases: [name: string, port: number, said: string][] = [
+    ['other', port, 'the Sentinels do not know a server of that name. SENTINEL MASTERS tells which they know.'],
+    ['chat', await freePort(), 'none of the Sentinels could be reached.'],
+    ['chat', serverPort, 'what answers there is not a Sentinel, which listens on port 26379 as a rule.'],
+  ];
+  for (const [name, at, said] of cases) {
+    failed(await through(`127.0.0.1:${at}`, 'check', { name }), `${name} (by Sentinel): ${said}`);
+  }
+});
+
+test('a Sentinel that takes connections and never answers does not keep the next one from being asked', async () => {
+  const stopped = await startSentinel();
+  stopped.process.kill('SIGSTOP');
+  succeeded(await through(`127.0.0.1:${stopped.port},127.0.0.1:${port}`, 'check'), `chat (by Sentinel)  ${IS_THERE}`);
 });
 
 test.run();
