@@ -10,6 +10,7 @@ import { permitted, serverFindings } from './doctor/server.ts';
 import { storedFindings } from './doctor/stored.ts';
 import { shownJson, styled, terminalWidth } from './print.ts';
 import { reasonOf } from './reason.ts';
+import { withProgress } from './screen.ts';
 
 const MARKS = { ok: ['green', '✓'], warning: ['yellow', '!'], wrong: ['red', '✗'] } as const;
 /** Where the text begins, behind the mark and what was checked. */
@@ -33,7 +34,12 @@ export async function doctor(values: Values): Promise<void> {
   });
   const isServed = !all.some(({ level, check }) => level === 'wrong' && (check === 'server' || check === 'library'));
   if (!isServed) print([UNSEEN], '');
-  else await withStore(values, async (store) => print(await permitted('keys', storedFindings(store)), ''));
+  else {
+    await withStore(values, async (store) => {
+      const look = () => permitted('keys', storedFindings(store));
+      print(await withProgress(() => 'Looking at the stored keys. Ctrl-C ends it.', look), '');
+    });
+  }
   const failures = all.filter(({ level }) => level === 'wrong').length;
   if (failures > 0) throw thingsWrong(failures);
 }

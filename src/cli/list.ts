@@ -4,7 +4,7 @@ import { Failure, misuse, type Values } from './command.ts';
 import { type Store, withStore } from './connect.ts';
 import { type Conversation, type DueEntry, dueEntries, lookAt, serverTime } from './look.ts';
 import { counted, shown, shownJson, span, styled, terminalWidth } from './print.ts';
-import { onScreen } from './screen.ts';
+import { onScreen, withProgress } from './screen.ts';
 import { type Column, tableOf } from './table.ts';
 
 /** How many lines of a table are held until their widths are known. Longer lists get a head for each such part. */
@@ -31,19 +31,25 @@ export async function list(values: Values): Promise<void> {
     let seen = 0;
     let isCut = false;
     let held: Conversation[] = [];
-    const print = () => {
+    const print = (clear: () => void) => {
+      clear();
       const lines = values.json ? held.map(asJson) : tableFor(values, held);
       for (const line of lines) console.log(line);
       isCut ||= process.stdout.isTTY && lines.some((line) => line.includes('…'));
       held = [];
     };
-    for await (const batch of matching(store, values)) {
-      seen += batch.length;
-      held.push(...batch);
-      if (!order && held.length >= PART) print();
-    }
-    if (order) held.sort(order);
-    if (held.length > 0) print();
+    await withProgress(
+      () => `${counted(seen, 'conversation')} found, still scanning. Ctrl-C ends it.`,
+      async (clear) => {
+        for await (const batch of matching(store, values)) {
+          seen += batch.length;
+          held.push(...batch);
+          if (!order && held.length >= PART) print(clear);
+        }
+        if (order) held.sort(order);
+        if (held.length > 0) print(clear);
+      },
+    );
     if (isCut) console.error('Where an id is cut, --wide shows it whole.');
     const which = values.silent || values.waiting ? 'such ' : '';
     if (seen === 0 && !values.json) console.error(`There is no ${which}conversation.`);

@@ -9,5 +9,10 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
   process.exit();
 });
+// What the client reports to nobody: that ASKING was refused, which it sends where a slot is on the move.
+process.on('unhandledRejection', (error) => {
+  console.error(error instanceof Error ? error.message : String(error));
+  process.exit(1);
+});
 process.exitCode = await runCommandLine(process.argv.slice(2));
 setTimeout(() => process.exit(), LINGER_MS).unref();

@@ -4,6 +4,7 @@ import { spawn } from '@lydell/node-pty';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { quoted, shown, shownJson, unescaped } from '../../src/cli/print.ts';
+import { withProgress } from '../../src/cli/screen.ts';
 import { type Column, tableOf } from '../../src/cli/table.ts';
 import { ConversationStore } from '../../src/index.ts';
 import { CHANNEL, STATE, WATCH } from '../support/library.ts';
@@ -167,6 +168,29 @@ test('a table of very many rows is one table', () => {
   const rows = Array.from({ length: 200_000 }, (_, n) => `C${n}`);
   const lines = tableOf([{ head: 'CHANNEL', cell: (row: string) => row, align: 'right' }], rows, 80);
   assert.equal([lines.length, lines[1], lines[200_000]], [200_001, '     C0', 'C199999']);
+});
+
+test('what scans for long says how far it has come, and leaves nothing of that behind', async () => {
+  const { stderr } = process;
+  const { isTTY, columns, write } = stderr;
+  const written: string[] = [];
+  Object.assign(stderr, { isTTY: true, columns: 80 });
+  const isShown = new Promise<void>((resolve) => {
+    stderr.write = (text: string | Uint8Array) => {
+      written.push(String(text));
+      resolve();
+      return true;
+    };
+  });
+  try {
+    await withProgress(
+      () => '7 keys looked at.',
+      () => isShown,
+    );
+    assert.equal([written[0], written.at(-1)], ['\r\u001b[K7 keys looked at.', '\r\u001b[K']);
+  } finally {
+    Object.assign(stderr, { isTTY, columns, write });
+  }
 });
 
 test.run();
