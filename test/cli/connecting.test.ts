@@ -93,6 +93,13 @@ test('why a server could not be used is one sentence for a person', () => {
       'the server has no Lua, in which the library is written. Valkey 9.1 and later have it as a module: install that and load it, or use another server.',
     ],
     [failed('ERR no!\nand more'), 'ERR no!'],
+    ['what is no error', 'what is no error.'],
+    [new AggregateError([], 'no address'), 'no address.'],
+    [
+      failed('read ECONNRESET', 'ECONNRESET'),
+      `the connection was closed before an answer came. Look whether the server still runs; ${OWN_CERTIFICATE}`,
+      tls,
+    ],
   ];
   for (const [error, said, tls = false] of cases) assert.is(reasonOf(error, tls), said);
   assert.is(reasonOf(failed('x'.repeat(1_000)), false).length, 301);

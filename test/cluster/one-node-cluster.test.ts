@@ -57,6 +57,24 @@ test('a store without a hash tag is refused with a sentence that says what to do
   assert.is(code, 2);
 });
 
+test('show gives a command that removes on a cluster what cannot be read', async () => {
+  await store.ready();
+  await node.set(CONVERSATION, 'rubbish');
+  const place = [
+    '--url',
+    `redis://127.0.0.1:${home.port}`,
+    '--prefix',
+    '{t}:',
+    '--platform',
+    'slack',
+    '--channel',
+    'C1',
+  ];
+  const { stdout, code } = await cli(['show', ...place]);
+  assert.match(stdout, `redis-cli -h 127.0.0.1 -p ${home.port} -c FCALL conv_remove 1 '${CONVERSATION}'`);
+  assert.is(code, 1);
+});
+
 test("the client's own keyPrefix counts", async () => {
   const tagged = clientOf([home], { keyPrefix: '{t}:' });
   const store = new ConversationStore(tagged);
