@@ -88,11 +88,11 @@ test('the checker takes and refuses what it must', () => {
 });
 
 test('calls of eight connections on one conversation reply as if they were made one after the other', async () => {
-  console.log(await histories(await redis.url(), seed, effort(100, 1_000)));
+  console.log(await histories(await redis.url(), seed, effort(100, 6_000)));
 });
 
 test('over bad networks they do so too, and a call that is sent again changes nothing more', async () => {
-  console.log(await histories(await redis.url(), seed, effort(40, 400), true));
+  console.log(await histories(await redis.url(), seed, effort(40, 2_000), true));
 });
 
 test.run();
