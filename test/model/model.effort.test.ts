@@ -17,7 +17,7 @@ const redis = withRedis(test);
 
 /** Databases of the server that runs play in at the same time. */
 const TABLES = 4;
-const RUNS = effort(120, 1_000);
+const RUNS = effort(120, 2_400);
 /** The most moves of a run. */
 const LONGEST = effort(40, 60);
 /** How long a failure is made smaller before it is shown. */
