@@ -3,10 +3,8 @@ import type { ConnectionOptions } from 'node:tls';
 import type { RedisOptions } from 'ioredis';
 import { misuse, type Values } from './command.ts';
 
-/** How long a server may take to let us in, and then to answer each command. */
+/** How long a server, or a Sentinel, may take to let us in, and then to answer each command. */
 export const LIMIT_MS = 5_000;
-/** How long each Sentinel may take, so that one that is dead is not all that there is time for. */
-const SENTINEL_MS = 2_000;
 const SENTINEL_PORT = 26_379;
 
 /** Where a server is and how it is reached. */
@@ -14,8 +12,6 @@ export interface Target {
   /** What it is called in messages, without its password: `host:port`. */
   name: string;
   tls: boolean;
-  /** How long it may take to be connected. */
-  limitMs: number;
   /** Replies come as they do by default. */
   options: Omit<RedisOptions, 'replyMapping'>;
 }
@@ -28,6 +24,7 @@ const ONE_ATTEMPT = {
   disableClientInfo: true,
   retryStrategy: () => null,
   maxRetriesPerRequest: 0,
+  connectTimeout: LIMIT_MS,
   commandTimeout: LIMIT_MS,
   disconnectTimeout: 1,
 } satisfies Target['options'];
@@ -40,7 +37,7 @@ export function targetOf(values: Values): Target {
     const { place, tls, ...options } = readAddress(url, process.env);
     if (files && !tls) throw misuse('TLS needs an address that begins with rediss://');
     const server = { ...options, ...(tls && { tls: files ?? {} }), ...ONE_ATTEMPT };
-    return { name: place, tls, limitMs: LIMIT_MS, options: server };
+    return { name: place, tls, options: server };
   }
   if (url !== undefined) throw misuse('--url and --sentinel name two servers: give one.');
   const hosts = readSentinels(sentinel, name);
@@ -48,7 +45,6 @@ export function targetOf(values: Values): Target {
   return {
     name: `${name} (by Sentinel)`,
     tls: files !== undefined,
-    limitMs: hosts.length * SENTINEL_MS + LIMIT_MS,
     options: {
       sentinels: hosts,
       name: name ?? '',
@@ -59,8 +55,7 @@ export function targetOf(values: Values): Target {
       ...(files && { tls: files, sentinelTLS: files, enableTLSForSentinelMode: true }),
       // One round over all of them.
       sentinelRetryStrategy: () => null,
-      sentinelCommandTimeout: SENTINEL_MS,
-      connectTimeout: SENTINEL_MS,
+      sentinelCommandTimeout: LIMIT_MS,
       ...ONE_ATTEMPT,
     },
   };

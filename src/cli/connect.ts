@@ -1,6 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster, Redis } from 'ioredis';
-import { modeOf, openMasters } from '../cluster/masters.ts';
+import { modeOf, onMasters } from '../cluster/masters.ts';
 import { type Connection, connect } from '../connection.ts';
 import { isConversationError } from '../errors.ts';
 import { checkKeyspace, type Keyspace } from '../keys/prefix.ts';
@@ -41,12 +40,8 @@ export async function withServer<T>(values: Values, task: (server: Server) => Pr
   client.on('error', (error) => {
     first ??= error;
   });
-  const { limitMs, tls } = target;
   try {
-    const late = sleep(limitMs, undefined, { ref: false }).then(() => {
-      throw Object.assign(new Error('late'), { code: 'ETIMEDOUT', limitMs });
-    });
-    await Promise.race([client.connect(), late]);
+    await client.connect();
     const mode = await modeOf(client);
     if (mode === 'sentinel') throw new Failure(`${target.name}: ${SENTINEL}`);
     return await task({ client, isCluster: mode === 'cluster', ...target });
@@ -55,7 +50,7 @@ export async function withServer<T>(values: Values, task: (server: Server) => Pr
     // A promise often says only that the connection is closed; the event before it said why.
     const said = causeOf(error);
     const cause = said instanceof Error && said.message === CLOSED ? (first ?? said) : error;
-    throw new Failure(`${target.name}: ${reasonOf(cause, tls)}`, 1, cause);
+    throw new Failure(`${target.name}: ${reasonOf(cause, target.tls)}`, 1, cause);
   } finally {
     client.disconnect();
   }
@@ -89,8 +84,7 @@ async function ofMasters({ client: entry, tls }: Server, error: unknown): Promis
   const asker = entry.duplicate({ commandTimeout: BLAME_MS, connectTimeout: BLAME_MS });
   asker.on('error', () => {});
   try {
-    const { masters, close } = await openMasters(asker);
-    close();
+    const masters = await onMasters(asker, async () => ({ error: undefined }));
     const lines = masters.flatMap(({ address, error }) => (error ? `${address}: ${reasonOf(error, tls)}` : []));
     return lines.length === 0 ? error : new Failure(lines.sort().join('\n'), 1, error);
   } catch {

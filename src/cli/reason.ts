@@ -1,4 +1,4 @@
-import { isConversationError } from '../errors.ts';
+import { fromClient, isConversationError } from '../errors.ts';
 import { LIMIT_MS } from './address.ts';
 import { NPX } from './print.ts';
 
@@ -46,31 +46,22 @@ export function causeOf(error: unknown): unknown {
   return isConversationError(error, 'UNAVAILABLE') ? (error.cause ?? error) : error;
 }
 
-/** Whether a command had no answer at all. */
-export function isLost(failure: unknown): boolean {
-  const error = causeOf(failure);
-  return error instanceof Error && (error.message === 'Command timed out' || error.message === CLOSED);
-}
-
 /** Whether it may be another in a moment: a server that starts, or one that a load balancer does not have yet. */
 export function mayPass(error: unknown): boolean {
-  if (isConversationError(error, 'UNAVAILABLE') || isLost(error)) return true;
-  const { code = '', message } = causeOf(error) as NodeJS.ErrnoException;
-  if (/^(E(CONN\w+|NOTFOUND|AI_AGAIN|HOSTUNREACH|NETUNREACH|TIMEDOUT|PIPE))$/.test(code)) return true;
-  return /^(LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|All sentinels are unreachable(?!.*(WRONGPASS|NOAUTH)))/.test(message);
+  const cause = causeOf(error);
+  return isConversationError(fromClient(cause), 'UNAVAILABLE') && !/WRONGPASS|NOAUTH/.test((cause as Error).message);
 }
 
 /** Why a server could not be used, in words for a person: one line, without user name and password. */
 export function reasonOf(failure: unknown, tls: boolean): string {
   const error = causeOf(failure);
   if (isConversationError(error)) return sentence(error.message);
-  const said: NodeJS.ErrnoException & { limitMs?: number } = error instanceof Error ? error : new Error(String(error));
-  const { code = '', message, limitMs = LIMIT_MS } = said;
+  const { code = '', message }: NodeJS.ErrnoException = error instanceof Error ? error : new Error(String(error));
   const known = REASONS.find(([pattern]) => pattern.test(code) || pattern.test(message))?.[1];
   if (known !== undefined) return known;
   if (code === 'ETIMEDOUT' || message === 'Command timed out') {
     // A server that does not speak TLS waits for the rest of what it takes for a command.
-    return `no answer within ${limitMs / 1000} s.${tls ? ` ${NO_TLS}` : ''}`;
+    return `no answer within ${LIMIT_MS / 1000} s.${tls ? ` ${NO_TLS}` : ''}`;
   }
   if (message.startsWith('NOPERM')) return withoutRight(message);
   if (code === 'ECONNRESET' || code === 'EPIPE' || /clos(ed|ing)|disconnected/i.test(message)) {

@@ -27,20 +27,21 @@ export async function openMasters(entry: Redis | Cluster): Promise<{ masters: Ma
     return { masters: [{ address: `${host}:${port}`, client: entry, self: '' }], close: () => {} };
   }
   const masters = new Map<string, Master>();
-  const opened: Redis[] = [];
   let fresh = mastersIn(linesOf(await entry.cluster('NODES')));
   while (fresh.length > 0) {
     const views = await Promise.all(
       fresh.map(async (line) => {
-        const client = connect(entry, line, opened);
+        const reasons: unknown[] = [];
+        const client = connect(entry, line, (error) => reasons.push(error));
         const master: Master = { address: line.names[0] ?? '', client, self: line.text };
         masters.set(line.id, master);
         try {
-          const lines = linesOf(await withReason(client, () => client.cluster('NODES')));
+          const lines = linesOf(await client.cluster('NODES'));
           master.self = lines.find(({ isSelf }) => isSelf)?.text ?? line.text;
           return lines;
         } catch (error) {
-          master.error = error;
+          // The promise says only that the connection is closed; an event before it said why.
+          master.error = reasons[0] ?? error;
           return [];
         }
       }),
@@ -52,7 +53,9 @@ export async function openMasters(entry: Redis | Cluster): Promise<{ masters: Ma
     // One that calls itself a replica by now has a master, which was asked too.
     masters: [...masters.values()].filter(({ self }) => !self.includes(' myself,slave')),
     /** Ends the connections that were made to reach them. */
-    close: () => opened.forEach((client) => void client.disconnect()),
+    close: () => {
+      for (const { client } of masters.values()) if (client !== entry) client.disconnect();
+    },
   };
 }
 
@@ -123,7 +126,7 @@ function mastersIn(lines: Line[]): Line[] {
  * A connection of its own: ioredis closes the one it has as soon as a master's last slot has left it. Of nodes that were
  * not asked yet, only the entry spoke of itself.
  */
-function connect(entry: Redis | Cluster, { isSelf, names }: Line, opened: Redis[]): Redis {
+function connect(entry: Redis | Cluster, { isSelf, names }: Line, hear: (error: unknown) => void): Redis {
   if (!isCluster(entry) && isSelf) return entry;
   const template = isCluster(entry) ? entry.nodes()[0] : entry;
   if (!template) throw new Error('Connection is closed.');
@@ -134,33 +137,11 @@ function connect(entry: Redis | Cluster, { isSelf, names }: Line, opened: Redis[
   const mapped = typeof natMap === 'function' ? natMap(name) : natMap?.[name];
   const place = mapped ?? { host: name.slice(0, colon), port: Number(name.slice(colon + 1)) };
   const client = template.duplicate({ ...place, readOnly: false, lazyConnect: true, retryStrategy: () => null });
-  // The command that fails reports a lost connection.
-  client.on('error', () => {});
-  opened.push(client);
-  return client;
+  return client.on('error', hear);
 }
 
-/** What a server is: `standalone`, `cluster` or `sentinel`. HELLO tells it to every user. */
+/** What a server is: `standalone`, `cluster` or `sentinel`. HELLO tells it to every user; the command line has RESP2. */
 export async function modeOf(client: Redis): Promise<unknown> {
-  const reply: unknown = await client.call('HELLO');
-  const members = Array.isArray(reply)
-    ? reply
-    : [...(reply instanceof Map ? reply : Object.entries(reply ?? {}))].flat();
-  return members[members.indexOf('mode') + 1];
-}
-
-/** A command to a server that cannot be reached says only that the connection is closed; an event before it says why. */
-async function withReason<T>(client: Redis, run: () => Promise<T>): Promise<T> {
-  let reason: unknown;
-  const hear = (error: unknown) => {
-    reason ??= error;
-  };
-  client.on('error', hear);
-  try {
-    return await run();
-  } catch (error) {
-    throw reason ?? error;
-  } finally {
-    client.off('error', hear);
-  }
+  const reply = (await client.call('HELLO')) as unknown[];
+  return reply[reply.indexOf('mode') + 1];
 }
