@@ -6,7 +6,7 @@ import { thingsWrong, type Values } from './command.ts';
 import { type Server, withServer, withStore } from './connect.ts';
 import { type Finding, ok, some, warning, wrong } from './doctor/finding.ts';
 import { rightsFindings } from './doctor/rights.ts';
-import { permitted, serverFindings } from './doctor/server.ts';
+import { clockOf, fromInfo, libraryOf, permitted } from './doctor/server.ts';
 import { storedFindings } from './doctor/stored.ts';
 import { shownJson, styled, terminalWidth } from './print.ts';
 import { reasonOf } from './reason.ts';
@@ -48,9 +48,14 @@ async function lookAtServers(server: Server, { prefix = '', sharded = false, use
   const { client, name, tls, isCluster: cluster } = server;
   const space = checkKeyspace({ prefix, sharded }, cluster, '');
   const masters = await onMasters(client, async (master, address) => {
-    const rights = permitted('rights', rightsFindings(master, space, { user, cluster, stream }));
-    const moving = cluster ? movingSlots(master, address) : [];
-    return { findings: (await Promise.all([serverFindings(master), moving, rights])).flat() };
+    const findings = await Promise.all([
+      permitted('server', master.info().then(fromInfo)),
+      permitted('library', libraryOf(master)),
+      permitted('clock', clockOf(master)),
+      cluster ? movingSlots(master, address) : [],
+      permitted('rights', rightsFindings(master, space, { user, cluster, stream })),
+    ]);
+    return { findings: findings.flat() };
   });
   const looked = masters.map((result) => {
     if (!('error' in result)) return { ...result, address: cluster ? result.address : name };

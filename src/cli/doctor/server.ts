@@ -12,15 +12,7 @@ const FULL = 0.8;
 const LAG_SECONDS = 10;
 const CLOCK_MS = 1_000;
 
-/** Looks at one server without changing anything. A check that this user has no right for is a warning. */
-export async function serverFindings(server: Redis): Promise<Finding[]> {
-  const library = permitted('library', libraryOf(server));
-  const clock = permitted('clock', clockOf(server));
-  const told = permitted('server', server.info().then(fromInfo));
-  return (await Promise.all([told, library, clock])).flat();
-}
-
-/** What a check found, or that this user may not run it. */
+/** What a check found; a warning if this user may not run it. */
 export async function permitted(check: string, findings: Promise<Finding[]>): Promise<Finding[]> {
   return findings.catch((error: Error) => {
     if (!error.message.startsWith('NOPERM')) throw error;
@@ -30,22 +22,21 @@ export async function permitted(check: string, findings: Promise<Finding[]>): Pr
   });
 }
 
-async function libraryOf(server: Redis): Promise<Finding[]> {
+export async function libraryOf(server: Redis): Promise<Finding[]> {
   const report = await checkOn(server);
   const said = sentence(`${found(report)}.`);
   return [serves(report) ? ok('library', said) : wrong('library', said, libraryAdvice(report))];
 }
 
-async function clockOf(server: Redis): Promise<Finding[]> {
+export async function clockOf(server: Redis): Promise<Finding[]> {
   const before = Date.now();
   const its = await serverTime({ client: server });
   const after = Date.now();
   const ahead = its > after ? its - after : Math.min(0, its - before);
   if (Math.abs(ahead) <= CLOCK_MS) return [ok('clock', `Within ${span(CLOCK_MS)} of this machine's.`)];
   const found = `${span(Math.abs(ahead))} ${ahead > 0 ? 'ahead of' : 'behind'} this machine.`;
-  return [
-    warning('clock', found, 'Have both set their clocks by NTP. Deadlines go by the server, startedAt by the app.'),
-  ];
+  const advice = 'Have both set their clocks by NTP. Deadlines go by the server, startedAt by the app.';
+  return [warning('clock', found, advice)];
 }
 
 /** What the reply of INFO says. */
@@ -62,26 +53,24 @@ export function fromInfo(info: string): Finding[] {
   const isUnwritten = [of('rdb_last_bgsave_status'), of('aof_last_write_status')].includes('err');
   const unwritten = 'The last snapshot or write of the append-only file failed; the server may refuse writes.';
   const noFile = 'No append-only file: after a crash, the conversations since the last snapshot are gone.';
-  return [
-    firstOf('server', `${version}, up for ${span(Number(of('uptime_in_seconds')) * 1_000)}.`, [
-      [isOld, wrong, `${version} has no functions.`, 'Use Redis 7.0 or later, or Valkey 8.0 or later.'],
-      [of('loading') === '1', wrong, `${version} is still loading its data.`, 'Wait, then look again.'],
-      [of('role') === 'slave', wrong, `${version} is a replica.`, 'Name its master.'],
-    ]),
-    firstOf('eviction', 'maxmemory-policy is noeviction.', [
-      [policy !== 'noeviction', wrong, evicts, 'CONFIG SET maxmemory-policy noeviction, then CONFIG REWRITE.'],
-    ]),
-    firstOf('memory', share, [
-      [most === 0, warning, endless, 'Set maxmemory below what the machine has, and an alert at 80 % of it.'],
-      [used >= most, wrong, `${share} New conversations are refused.`, 'Raise maxmemory, or free some.'],
-      [used >= FULL * most, warning, share, 'Raise maxmemory, or look for what grows.'],
-    ]),
-    firstOf('persistence', 'Append-only file.', [
-      [isUnwritten, wrong, unwritten, "Look at its log and the disk's room."],
-      [of('aof_enabled') !== '1', warning, noFile, 'Set appendonly yes where a conversation must survive a restart.'],
-    ]),
-    ...replicasOf(info),
+  // The first of each check that holds is what was found.
+  const all: [holds: boolean, Finding][] = [
+    [isOld, wrong('server', `${version} has no functions.`, 'Use Redis 7.0 or later, or Valkey 8.0 or later.')],
+    [of('loading') === '1', wrong('server', `${version} is still loading its data.`, 'Wait, then look again.')],
+    [of('role') === 'slave', wrong('server', `${version} is a replica.`, 'Name its master.')],
+    [true, ok('server', `${version}, up for ${span(Number(of('uptime_in_seconds')) * 1_000)}.`)],
+    [policy === 'noeviction', ok('eviction', 'maxmemory-policy is noeviction.')],
+    [true, wrong('eviction', evicts, 'CONFIG SET maxmemory-policy noeviction, then CONFIG REWRITE.')],
+    [most === 0, warning('memory', endless, 'Set maxmemory below what the machine has, and an alert at 80 % of it.')],
+    [used >= most, wrong('memory', `${share} New conversations are refused.`, 'Raise maxmemory, or free some.')],
+    [used >= FULL * most, warning('memory', share, 'Raise maxmemory, or look for what grows.')],
+    [true, ok('memory', share)],
+    [isUnwritten, wrong('persistence', unwritten, "Look at its log and the disk's room.")],
+    [of('aof_enabled') === '1', ok('persistence', 'Append-only file.')],
+    [true, warning('persistence', noFile, 'Set appendonly yes where a conversation must survive a restart.')],
   ];
+  const found = all.flatMap(([holds, finding]) => (holds ? [finding] : []));
+  return [...found.filter(({ check }, at) => check !== found[at - 1]?.check), ...replicasOf(info)];
 }
 
 function replicasOf(info: string): Finding[] {
@@ -95,12 +84,4 @@ function replicasOf(info: string): Finding[] {
       ? warning('replica', said, 'Look at its log and the network between the two.')
       : ok('replica', said);
   });
-}
-
-type Bad = [holds: boolean, level: typeof wrong, found: string, advice: string];
-
-/** The first of what may be bad that holds, or the good one. */
-function firstOf(check: string, good: string, bad: Bad[]): Finding {
-  const [, level, found, advice] = bad.find(([holds]) => holds) ?? [];
-  return level && found && advice ? level(check, found, advice) : ok(check, good);
 }
