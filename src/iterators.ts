@@ -2,7 +2,7 @@ import { checkCount, checkMilliseconds, checkOptions } from './arguments.ts';
 import type { Connection } from './connection.ts';
 import { convDue, MAX_DUE } from './conversation.gen.ts';
 import { invalidArgument, isConversationError } from './errors.ts';
-import { parse, parseOrNull } from './json.ts';
+import { parse, parseOrNull, recordOf } from './json.ts';
 import {
   conversationKey,
   inboxKey,
@@ -57,7 +57,7 @@ export async function* inboxEntries(
         return isHeld ? found : [];
       });
     });
-    for (const [id, fields] of page) yield { id, fields: recordOf(fields) };
+    for (const [id, fields] of page) yield { id, fields: recordOf<string>(fields) };
     const last = page.at(-1);
     if (!last || page.length < INBOX_PAGE) return;
     from = last[0];
@@ -70,10 +70,6 @@ async function inboxOf({ get }: Connection, space: Keyspace, ref: ConversationRe
   if (keys.conversation !== undefined) return inboxKey(space, ref);
   const text = await get(keys, 'master');
   return text === null ? undefined : inboxKey(space, parse<ChannelReference>(text));
-}
-
-function recordOf(fields: string[]): Record<string, string> {
-  return Object.fromEntries(fields.flatMap((name, at) => (at % 2 === 0 ? [[name, fields[at + 1] ?? '']] : [])));
 }
 
 /** The due jobs of every partition, each with its state. */

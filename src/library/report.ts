@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { FUNCTIONS, LIBRARY_NAME, LIBRARY_SOURCE } from '../conversation.gen.ts';
 import { fromClient } from '../errors.ts';
+import { recordOf } from '../json.ts';
 
 /** What was found on a server, and what was done about it. */
 export interface LibraryReport {
@@ -42,23 +43,13 @@ const OURS: ReadonlySet<string> = new Set(FUNCTIONS.map(({ name }) => name));
 /** What every version of this library has. Another program's of the same name may have some of these, but not all. */
 const CORE = ['conv_version', 'conv_claim', 'conv_get', 'conv_set', 'conv_remove'];
 
-/** FUNCTION LIST, whose libraries and functions are lists of pairs in RESP2 and maps in RESP3. */
+/** FUNCTION LIST, whose libraries and functions are lists of names and values, or objects if the client makes those. */
 function listed(reply: unknown): { name: string; source: string; functions: string[] }[] {
-  return asList(reply).map((item) => {
-    const { library_name: name, library_code: source, functions } = record(item);
-    const names = asList(functions).map((each) => String(record(each)['name']).toLowerCase());
+  return (reply as object[]).map((item) => {
+    const { library_name: name, library_code: source, functions } = recordOf(item);
+    const names = (functions as object[]).map((each) => String(recordOf(each)['name']).toLowerCase());
     return { name: String(name), source: String(source), functions: names };
   });
-}
-
-function asList(value: unknown): unknown[] {
-  return Array.isArray(value) ? value : [];
-}
-
-function record(item: unknown): Record<string, unknown> {
-  if (item instanceof Map) return Object.fromEntries(item);
-  if (!Array.isArray(item)) return { ...(item as object) };
-  return Object.fromEntries(item.flatMap((name, at) => (at % 2 === 0 ? [[name, item[at + 1]]] : [])));
 }
 
 function versionOf(source: string | undefined): string | null {
