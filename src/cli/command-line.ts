@@ -170,15 +170,13 @@ function program(): Command {
       .command(name)
       .summary(summary)
       .description(sentence(`${summary}. ${notes}`.trim()));
-    for (const [flags, what] of options) command.option(flags, what);
-    command.addHelpText('after', `\nExample:\n  ${NPX} ${example}`);
-    explain(command)
-      .allowExcessArguments()
-      .action(async (values: Values) => {
-        const [extra] = command.args;
-        if (extra === undefined) return run(values);
-        throw mistake(`Unexpected argument${named(extra) || '. An address goes after --url'}.`, command);
+    for (const [flags, what] of options) {
+      command.option(flags, what, (value: string, before?: string) => {
+        if (before === undefined) return value;
+        throw mistake(`${flags.split(' ')[0]} is given twice.`, command);
       });
+    }
+    explain(command).addHelpText('after', `\nExample:\n  ${NPX} ${example}`).action(run);
   }
   return root;
 }
@@ -194,6 +192,9 @@ function commandFirst(args: readonly string[]): string[] {
 /** What commander found wrong, as a sentence. It quotes what was given, which may hold a password. */
 function explained(error: CommanderError, command: Command): Error {
   if (/help|version/i.test(error.code)) return error;
+  if (error.code === 'commander.excessArguments') {
+    return mistake(`Unexpected argument${named(command.args[0] ?? '') || '. An address goes after --url'}.`, command);
+  }
   const word = /'(-*[^' =]*)/.exec(error.message)?.[1] ?? '';
   const meant = /Did you mean .*\?/.exec(error.message)?.[0];
   if (error.code === 'commander.optionMissingArgument') return mistake(`${word} needs a value.`, command);

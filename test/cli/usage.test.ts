@@ -50,6 +50,8 @@ test('a wrong command line is explained without what may be a password, and lead
     [['list', 'extra'], 'Unexpected argument "extra".', 'list'],
     [['load', 'redis://:Wr0ng@host'], 'Unexpected argument. An address goes after --url.', 'load'],
     [['load', '--url'], '--url needs a value.', 'load'],
+    [['load', '--url', 'redis://h', '--url=redis://:Wr0ng@h'], '--url is given twice.', 'load'],
+    [['--yes', 'release', '--yes'], '--yes is given twice.', 'release'],
     [['load', '--force=Wr0ng'], '--force takes no value.', 'load'],
   ];
   for (const [args, said, command] of cases) {
