@@ -32,28 +32,18 @@ export function quoted(text: string): string {
 
 /** JSON in which every character that a terminal would obey is written as an escape of JSON. */
 export function shownJson(value: unknown, indent?: number): string {
-  const unit = (character: string, at: number) => `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`;
-  return JSON.stringify(value, undefined, indent).replace(UNSEEN, (character) =>
-    // Line ends and indentation are JSON's own; those of a string are escaped already.
-    character === '\n' ? character : Array.from({ length: character.length }, (_, at) => unit(character, at)).join(''),
-  );
+  const escaped = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  // Line ends are JSON's own; those of a string are escaped already. An escape of JSON is one of a UTF-16 unit.
+  return JSON.stringify(value, undefined, indent).replace(UNSEEN, (seen) => seen.replace(/[^\n]/g, escaped));
 }
 
-const UNITS: readonly [name: string, ms: number][] = [
-  ['d', 86_400_000],
-  ['h', 3_600_000],
-  ['m', 60_000],
-  ['s', 1_000],
-];
-
-/** A time span in its two largest units: 1h59m, 45s. */
+/** A time span in its two largest units: 1h59m, 45s; 0s where it is unknown, or not over yet. */
 export function span(ms: number): string {
-  const at = UNITS.findIndex(([, each]) => ms >= each);
-  if (at < 0) return '0s';
-  const [name, each] = UNITS[at] as [string, number];
-  const [smaller, part] = UNITS[at + 1] ?? ['', 0];
-  const rest = part === 0 ? 0 : Math.floor((ms % each) / part);
-  return `${Math.floor(ms / each)}${name}${rest === 0 ? '' : `${rest}${smaller}`}`;
+  const seconds = Math.floor(Math.max(0, ms || 0) / 1_000);
+  const [minutes, hours] = [Math.floor(seconds / 60), Math.floor(seconds / 3_600)];
+  const parts = [`${Math.floor(hours / 24)}d`, `${hours % 24}h`, `${minutes % 60}m`, `${seconds % 60}s`];
+  const [first = '0s', second = ''] = parts.slice(parts.findIndex((part) => !part.startsWith('0')));
+  return second.startsWith('0') ? first : first + second;
 }
 
 /** `1 conversation`, `2,000 conversations` */
