@@ -26,8 +26,6 @@ import { traced } from './trace.ts';
 
 // The store's iterators. Each page of them is one call of the tracing channel.
 
-/** How many partitions of a sharded store are asked at once for what is due. */
-const PARTITIONS_AT_ONCE = 64;
 /** How many entries of an inbox are read at once. */
 const INBOX_PAGE = 100;
 
@@ -100,16 +98,13 @@ export async function* dueJobs<State extends QuestionState>(
     }
     return Promise.all(jobs);
   };
-  const prefixes = [...prefixesOf(space)];
-  while (prefixes.length > 0) {
-    const some = prefixes.splice(0, PARTITIONS_AT_ONCE);
-    const found = await traced('due', undefined, async () => {
+  for (const prefixes of prefixesOf(space)) {
+    yield* await traced('due', undefined, async () => {
       const { leaseMs = 60_000, limit } = checkOptions('due', options);
       checkMilliseconds('leaseMs', leaseMs);
       checkCount('limit', limit, MAX_DUE);
-      return (await Promise.all(some.map((prefix) => ask(prefix, leaseMs, limit)))).flat();
+      return (await Promise.all(prefixes.map((prefix) => ask(prefix, leaseMs, limit)))).flat();
     });
-    yield* found;
   }
 }
 
@@ -148,13 +143,12 @@ export async function* conversations<State extends ChannelReference>(
   let batches: AsyncGenerator<string[], undefined> | undefined;
   try {
     for (let isDone = false; !isDone; ) {
-      const states = await traced('list', options, async () => {
+      yield* await traced('list', options, async () => {
         batches ??= conversationKeys(connection, space, checkOptions('list', options).platform);
         const batch = await batches.next();
         isDone = batch.done === true;
         return (await Promise.all((batch.value ?? []).map(look))).flat();
       });
-      yield* states;
     }
   } finally {
     await batches?.return(undefined);

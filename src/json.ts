@@ -64,8 +64,8 @@ export function parseEnded<State extends JobReference>(text: string): State | nu
   }
 }
 
-/** What a server's list of names and values says, as an object. */
-export function recordOf<Value>(list: object): Record<string, Value> {
-  if (!Array.isArray(list)) return { ...list } as Record<string, Value>;
+/** What a server's list of names and values says, as an object; some clients make one of it themselves. */
+export function recordOf<Value>(list: unknown): Record<string, Value> {
+  if (!Array.isArray(list)) return { ...(list as Record<string, Value>) };
   return Object.fromEntries(list.flatMap((name, at) => (at % 2 === 0 ? [[name, list[at + 1]]] : [])));
 }

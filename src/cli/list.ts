@@ -17,7 +17,12 @@ const COLUMNS: readonly Column<Conversation>[] = [
   { head: 'JOB', cell: ({ state }) => (state ? shown(state.jobId) : '(unreadable)'), isId: 'cut last' },
   { head: 'PROJECT', cell: ({ state }) => shown(state?.project ?? ''), spare: 1 },
   { head: 'TICKET', cell: ({ state }) => shown(String(state?.ticketId ?? '')), spare: 2 },
-  { head: 'STARTED', cell: (found) => agoIn(found), spare: 3, align: 'right' },
+  {
+    head: 'STARTED',
+    cell: ({ state }) => (state ? span(Date.now() - Date.parse(state.startedAt)) : ''),
+    spare: 3,
+    align: 'right',
+  },
   { head: 'QUESTION', cell: ({ state }) => shown(state?.pendingQuestionId ?? ''), isId: 'cut first' },
   { head: 'UNREAD', cell: ({ unread }) => (unread === 0 ? '' : String(unread)), align: 'right' },
   { head: 'STATUS', cell: (found) => statusOf(found) },
@@ -119,23 +124,18 @@ function orderOf({ sort }: Values): ((a: Conversation, b: Conversation) => numbe
   return (a, b) => (of(a) < of(b) ? -1 : of(a) > of(b) ? 1 : 0);
 }
 
-function agoIn({ state }: Conversation): string {
-  return state ? span(Date.now() - Date.parse(state.startedAt)) : '';
-}
-
 /** What is out of the ordinary about a job. */
 function statusOf({ due, state }: Conversation): string {
   if (due) return styled('red', `${due.reason === 'silent' ? 'silent' : 'no answer'} ${span(due.dueMs)}`);
   return state?.starting ? 'starting' : '';
 }
 
-function asJson({ channel, state, unread, due, ...times }: Conversation): string {
-  const { platform, channelId } = channel;
-  const { leftMs = null } = times;
-  if (!state) return shownJson({ platform, channelId, unreadable: true, unread, leftMs });
+function asJson(found: Conversation): string {
+  const { channel, state, unread, due, leftMs = null } = found;
+  if (!state) return shownJson({ ...channel, unreadable: true, unread, leftMs });
   const { jobId, project, ticketId, startedAt, pendingQuestionId = null, answerBy = null } = state;
   const { starting = null, silentAfterMs = null } = state;
-  const from = { platform, channelId, jobId, project, ticketId, startedAt, starting, silentAfterMs };
+  const from = { ...channel, jobId, project, ticketId, startedAt, starting, silentAfterMs };
   const { reason = null, dueMs = null } = due ?? {};
   return shownJson({ ...from, pendingQuestionId, answerBy, unread, reason, dueMs, leftMs });
 }

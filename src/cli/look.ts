@@ -1,16 +1,8 @@
 import { CONVERSATION } from '../conversation.gen.ts';
 import { isConversationError } from '../errors.ts';
 import { reasonOf } from '../iterators.ts';
-import { parse } from '../json.ts';
-import {
-  channelOf,
-  furtherKeys,
-  jobIndexKey,
-  watchedIn,
-  watchedJob,
-  watchKey,
-  watchMember,
-} from '../keys/conversation-keys.ts';
+import { parse, recordOf } from '../json.ts';
+import { channelOf, furtherKeys, jobIndexKey, watchedJob, watchKey, watchMember } from '../keys/conversation-keys.ts';
 import { prefixesOf } from '../keys/prefix.ts';
 import type { ChannelReference, DueJob, JobReference, StoredConversationState } from '../state.ts';
 import type { Store } from './connect.ts';
@@ -34,8 +26,6 @@ export interface Conversation {
   leftMs: number | undefined;
 }
 
-/** How many partitions of a sharded store are asked at once. */
-const PARTITIONS_AT_ONCE = 64;
 const ENTRIES_AT_ONCE = 500;
 
 /** The server's clock, by which the functions write their times; in milliseconds since 1970. */
@@ -104,20 +94,17 @@ export async function lookAt(store: Store, key: string, now: number): Promise<Co
   };
 }
 
-/** When a key expires, in milliseconds since 1970; -1 without a deadline, -2 where it is not there. */
-export async function deadlineOf({ connection }: Store, key: string): Promise<number> {
-  return Number(await connection.read('pexpiretime', key));
-}
-
 export const MISTYPED_INDEX = 'The index of its job is a key of another type.';
 export const ENDLESS = 'It has no deadline: it stays until it is removed.';
 /** MIGRATE writes deadlines anew, relative to now. */
-export const APART_MS = 100;
+const APART_MS = 100;
 
 /** The index of a conversation's job, where it leads, when it ends, and what is wrong with the two keys. */
 export async function pairAt(store: Store, key: string, { jobId }: JobReference) {
   const index = jobIndexKey(prefixIn(key), jobId);
-  const [ends, indexEnds] = await Promise.all([deadlineOf(store, key), deadlineOf(store, index)]);
+  // -1 without a deadline, -2 where the key is not there.
+  const deadlines = await Promise.all([key, index].map((each) => store.connection.read('pexpiretime', each)));
+  const [ends = -2, indexEnds = -2] = deadlines.map(Number);
   const leads = await readTyped(store, 'get', index);
   const wrong: string[] = [];
   if (leads === null) wrong.push('The index of its job is not there: the job does not find its channel.');
@@ -138,10 +125,8 @@ export interface DueEntry extends ChannelReference, JobReference, Due {
 export async function dueEntries(store: Store): Promise<DueEntry[]> {
   const now = await serverTime(store);
   const all: DueEntry[] = [];
-  const prefixes = [...prefixesOf(store.space)];
-  while (prefixes.length > 0) {
-    const some = prefixes.splice(0, PARTITIONS_AT_ONCE);
-    all.push(...(await Promise.all(some.map((prefix) => dueUnder(store, prefix, now)))).flat());
+  for (const prefixes of prefixesOf(store.space)) {
+    all.push(...(await Promise.all(prefixes.map((prefix) => dueUnder(store, prefix, now)))).flat());
   }
   return all;
 }
@@ -150,17 +135,17 @@ async function dueUnder(store: Store, prefix: string, now: number): Promise<DueE
   const all: DueEntry[] = [];
   for (let at = 0; ; at += ENTRIES_AT_ONCE) {
     const range = ['-inf', String(now), 'BYSCORE', 'LIMIT', String(at), String(ENTRIES_AT_ONCE), 'WITHSCORES'];
-    const reply = ((await readTyped(store, 'zrange', watchKey(prefix), ...range)) ?? []) as string[];
-    if (reply.length === 0) return all;
-    const jobs = reply.map(async (member, n): Promise<DueEntry[]> => {
-      const { jobId, conversation } = watchedIn(member);
-      const job = n % 2 === 0 && watchedJob(store.space, '', prefix, { jobId, conversation });
+    const found = Object.entries(recordOf<string>(await readTyped(store, 'zrange', watchKey(prefix), ...range)));
+    if (found.length === 0) return all;
+    const jobs = found.map(async ([member, score]): Promise<DueEntry[]> => {
+      const end = member.indexOf('\n');
+      const conversation = member.slice(end + 1);
+      const job = watchedJob(store.space, '', prefix, { jobId: member.slice(0, end), conversation });
       if (!job) return [];
-      const found = await stateAt(store, conversation);
-      const state = typeof found === 'object' && found.jobId === jobId ? found : null;
-      const from = Number(reply[n + 1]);
-      const holds = typeof found === 'string' ? null : state !== null;
-      return [{ ...job, reason: reasonOf(state, from).reason, dueMs: now - from, holds }];
+      const stored = await stateAt(store, conversation);
+      const state = typeof stored === 'object' && stored.jobId === job.jobId ? stored : null;
+      const holds = typeof stored === 'string' ? null : state !== null;
+      return [{ ...job, reason: reasonOf(state, Number(score)).reason, dueMs: now - Number(score), holds }];
     });
     all.push(...(await Promise.all(jobs)).flat());
   }

@@ -30,15 +30,9 @@ export function watchKey(prefix: string): string {
   return `${prefix}${WATCH}`;
 }
 
-/** An entry of the watch: `{jobId}` newline `{conversation key}`. */
+/** An entry of the watch: `{jobId}` newline `{conversation key}`. An id holds no newline. */
 export function watchMember(jobId: string, conversation: string): string {
   return `${jobId}\n${conversation}`;
-}
-
-export function watchedIn(member: string): { jobId: string; conversation: string } {
-  // An id holds no newline.
-  const end = member.indexOf('\n');
-  return { jobId: member.slice(0, end), conversation: member.slice(end + 1) };
 }
 
 /** The further keys of a conversation, by the prefix and the conversation key. */

@@ -52,10 +52,12 @@ export function newJobId(channel: ChannelReference): string {
   return `job-${partitionOf(platform, channelId)}-${randomUUID()}`;
 }
 
-/** Every prefix that a conversation of a store can have. */
-export function* prefixesOf({ prefix, sharded }: Keyspace): Generator<string> {
-  if (!sharded) yield prefix;
-  else for (let number = 0; number < PARTITIONS; number++) yield `${prefix}{${partitionName(number)}}:`;
+/** Every prefix that a conversation of a store can have, as many at a time as are asked at once. */
+export function* prefixesOf({ prefix, sharded }: Keyspace): Generator<string[]> {
+  if (!sharded) return yield [prefix];
+  for (let first = 0; first < PARTITIONS; first += 64) {
+    yield Array.from({ length: 64 }, (_, n) => `${prefix}{${partitionName(first + n)}}:`);
+  }
 }
 
 /** What SCAN finds the conversations by, of one platform or all. */

@@ -45,9 +45,9 @@ const CORE = ['conv_version', 'conv_claim', 'conv_get', 'conv_set', 'conv_remove
 
 /** FUNCTION LIST, whose libraries and functions are lists of names and values, or objects if the client makes those. */
 function listed(reply: unknown): { name: string; source: string; functions: string[] }[] {
-  return (reply as object[]).map((item) => {
+  return (reply as unknown[]).map((item) => {
     const { library_name: name, library_code: source, functions } = recordOf(item);
-    const names = (functions as object[]).map((each) => String(recordOf(each)['name']).toLowerCase());
+    const names = (functions as unknown[]).map((each) => String(recordOf(each)['name']).toLowerCase());
     return { name: String(name), source: String(source), functions: names };
   });
 }
