@@ -7,12 +7,13 @@ import { masterFunctions, readState, withWholeKeys } from './cluster/whole-keys.
 import { convGet, type FunctionClient, LIBRARY_NAME, LIBRARY_VERSION } from './conversation.gen.ts';
 import { fromClient, invalidArgument, isFunctionMissing } from './errors.ts';
 import { type ReferenceKeys, withFurtherKeys } from './keys/conversation-keys.ts';
-import { isAbsent } from './library/decision.ts';
+import { refusalOf } from './library/decision.ts';
 import { prepareLibrary } from './library/loading.ts';
 import type { Log } from './log.ts';
 
 /** How often a call is made if the library is missing: on a cluster, one node after the other may lack it. */
 const CALL_ATTEMPTS = 3;
+const LOSING = 'the server, which has lost it again and again,';
 
 /** A generated function. */
 type Call<Keys, Args, Result> = (functions: FunctionClient, keys: Keys, args: Args) => Promise<Result>;
@@ -49,7 +50,7 @@ export function connect(client: Redis | Cluster, load: 'auto' | 'never', log: Lo
         return await call();
       } catch (error) {
         if (!isFunctionMissing(error)) throw fromClient(error);
-        if (attempt === CALL_ATTEMPTS) throw isAbsent(null, 'the server, which has lost it again and again,');
+        if (attempt === CALL_ATTEMPTS) throw refusalOf({ found: null, foreign: null }, LOSING);
       }
       // Of the calls that notice at once, the first one has the library loaded; the others wait for that.
       if (isReady) {

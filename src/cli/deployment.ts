@@ -3,12 +3,12 @@ import type { Cluster, Redis } from 'ioredis';
 import type { NodeFailure } from '../cluster/masters.ts';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../conversation.gen.ts';
 import { isConversationError } from '../errors.ts';
-import { compareVersions, compatibility } from '../library/decision.ts';
+import { compareVersions, refusalOf } from '../library/decision.ts';
 import { checkEverywhere, loadEverywhere, type NodeReport } from '../library/loading.ts';
 import type { LibraryReport } from '../library/report.ts';
 import { Failure, misuse, type Values } from './command.ts';
 import { withServer } from './connect.ts';
-import { NPX, shownJson } from './print.ts';
+import { shownJson } from './print.ts';
 import { mayPass, reasonOf } from './reason.ts';
 
 const THIS = `${LIBRARY_NAME} ${LIBRARY_VERSION}`;
@@ -30,13 +30,16 @@ export async function load(values: Values): Promise<void> {
 export async function check(values: Values): Promise<void> {
   const { exact = false } = values;
   const results = await onServers(values, checkEverywhere, found);
-  const wrong = results.filter((result) => 'error' in result || !(exact ? result.current : serves(result)));
+  const wrong = results.filter((result) => 'error' in result || !(exact ? result.current : isServing(result)));
   if (wrong.length === 0) return;
-  const first = wrong.find((result): result is NodeReport => !('error' in result));
+  const refusals = wrong.map((result) => ('error' in result ? null : refusalOf(result, result.address)));
+  const why = refusals.find((refusal) => refusal !== null)?.message;
   const what = exact ? `not at ${THIS}` : `apps of ${THIS} are not served`;
   const where = wrong.map(({ address }) => address).join(', ');
-  throw new Failure(`${where}: ${what}.${first ? ` ${libraryAdvice(first)}` : ''}`);
+  throw new Failure(`${where}: ${what}.${why ? ` ${why}.` : ''}`);
 }
+
+const isServing = (report: LibraryReport) => refusalOf(report, '') === null;
 
 type Result = NodeReport | NodeFailure;
 
@@ -64,7 +67,7 @@ async function onServers(
         const width = Math.max(...results.map(({ address }) => address.length));
         for (const { address, ...result } of results) {
           const error = 'error' in result ? reasonOf(result.error, tls) : undefined;
-          const told = 'error' in result ? { error } : { ...result, serves: result.loaded || serves(result) };
+          const told = 'error' in result ? { error } : { ...result, serves: result.loaded || isServing(result) };
           const text = 'error' in result ? `failed: ${error}` : say(result);
           console.log(values.json ? shownJson({ address, ...told }) : `${address.padEnd(width)}  ${text}`);
         }
@@ -76,10 +79,6 @@ async function onServers(
       await sleep(AGAIN_MS);
     }
   }
-}
-
-export function serves({ found, foreign }: LibraryReport): boolean {
-  return foreign === null && compatibility(found) === 'serving';
 }
 
 function loaded(report: LibraryReport): string {
@@ -100,17 +99,4 @@ export function found({ present, found, current, foreign }: LibraryReport): stri
   const difference =
     order === 0 ? 'of another source' : `${order < 0 ? 'older' : 'newer'} than this ${LIBRARY_VERSION}`;
   return `${LIBRARY_NAME} ${found} is there, ${difference}`;
-}
-
-/** What to do where this version is not what is there. */
-export function libraryAdvice({ found, foreign }: LibraryReport): string {
-  if (foreign === LIBRARY_NAME) return `Find out whose it is; ${NPX} load --force replaces it.`;
-  if (foreign !== null) return `Find out whose it is; if nobody needs it, FUNCTION DELETE ${foreign} makes room.`;
-  const fit = compatibility(found);
-  if (fit === 'too new') return `Apps of ${LIBRARY_VERSION} do not work on it: update them.`;
-  if (fit === 'serving' && found !== LIBRARY_VERSION) return `Apps of ${LIBRARY_VERSION} work on it.`;
-  if (fit === 'outdated' && found?.split('.')[0] !== LIBRARY_VERSION.split('.')[0]) {
-    return `Apps of ${found} would stop without it. When none of them runs any more: ${NPX} load --force`;
-  }
-  return `To load it: ${NPX} load`;
 }

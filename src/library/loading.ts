@@ -4,7 +4,7 @@ import { isCluster } from '../cluster/cluster.ts';
 import { type NodeFailure, onMasters } from '../cluster/masters.ts';
 import { convVersion, LIBRARY_NAME, LIBRARY_SOURCE } from '../conversation.gen.ts';
 import { fromClient, isConversationError, isFunctionMissing } from '../errors.ts';
-import { compatibility, decide, isAbsent, type LoadRules } from './decision.ts';
+import { decide, type LoadRules, refusalOf } from './decision.ts';
 import { checkOn, type LibraryReport } from './report.ts';
 
 /** Options of `loadLibrary`. */
@@ -96,7 +96,7 @@ export async function prepareLibrary(
   const prepare = async (server: Redis, name: string): Promise<boolean> => {
     const answer = await askVersion(server);
     // One call settles the usual case; the libraries are listed only if it fails.
-    if (compatibility(answer.version) === 'serving' && !missed) return false;
+    if (!missed && !refusalOf({ found: answer.version, foreign: null }, name)) return false;
     return (await loadOn(server, { load, force: false }, name, answer)).loaded;
   };
   if (!isCluster(client)) return (await prepare(client, 'the server')) ? 1 : 0;
@@ -153,7 +153,7 @@ async function loadOn(server: Redis, rules: LoadRules, name = 'the server', answ
   } catch (error) {
     if (!report.present && isTaken(error)) return loadOn(server, rules, name, answer);
     // An app whose user may not load is one that leaves it to the deploy step.
-    if (answer && isDenied(error)) throw isAbsent(report.found, name);
+    if (answer && isDenied(error)) throw refusalOf(report, name) ?? refusalOf({ ...report, found: null }, name);
     throw fromClient(error);
   }
   return { ...report, loaded: true };

@@ -27,96 +27,85 @@ async function having(source: string | null): Promise<unknown> {
   return client.function('LIST', 'WITHCODE');
 }
 
-/** What is on a server, and what check and load say of it: advice where it does not serve, a refusal where load is not sure. */
-type Case = { source: string | null; is: string } & {
-  [Said in 'advice' | 'exact' | 'loaded' | 'refused' | 'forced']?: string;
-};
-
-const TO_LOAD = `To load it: ${NPX} load`;
-const BACK = `which is newer than this ${LIBRARY_VERSION}; nothing was changed. To go back to ${LIBRARY_VERSION} all the same: --force`;
-const MAKE_ROOM = 'Find out whose it is; if nobody needs it, FUNCTION DELETE other makes room.';
-const CASES: Case[] = [
-  {
-    source: null,
-    is: 'there is no library conversation',
-    advice: TO_LOAD,
-    loaded: `${THIS} loaded, there was none`,
-  },
-  { source: LIBRARY_SOURCE, is: `${THIS} is there`, loaded: `${THIS} is there` },
-  {
-    source: LIBRARY_RETOUCHED,
-    is: `${THIS} is there, of another source`,
-    exact: TO_LOAD,
-    loaded: `${THIS} loaded, replacing a ${LIBRARY_VERSION} of another source`,
-  },
-  {
-    source: libraryOf('1.2.0'),
-    is: `conversation 1.2.0 is there, newer than this ${LIBRARY_VERSION}`,
-    exact: `Apps of ${LIBRARY_VERSION} work on it.`,
-    loaded: `conversation 1.2.0 is there, newer than this ${LIBRARY_VERSION}`,
-  },
-  {
-    source: libraryOf('unknown'),
-    is: 'a library conversation without a version is there',
-    advice: TO_LOAD,
-    loaded: `${THIS} loaded, replacing one without a version`,
-  },
-  {
-    source: libraryOf('0.9.0'),
-    is: `conversation 0.9.0 is there, older than this ${LIBRARY_VERSION}`,
-    advice: `Apps of 0.9.0 would stop without it. When none of them runs any more: ${NPX} load --force`,
-    refused: `conversation 0.9.0, whose apps would stop if ${LIBRARY_VERSION} took its place; nothing was changed. When none of them runs any more, load with force.`,
-    forced: 'replacing 0.9.0',
-  },
-  {
-    source: libraryOf('10.0.0'),
-    is: `conversation 10.0.0 is there, newer than this ${LIBRARY_VERSION}`,
-    advice: `Apps of ${LIBRARY_VERSION} do not work on it: update them.`,
-    refused: `conversation 10.0.0, ${BACK}`,
-    forced: 'replacing 10.0.0',
-  },
-  {
-    source: STRANGER,
-    is: "another program's library conversation is there",
-    advice: `Find out whose it is; ${NPX} load --force replaces it.`,
-    refused:
-      "another program's library conversation; nothing was changed. Find out whose it is; load with force to replace it.",
-    forced: 'replacing one without a version',
-  },
-  {
-    source: TAKEN,
-    is: 'the library other has a function name of conversation',
-    advice: MAKE_ROOM,
-    refused: `a library other with a function name of conversation; nothing was changed. ${MAKE_ROOM}`,
-  },
+const COMMAND = `this client needs ${LIBRARY_VERSION}; load it with: ${NPX} load --url redis://…`;
+const KEPT = 'nothing was changed. Find out whose it is';
+const NEWER = `conversation 1.2.0 is there, newer than this ${LIBRARY_VERSION}`;
+/** A library, what check says of it, why it does not serve this version, and what load and load --force say. */
+const CASES: [source: string | null, is: string, refusal: string, loaded: string, forced?: string][] = [
+  [null, 'there is no library conversation', `no library conversation, ${COMMAND}`, `${THIS} loaded, there was none`],
+  [LIBRARY_SOURCE, `${THIS} is there`, '', `${THIS} is there`],
+  [
+    LIBRARY_RETOUCHED,
+    `${THIS} is there, of another source`,
+    '',
+    `${THIS} loaded, replacing a ${LIBRARY_VERSION} of another source`,
+  ],
+  [libraryOf('1.2.0'), NEWER, '', NEWER],
+  [
+    libraryOf('unknown'),
+    'a library conversation without a version is there',
+    `no library conversation, ${COMMAND}`,
+    `${THIS} loaded, replacing one without a version`,
+  ],
+  [
+    libraryOf('0.9.0'),
+    `conversation 0.9.0 is there, older than this ${LIBRARY_VERSION}`,
+    `conversation 0.9.0, whose apps would stop if ${LIBRARY_VERSION} took its place; nothing was changed. When none of them runs any more: ${NPX} load --force`,
+    '',
+    'replacing 0.9.0',
+  ],
+  [
+    libraryOf('10.0.0'),
+    `conversation 10.0.0 is there, newer than this ${LIBRARY_VERSION}`,
+    `conversation 10.0.0, which is newer than this ${LIBRARY_VERSION}; nothing was changed. Apps of ${LIBRARY_VERSION} do not work on it: update them`,
+    '',
+    'replacing 10.0.0',
+  ],
+  [
+    STRANGER,
+    "another program's library conversation is there",
+    `another program's library conversation; ${KEPT}; ${NPX} load --force replaces it`,
+    '',
+    'replacing one without a version',
+  ],
+  [
+    TAKEN,
+    'the library other has a function name of conversation',
+    `a library other with a function name of conversation; ${KEPT}; if nobody needs it, FUNCTION DELETE other makes room`,
+    '',
+  ],
 ];
 
 test('check says what is there, whether it serves this version, and what to do; it changes nothing', async () => {
-  for (const { source, is, advice, exact } of CASES) {
+  for (const [source, is, refusal] of CASES) {
     const before = await having(source);
-    const out = `${name}  ${is}`;
-    const run = await cli(['check'], env);
-    if (advice) failed(run, `${name}: apps of ${THIS} are not served. ${advice}`, { out });
-    else succeeded(run, out);
-    if (exact) failed(await cli(['check', '--exact'], env), `${name}: not at ${THIS}. ${exact}`, { out });
+    const why = refusal && ` ${name} has ${refusal}.`;
+    for (const [args, said] of [
+      [['check'], refusal && `apps of ${THIS} are not served.${why}`],
+      [['check', '--exact'], source !== LIBRARY_SOURCE && `not at ${THIS}.${why}`],
+    ] as const) {
+      const [run, out] = [await cli(args, env), `${name}  ${is}`];
+      if (said) failed(run, `${name}: ${said}`, { out });
+      else succeeded(run, out);
+    }
     assert.equal(await client.function('LIST', 'WITHCODE'), before);
   }
 });
 
 test('load brings a server to this version where it is sure, and --force does where that is possible', async () => {
-  for (const { source, loaded, refused, forced } of CASES) {
+  for (const [source, is, refusal, loaded, forced] of CASES) {
     const before = await having(source);
-    const isKept = loaded === undefined || / is there/.test(loaded);
-    const refusal = `${name}: the server has ${refused}`;
+    const back = source === libraryOf('10.0.0') ? ` To go back to ${LIBRARY_VERSION} all the same: --force` : '';
+    const refused = `${name}: the server has ${refusal}.${back}`;
     const run = await cli(['load'], env);
     if (loaded) succeeded(run, `${name}  ${loaded}`);
-    else failed(run, refusal);
-    if (isKept) assert.equal(await client.function('LIST', 'WITHCODE'), before);
+    else failed(run, refused);
+    if (!loaded || loaded === is) assert.equal(await client.function('LIST', 'WITHCODE'), before);
     const force = await cli(['load', '--force'], env);
     if (forced) succeeded(force, `${name}  ${THIS} loaded, ${forced}`);
-    else if (refused) failed(force, refusal);
+    else if (!loaded) failed(force, refused);
     const isOurs = JSON.stringify(await client.function('LIST', 'WITHCODE')).includes(JSON.stringify(LIBRARY_SOURCE));
-    assert.is(isOurs, source !== TAKEN, loaded ?? refused);
+    assert.is(isOurs, source !== TAKEN, is);
   }
 });
 

@@ -115,7 +115,7 @@ test('a library that is missing, and a user who may not look, are said; the rest
   await redis.function('FLUSH');
   const [missing] = await doctor('library');
   assert.is(missing?.found, 'There is no library conversation.');
-  assert.is(missing?.advice, 'To load it: npx --no conversation-state load');
+  assert.match(missing?.advice ?? '', 'load it with: npx --no conversation-state load --url redis://…');
   assert.is((await doctor('keys'))[0]?.found, 'Not checked: that takes every server, with the library.');
   await new ConversationStore(redis).ready();
   await redis.call('ACL', 'SETUSER', 'blind', 'on', '>p', '-@all', '+info', '+fcall_ro', '+hello', '+time');

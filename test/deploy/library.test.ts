@@ -21,7 +21,9 @@ const test = suite('the library on a server');
 const redis = withRedis(test);
 
 const COMMAND = `this client needs ${LIBRARY_VERSION}; load it with: npx --no conversation-state load --url redis://…`;
-const NEWER = `LIBRARY_TOO_NEW the server has conversation 10.0.0, which is newer than this ${LIBRARY_VERSION}; nothing was changed`;
+const KEPT = 'nothing was changed';
+const OLDER = `LIBRARY_OUTDATED the server has conversation 0.9.0, whose apps would stop if ${LIBRARY_VERSION} took its place; ${KEPT}. When none of them runs any more: npx --no conversation-state load --force`;
+const NEWER = `LIBRARY_TOO_NEW the server has conversation 10.0.0, which is newer than this ${LIBRARY_VERSION}; ${KEPT}. Apps of ${LIBRARY_VERSION} do not work on it: update them`;
 const NONE = { present: false, found: null, current: false, loaded: false, foreign: null };
 
 let client: Redis;
@@ -107,13 +109,7 @@ test('what becomes of a library is decided by its version and by who asks', asyn
 /** A library that is there, and what then comes of a first call with `load: 'auto'` and with `load: 'never'`. */
 const FOUND: [what: string, source: string | null, auto: string, never: string][] = [
   ['no library', null, 'claimed', `LIBRARY_MISSING the server has no library conversation, ${COMMAND}`],
-  [
-    'an older major version',
-    libraryOf('0.9.0'),
-    `LIBRARY_OUTDATED the server has conversation 0.9.0, whose apps would stop if ${LIBRARY_VERSION} took its place; ` +
-      'nothing was changed. When none of them runs any more, load with force',
-    `LIBRARY_OUTDATED the server has an older (0.9.0) library conversation, ${COMMAND}`,
-  ],
+  ['an older major version', libraryOf('0.9.0'), OLDER, OLDER],
   ['this version of another text', LIBRARY_RETOUCHED, 'claimed', 'claimed'],
   ['a newer one of this major version', libraryOf('1.10.0'), 'claimed', 'claimed'],
   ['a newer major version', libraryOf('10.0.0'), NEWER, NEWER],

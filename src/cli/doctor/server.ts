@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
+import { refusalOf } from '../../library/decision.ts';
 import { checkOn } from '../../library/report.ts';
-import { found, libraryAdvice, serves } from '../deployment.ts';
+import { found } from '../deployment.ts';
 import { serverTime } from '../look.ts';
 import { sentence, span } from '../print.ts';
 import { commandRefused } from '../reason.ts';
@@ -25,7 +26,8 @@ export async function permitted(check: string, findings: Promise<Finding[]>): Pr
 export async function libraryOf(server: Redis): Promise<Finding[]> {
   const report = await checkOn(server);
   const said = sentence(`${found(report)}.`);
-  return [serves(report) ? ok('library', said) : wrong('library', said, libraryAdvice(report))];
+  const refusal = refusalOf(report, 'the server');
+  return [refusal ? wrong('library', said, sentence(`${refusal.message}.`)) : ok('library', said)];
 }
 
 export async function clockOf(server: Redis): Promise<Finding[]> {
