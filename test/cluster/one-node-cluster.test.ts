@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster, Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -6,12 +5,15 @@ import { slotOf } from '../../scripts/redis/slot.ts';
 import { ConversationStore } from '../../src/index.ts';
 import { PARTITIONS, partitionName } from '../../src/keys/prefix.ts';
 import { cli } from '../cli/cli.ts';
-import { all, refusal, wiretap } from '../store/store.ts';
+import { CALLS, HOLDER, NAMES, NEXT, prepare, storeFor } from '../store/calls.ts';
+import { refusal, wiretap } from '../store/store.ts';
 import { STATE } from '../support/library.ts';
+import { withRedis } from '../support/redis.ts';
 import { rejection } from '../support/rejection.ts';
 import { clientOf, type Node, startAlone, stopAll } from './nodes.ts';
 
 const test = suite('a store on a cluster of one node');
+const redis = withRedis(test);
 const C1 = { platform: 'slack', channelId: 'C1' };
 const J1 = { jobId: 'j1' };
 const TAGGED = { prefix: '{t}:' };
@@ -60,30 +62,10 @@ test('a store without a hash tag is refused with a sentence that says what to do
 test('show gives a command that removes on a cluster what cannot be read', async () => {
   await store.ready();
   await node.set(CONVERSATION, 'rubbish');
-  const place = [
-    '--url',
-    `redis://127.0.0.1:${home.port}`,
-    '--prefix',
-    '{t}:',
-    '--platform',
-    'slack',
-    '--channel',
-    'C1',
-  ];
+  const place = `--url redis://127.0.0.1:${home.port} --prefix {t}: --platform slack --channel C1`.split(' ');
   const { stdout, code } = await cli(['show', ...place]);
   assert.match(stdout, `redis-cli -h 127.0.0.1 -p ${home.port} -c FCALL conv_remove 1 '${CONVERSATION}'`);
   assert.is(code, 1);
-});
-
-test("the client's own keyPrefix counts", async () => {
-  const tagged = clientOf([home], { keyPrefix: '{t}:' });
-  const store = new ConversationStore(tagged);
-  await store.set(STATE);
-  assert.is((await store.getByJobId('j1'))?.channelId, 'C1');
-  assert.is((await store.setPendingQuestion(C1, 'q'))?.pendingQuestionId, 'q');
-  assert.is(await node.get(INDEX), CONVERSATION);
-  const error = await rejection(() => new ConversationStore(tagged, { sharded: true }));
-  assert.match(error.message, /^prefix must not contain "{"/);
 });
 
 /** The functions that a task calls, each with the keys that it declares, and what is read before. */
@@ -135,53 +117,6 @@ test('every call declares all keys it may touch, and one that names channel and 
   }
 });
 
-test('where there is no conversation, every reference says so', async () => {
-  const gone = { outcome: 'gone', state: null };
-  for (const ref of [C1, J1, { ...C1, ...J1 }]) {
-    assert.equal([await store.get(ref), await store.setPendingQuestion(ref, 'q')], [null, null]);
-    assert.equal([await store.answerQuestion(ref, 'q'), await store.remove(ref)], [gone, gone]);
-  }
-  assert.equal([await store.getByJobId('j1'), await node.dbsize()], [null, 0]);
-});
-
-test('an index that its job does not hold ends in nothing, and one that leads out of its prefix is unreadable', async () => {
-  await store.set({ ...STATE, jobId: 'j2' });
-  await node.set(INDEX, CONVERSATION);
-  for (const call of [store.getByJobId('j1'), store.get(J1), store.setPendingQuestion(J1, 'q')]) {
-    assert.is(await call, null);
-  }
-  await node.set(INDEX, '{other}:conversation:slack:C1');
-  await refusal(store.setPendingQuestion(J1, 'q'), 'CONVCORRUPT');
-});
-
-test('what cannot be read is refused by every call but remove, which removes it', async () => {
-  await node.set(CONVERSATION, 'no JSON');
-  await refusal(store.setPendingQuestion(C1, 'q'), 'CONVCORRUPT');
-  await refusal(store.answerQuestion(C1, 'q'), 'CONVCORRUPT');
-  await refusal(store.get(C1), 'CONVCORRUPT');
-  assert.equal(await store.remove(C1), { outcome: 'removed', state: null });
-  assert.is(await node.dbsize(), 0);
-});
-
-test('silent jobs are named and settled, with everything in one slot and with a slot each', async () => {
-  for (const options of [TAGGED, { sharded: true }]) {
-    const watching = new ConversationStore(cluster, { ...options, silentAfterMs: 1 });
-    const state = { ...STATE, jobId: watching.newJobId(C1) };
-    await watching.claim({ ...state, deliveryId: 'd1' });
-    const more = { ...state, claimId: 'c2', deliveryId: 'd2' };
-    assert.is((await watching.claim(more, { queue: { text: 'more' } })).outcome, 'queued');
-    await sleep(10);
-    const [job, ...others] = await all(watching.due());
-    assert.equal([job?.reason, job?.state?.jobId, others], ['silent', state.jobId, []]);
-    if (!job) continue;
-    assert.is((await watching.remove(job)).outcome, 'waiting');
-    assert.is((await watching.remove(job, { discardInbox: true })).outcome, 'removed');
-    assert.is((await watching.remove(job)).outcome, 'gone');
-    assert.is((await watching.claim({ ...state, claimId: 'c3', deliveryId: 'd1' })).outcome, 'duplicate');
-    await node.flushall();
-  }
-});
-
 test("a node that lost the library gets it back on the call that notices; with load: 'never' it is an error that names the node", async () => {
   await store.set(STATE);
   for (const call of [() => store.get(C1), () => store.setPendingQuestion(C1, 'q'), () => store.getByJobId('j1')]) {
@@ -194,17 +129,57 @@ test("a node that lost the library gets it back on the call that notices; with l
   assert.match(error.message, new RegExp(`^127\\.0\\.0\\.1:${home.port} has no library conversation, this client`));
 });
 
-test('autopipelining changes nothing', async () => {
-  const store = new ConversationStore(clientOf([home], { enableAutoPipelining: true }), { sharded: true });
-  const lives = Array.from({ length: 40 }, async (_, n) => {
-    const channel = { platform: 'slack', channelId: `C${n}` };
-    const jobId = store.newJobId(channel);
-    await store.claim({ ...STATE, ...channel, jobId });
-    const pending = await store.setPendingQuestion(channel, `q${n}`);
-    assert.equal([pending?.jobId, pending?.pendingQuestionId], [jobId, `q${n}`]);
-    assert.is((await store.remove({ jobId })).outcome, 'removed');
+/** What calls may meet besides the conversation that holds the channel. */
+const WORLDS: Record<string, (client: Redis | Cluster, store: ConversationStore) => Promise<unknown>> = {
+  'the conversation': async () => {},
+  'another holder': (_, store) => store.set(NEXT),
+  'an index that its job does not hold': async (client, store) => {
+    await store.set(NEXT);
+    await client.set(indexOf(store), `${client.options.keyPrefix ?? ''}${conversationOf(store)}`);
+  },
+  'an index that leads out of its prefix': (client, store) => client.set(indexOf(store), 'x:conversation:slack:C1'),
+  'what cannot be read': (client, store) => client.set(conversationOf(store), 'no JSON'),
+  'a conversation that has lapsed': (client, store) => client.del(conversationOf(store), indexOf(store)),
+  'no conversation': (client, store) =>
+    client.del(conversationOf(store), indexOf(store), store.inboxKey(HOLDER), store.key(HOLDER, 'conversation-watch')),
+};
+const conversationOf = (store: ConversationStore) => store.key(HOLDER, 'conversation:slack:C1');
+const indexOf = (store: ConversationStore) => store.key(HOLDER, `job-index:${HOLDER.jobId}`);
+
+/** What every call by such a reference replies in each of these worlds, all at once; the code where it is refused. */
+async function replies(client: Redis | Cluster, ref: object, sharded = false): Promise<Record<string, unknown>> {
+  // One that takes no reference is made beside those by channel and job.
+  const names = NAMES.filter((name) => ref === HOLDER || (CALLS[name]?.length ?? 0) > 1);
+  const calls = Object.keys(WORLDS).flatMap((world) => names.map((name) => `${name}, ${world}`));
+  await prepare(...calls.map((call) => storeFor(client, call, sharded)));
+  const found = calls.map(async (call) => {
+    const [store, [name = '', world = '']] = [storeFor(client, call, sharded), call.split(', ')];
+    await WORLDS[world]?.(client, store);
+    return [call, await CALLS[name]?.(store, ref as typeof HOLDER).catch(({ code }) => code)];
   });
-  await Promise.all(lives);
+  return Object.fromEntries(await Promise.all(found));
+}
+
+const TOLD = 'accepted claimed duplicate gone held lapsed queued removed stale updated waiting CONVCORRUPT null'.split(
+  ' ',
+);
+
+test('every call replies what it replies on a server, by every reference, whatever the client and the store', async () => {
+  const server = await redis.connect();
+  const told = new Set<string>();
+  for (const ref of [HOLDER, C1, { jobId: HOLDER.jobId }]) {
+    const wanted = await replies(server, ref);
+    for (const reply of Object.values(wanted)) told.add(String((reply as { outcome?: string })?.outcome ?? reply));
+    for (const [options, sharded] of [
+      [{}, false],
+      [{}, true],
+      [{ keyPrefix: '{t}:', enableAutoPipelining: true }, false],
+    ] as const) {
+      assert.equal(await replies(clientOf([home], options), ref, sharded), wanted);
+    }
+    for (const redis of [server, node]) await redis.flushall();
+  }
+  for (const reply of TOLD) assert.ok(told.has(reply), `no call was told ${reply}`);
 });
 
 test('a claim that waits for replicas where there are none says so', async () => {

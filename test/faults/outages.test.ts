@@ -4,54 +4,25 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type ConversationError, ConversationStore } from '../../src/index.ts';
+import type { ConversationError } from '../../src/index.ts';
 import { kill, launch, startServer, stopAll } from '../operations/servers.ts';
-import { all } from '../store/store.ts';
-import * as library from '../support/library.ts';
+import { CALLS, HOLDER, NAMES, prepare, SECRET, storeFor } from '../store/calls.ts';
 import { type ClientOptions, type DumpedKey, dump, withRedis } from '../support/redis.ts';
 
 const test = suite('outages');
 const redis = withRedis(test);
 const ended: (() => unknown)[] = [];
 
-const STATE = { ...library.STATE, notes: 'größer' };
-const NEXT = { ...STATE, jobId: 'j2', claimId: 'c2' };
-const MESSAGE = { queue: { text: 'größer' } };
-const answer = { answerId: 'a1', stream: 'heard', fields: { text: 'größer' } };
-
-/** Every call of the store, where j1 holds the channel, has asked q1 and has a message waiting. */
-const CALLS: Record<string, (store: ConversationStore) => Promise<unknown>> = {
-  ready: (store) => store.ready(),
-  get: (store) => store.get(STATE),
-  list: (store) => all(store.list()),
-  inbox: async (store) => (await all(store.inbox(STATE))).map(({ fields }) => fields),
-  'getByJobId without renewal': (store) => store.getByJobId('j1', { renew: false }),
-  remove: (store) => store.remove(STATE, { discardInbox: true }),
-  getByJobId: (store) => store.getByJobId('j1'),
-  due: async (store) => (await all(store.due())).map(({ jobId }) => jobId),
-  claim: (store) => store.claim({ ...NEXT, channelId: 'C2' }),
-  'claim that queues': (store) => store.claim({ ...NEXT, deliveryId: 'd2' }, MESSAGE),
-  handOver: (store) => store.handOver(STATE, NEXT),
-  set: (store) => store.set(NEXT),
-  update: (store) => store.update(STATE, { userId: 'U2' }),
-  setPendingQuestion: (store) => store.setPendingQuestion(STATE, 'q2'),
-  clearPendingQuestion: (store) => store.clearPendingQuestion(STATE),
-  answerQuestion: (store) => store.answerQuestion(STATE, 'q1', { ...answer, stream: store.key(STATE, answer.stream) }),
-};
-const NAMES = Object.keys(CALLS);
 const READS = 5;
-/** Reads, and what needs no further memory: removals, renewals and leases. */
-const FRUGAL = 8;
+/** With removals, renewals and leases, which need no further memory. */
+const FRUGAL = 9;
 /** What every call answers when nothing is wrong. */
 const right: Record<string, unknown> = {};
 
-const storeFor = (client: Redis, name: string) =>
-  new ConversationStore(client, { prefix: `${name}:`, silentAfterMs: 1 });
-
 test.before(async () => {
   const client = await redis.connect();
-  await prepare(client);
-  for (const [name, call] of Object.entries(CALLS)) right[name] = await call(storeFor(client, name));
+  await fill(client);
+  for (const [name, call] of Object.entries(CALLS)) right[name] = await call(storeFor(client, name), HOLDER);
 });
 
 test.after.each(async () => {
@@ -67,15 +38,9 @@ function open({ port }: { port: number | string }, options: ClientOptions = {}):
 }
 
 /** Brings about what every call meets, each in a prefix of its own. Gives all that is there then. */
-async function prepare(direct: Redis): Promise<Record<string, DumpedKey>> {
+async function fill(direct: Redis): Promise<Record<string, DumpedKey>> {
   await direct.flushdb();
-  for (const name of NAMES) {
-    const store = storeFor(direct, name);
-    await store.set(STATE);
-    await store.setPendingQuestion(STATE, 'q1');
-    await store.claim({ ...NEXT, deliveryId: 'd1' }, MESSAGE);
-  }
-  await sleep(5); // so that the jobs have been silent for longer than a millisecond
+  await prepare(...NAMES.map((name) => storeFor(direct, name)));
   return dump(direct);
 }
 
@@ -87,14 +52,14 @@ async function refused(client: Redis, wanted: RegExp, why = wanted): Promise<str
   const errors: Record<string, string> = {};
   const outcomes = Object.entries(CALLS).map(async ([name, call]) => {
     try {
-      assert.equal(await call(storeFor(client, name)), right[name], name);
+      assert.equal(await call(storeFor(client, name), HOLDER), right[name], name);
     } catch (error) {
       if (error instanceof assert.Assertion) throw error;
       const { name: kind, code = kind, message, cause } = error as ConversationError;
       errors[name] = `${code}: ${message}`;
       assert.match(errors[name], wanted, name);
       const held = JSON.stringify([Object.values(error as Error), Object.values((cause as object) ?? {})]);
-      assert.not.match(held, /größer/, `${name}: the error holds the state`);
+      assert.not.match(held, SECRET, `${name}: the error holds the state`);
     }
   });
   await Promise.all(outcomes);
@@ -107,7 +72,7 @@ async function refused(client: Redis, wanted: RegExp, why = wanted): Promise<str
 async function assertUnchanged(names: string[], before: Record<string, DumpedKey>, direct: Redis) {
   const after = await dump(direct);
   for (const name of names) {
-    const under = (keys: typeof after) => Object.entries(keys).filter(([key]) => key.startsWith(`${name}:`));
+    const under = (keys: typeof after) => Object.entries(keys).filter(([key]) => key.startsWith(`{${name}}:`));
     assert.equal(under(after), under(before), `${name}: data changed`);
   }
 }
@@ -149,7 +114,7 @@ for (const [name, options, wanted] of IMPATIENT) {
 
 test('a server that is loading its data refuses, and a client that waits for it is served', async () => {
   const server = await startServer();
-  await prepare(server.admin);
+  await fill(server.admin);
   await server.admin.save();
   await kill(server);
   const slow = ['--key-load-delay', '30000', '--loading-process-events-interval-bytes', '1024'];
@@ -164,7 +129,7 @@ test('a server that is loading its data refuses, and a client that waits for it 
 
 test('a replica serves what reads, with the library or without, and refuses what writes', async () => {
   const [master, replica] = await Promise.all([startServer(), startServer()]);
-  const before = await prepare(master.admin);
+  const before = await fill(master.admin);
   const client = open(replica);
   await client.replicaof('127.0.0.1', master.port);
   while (!/^master_link_status:up/m.test(await client.info('replication'))) await sleep(20);
@@ -180,7 +145,7 @@ test('a wrong password and none are said so', async () => {
   const server = await redis.server('--requirepass', 'right');
   const { port } = new URL(server.url);
   const direct = open({ port }, { password: 'right' });
-  const before = await prepare(direct);
+  const before = await fill(direct);
   for (const protocol of [2, 3] as const) {
     for (const [options, why] of [
       [{ password: 'wrong' }, /WRONGPASS/],
@@ -196,7 +161,7 @@ test('a wrong password and none are said so', async () => {
 
 test('out of memory, reads, removals, renewals and leases go on and the rest is refused', async () => {
   const { admin } = await startServer();
-  const before = await prepare(admin);
+  const before = await fill(admin);
   await admin.config('SET', 'maxmemory', '1');
   const names = await refused(admin, /^UNAVAILABLE: OOM/);
   assert.equal(names, NAMES.slice(FRUGAL));
