@@ -7,7 +7,7 @@ import {
   type JobReference,
   type PublishOptions,
 } from '../../src/index.ts';
-import { documentOf, textOf } from './document.ts';
+import { type Document, documentOf, textOf } from './document.ts';
 import { type Call, named, type Reply } from './model.ts';
 
 /** A reply as it came: the state is text where FCALL gave it, an object where the store did. */
@@ -65,31 +65,23 @@ export function keysOf(call: Call, prefix: string): string[] {
   return keys;
 }
 
+const ARGUMENTS: { [Name in Call['name']]: (call: Call & { name: Name }) => (string | number | undefined)[] } = {
+  claim: ({ state, ttlMs, queue }) => [textOf(state), ttlMs, ...(queue === undefined ? [] : ['text', queue])],
+  hand_over: ({ state, ttlMs }) => [textOf(state), ttlMs],
+  set: ({ state, ttlMs }) => [textOf(state), ttlMs],
+  get: () => [],
+  get_by_job: ({ ttlMs, lastSeen }) => [ttlMs, lastSeen?.id],
+  update: ({ patch, deliveryId }) => [JSON.stringify(Object.fromEntries(patch)), deliveryId],
+  set_pending: ({ questionId, ttlMs, withinMs }) => [questionId, ttlMs, withinMs],
+  answer: ({ questionId, answerId, ttlMs }) => [questionId, answerId, ttlMs],
+  remove: ({ how }) => [how],
+  due: ({ leaseMs, limit }) => [leaseMs, limit],
+};
+
+/** What is left out is sent empty, which means the same. */
 export function argumentsOf(call: Call): (string | number)[] {
-  const ttl = call.ttlMs ?? '';
-  const fields = call.stream === undefined ? [] : ['text', textFor(call)];
-  switch (call.name) {
-    case 'claim':
-      return [textOf(call.state), ttl, ...(call.queue === undefined ? [] : ['text', call.queue])];
-    case 'hand_over':
-      return [textOf(call.state), ttl, ...fields];
-    case 'set':
-      return [textOf(call.state), ttl];
-    case 'get_by_job':
-      return [ttl, ...(call.lastSeen ? [call.lastSeen.id] : [])];
-    case 'update':
-      return [JSON.stringify(Object.fromEntries(call.patch)), call.deliveryId ?? '', ...fields];
-    case 'set_pending':
-      return [call.questionId, ttl, ...(call.withinMs === undefined ? [] : [call.withinMs])];
-    case 'answer':
-      return [call.questionId, call.answerId, ttl, ...fields];
-    case 'remove':
-      return call.how === undefined ? [] : [call.how];
-    case 'due':
-      return [call.leaseMs, ...(call.limit === undefined ? [] : [call.limit])];
-    case 'get':
-      return [];
-  }
+  const args = (ARGUMENTS[call.name] as (call: Call) => (string | number | undefined)[])(call);
+  return [...args.map((argument) => argument ?? ''), ...(call.stream === undefined ? [] : ['text', textFor(call)])];
 }
 
 /** What a stream gets of a call that publishes. */
@@ -141,52 +133,44 @@ export function asStore(call: Call): Call {
   return { ...call, state: documentOf(state) };
 }
 
-async function perform(store: ConversationStore, call: Call): Promise<Found> {
-  const { channel, job = '', ttlMs } = call;
-  // The types want a job where there is a stream, as the calls of the model have one.
-  const ref = { ...(channel && placeOf(channel)), ...(call.job && { jobId: job }) } as JobReference;
-  const stream =
-    call.stream === undefined ? {} : { stream: store.key(ref, call.stream), fields: { text: textFor(call) } };
-  const published = stream as PublishOptions;
-  switch (call.name) {
-    case 'claim':
-      return outcome(
-        await store.claim(stateOf(call), { ttlMs, ...(call.queue !== undefined && { queue: { text: call.queue } }) }),
-      );
-    case 'hand_over':
-      return outcome(await store.handOver(ref, stateOf(call), { ttlMs, ...published }));
-    case 'set':
-      return ['', await store.set(stateOf(call), { ttlMs })];
-    case 'get':
-      return ['', await store.get(ref)];
-    case 'get_by_job':
-      return ['', await store.getByJobId(job, { ttlMs, lastSeen: call.lastSeen?.id })];
-    case 'update':
-      return outcome(
-        await store.update(ref, Object.fromEntries(call.patch), { ...published, deliveryId: call.deliveryId }),
-      );
-    case 'set_pending': {
-      const { questionId, withinMs: answerWithinMs } = call;
-      if (questionId === '') return ['', await store.clearPendingQuestion(ref, { ttlMs })];
-      return ['', await store.setPendingQuestion(ref, questionId, { ttlMs, answerWithinMs })];
-    }
-    case 'answer': {
-      const { questionId, answerId } = call;
-      return outcome(await store.answerQuestion(ref, questionId, { answerId, ttlMs, ...published }));
-    }
-    case 'remove':
-      return outcome(await store.remove(ref, { retry: call.how === 'retry', discardInbox: call.how === 'all' }));
-    case 'due': {
-      const entries: string[] = [];
-      for await (const { jobId, platform, channelId, dueAt } of store.due({ leaseMs: call.leaseMs, limit: call.limit }))
-        entries.push(named(jobId, `${platform}:${channelId}`, Number(dueAt)));
-      return [entries.join('\n\n'), null];
-    }
-  }
-}
+type Method<Name> = (
+  store: ConversationStore,
+  call: Call & { name: Name },
+  ref: JobReference,
+  published: PublishOptions,
+) => Promise<object | null>;
 
-function outcome({ outcome, state }: { outcome: string; state: object | null }): Found {
-  return [outcome, state];
+const METHODS: { [Name in Call['name']]: Method<Name> } = {
+  claim: (store, { state, ttlMs, queue }) =>
+    store.claim(stateIn(state), { ttlMs, ...(queue !== undefined && { queue: { text: queue } }) }),
+  hand_over: (store, { state, ttlMs }, ref, published) => store.handOver(ref, stateIn(state), { ttlMs, ...published }),
+  set: (store, { state, ttlMs }) => store.set(stateIn(state), { ttlMs }),
+  get: (store, _, ref) => store.get(ref),
+  get_by_job: (store, { job = '', ttlMs, lastSeen }) => store.getByJobId(job, { ttlMs, lastSeen: lastSeen?.id }),
+  update: (store, { patch, deliveryId }, ref, published) =>
+    store.update(ref, Object.fromEntries(patch), { ...published, deliveryId }),
+  set_pending: (store, { questionId, ttlMs, withinMs: answerWithinMs }, ref) =>
+    questionId === ''
+      ? store.clearPendingQuestion(ref, { ttlMs })
+      : store.setPendingQuestion(ref, questionId, { ttlMs, answerWithinMs }),
+  answer: (store, { questionId, answerId, ttlMs }, ref, published) =>
+    store.answerQuestion(ref, questionId, { answerId, ttlMs, ...published }),
+  remove: (store, { how }, ref) => store.remove(ref, { retry: how === 'retry', discardInbox: how === 'all' }),
+  async due(store, { leaseMs, limit }) {
+    const entries: string[] = [];
+    for await (const { jobId, platform, channelId, dueAt } of store.due({ leaseMs, limit }))
+      entries.push(named(jobId, `${platform}:${channelId}`, Number(dueAt)));
+    return { outcome: entries.join('\n\n'), state: null };
+  },
+};
+
+async function perform(store: ConversationStore, call: Call): Promise<Found> {
+  const { channel, job, stream } = call;
+  // The types want a job where there is a stream, as the calls of the model have one.
+  const ref = { ...(channel && placeOf(channel)), ...(job && { jobId: job }) } as JobReference;
+  const published = stream === undefined ? {} : { stream: store.key(ref, stream), fields: { text: textFor(call) } };
+  const found = await (METHODS[call.name] as Method<unknown>)(store, call, ref, published as PublishOptions);
+  return found && 'outcome' in found && 'state' in found ? [String(found.outcome), found.state] : ['', found];
 }
 
 function placeOf(channel: string): { platform: string; channelId: string } {
@@ -194,8 +178,8 @@ function placeOf(channel: string): { platform: string; channelId: string } {
   return { platform: channel.slice(0, colon).toUpperCase(), channelId: channel.slice(colon + 1) };
 }
 
-function stateOf(call: Call & { name: 'claim' | 'hand_over' | 'set' }): ConversationState {
-  return JSON.parse(textOf(call.state));
+function stateIn(document: Document): ConversationState {
+  return JSON.parse(textOf(document));
 }
 
 /** Whether a reply is the one the model gives; `alike` makes texts the same that differ only in what may differ. */
