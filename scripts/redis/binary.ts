@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { engine, versionOf } from './debian.ts';
@@ -18,7 +18,7 @@ let search: Promise<RedisBinary> | undefined;
 /**
  * Finds a server program: on the PATH, else from Debian's package, else downloaded and built, for this folder alone. A
  * process searches once.
- * @throws Error that says what was tried and how to install Redis on this system
+ * @throws Error that says what was tried and how to install Redis
  */
 export function findRedisBinary(): Promise<RedisBinary> {
   search ??= findAnew();
@@ -42,7 +42,7 @@ async function findAnew(): Promise<RedisBinary> {
     [
       'No Redis or Valkey of version 7 or later could be found or fetched.',
       ...reasons,
-      `To install one here: ${installLine()}`,
+      'To install one: apt-get install redis-server, dnf install valkey, apk add redis, pacman -S valkey or brew install redis.',
       'Or name a running server in REDIS_URL, such as redis://localhost:6379.',
     ].join('\n'),
   );
@@ -81,19 +81,4 @@ async function fromDownload(): Promise<RedisBinary> {
     rmSync(join(downloadDir, `redis-${DOWNLOAD_VERSION}.tar.gz`), { force: true });
     throw error;
   }
-}
-
-/** The line that installs a server of version 7 or later on this system. */
-function installLine(): string {
-  const names = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '';
-  const lines: [system: string, line: string][] = [
-    ['debian', 'sudo apt-get update && sudo apt-get install -y redis-server'],
-    ['fedora', 'sudo dnf install -y valkey'],
-    ['alpine', 'sudo apk add redis'],
-    ['arch', 'sudo pacman -S valkey'],
-  ];
-  // ID_LIKE has the systems that this one derives from.
-  const known = lines.find(([system]) => new RegExp(`^ID(_LIKE)?=.*\\b${system}\\b`, 'm').test(names));
-  if (process.platform === 'darwin') return 'brew install redis';
-  return known?.[1] ?? 'see "Install Redis" in the documentation at https://redis.io/docs';
 }

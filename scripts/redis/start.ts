@@ -6,9 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { onExit } from 'signal-exit';
+import { Failure } from '../../src/cli/command.ts';
+import { type Server, withServer } from '../../src/cli/connect.ts';
 import { findRedisBinary, type RedisBinary } from './binary.ts';
 import { freePort } from './free-port.ts';
-import { checkRedisUrl } from './url.ts';
 
 /** A server that runs until `stop()`, and no longer than this process. */
 export interface RunningRedis {
@@ -38,7 +39,7 @@ const ATTEMPTS = 3;
 export async function startRedis({ args }: { args?: readonly string[] } = {}): Promise<RunningRedis> {
   const { REDIS_URL: url } = process.env;
   if (url && !args) {
-    const origin = await checkRedisUrl(url);
+    const origin = await withServer({}, checkServer);
     return { url, origin, shared: true, stop: async () => {}, unref: () => {} };
   }
   const binary = await findRedisBinary();
@@ -50,6 +51,16 @@ export async function startRedis({ args }: { args?: readonly string[] } = {}): P
       if (attempt === ATTEMPTS || !/already in use/i.test(String(error))) throw error;
     }
   }
+}
+
+/** The server of `REDIS_URL` in words: `REDIS_URL db:6379 (Redis 7.2.4)`. @throws Failure where it is too old */
+async function checkServer({ client, name }: Server): Promise<string> {
+  const info = await client.info('server');
+  // Valkey of any version calls itself Redis 7.2.4 for the sake of clients.
+  const [, product, version = ''] = /^(valkey)_version:(\S+)/m.exec(info) ?? /^(redis)_version:(\S+)/m.exec(info) ?? [];
+  const origin = `REDIS_URL ${name} (${product === 'valkey' ? 'Valkey' : 'Redis'} ${version})`;
+  if (Number.parseInt(version, 10) >= 7) return origin;
+  throw new Failure(`${origin} is too old: functions need version 7 or later. Unset REDIS_URL to have one started.`);
 }
 
 // The servers end with this process. For a SIGKILL, a second process of each server waits until descriptor 3 is closed; a
