@@ -58,7 +58,10 @@ test('GET and SET lose each race, the library none, and the story shows every ou
 
 test('a wrong option is one sentence and the usage', async () => {
   const { code, stderr } = await run(['--keeep']);
-  assert.match(`${code} ${stderr}`, /^2 Unknown option '--keeep'\.\n\nusage: npm start/);
+  assert.match(
+    `${code} ${stderr}`,
+    /^1 error: unknown option '--keeep'\n\(Did you mean --keep\?\)\n\nUsage: npm start -- /,
+  );
 });
 
 test('a server that cannot be reached is one sentence, without its password', async () => {
