@@ -1,54 +1,77 @@
-import { availableParallelism } from 'node:os';
-import { type FastSuite, startFastSuite } from './fast-suite.ts';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { startRedis } from '../../scripts/redis/start.ts';
+import { isGood, startProcess } from '../../scripts/test/run.ts';
 import type { Mutant } from './mutate.ts';
 
-/** What became of the mutants. */
-export interface Hunt {
-  /** Those that no test noticed. */
-  survivors: Set<Mutant>;
-  /** Which test file was the first to notice each of the others. */
-  killers: Map<Mutant, string>;
+/** The fast suite: the tests that make calls as FCALL. */
+const DIRECTORY = join(import.meta.dirname, '..', 'library');
+export const FILES = readdirSync(DIRECTORY).filter((name) => name.endsWith('.test.ts'));
+/** How long a mistake may have everybody wait. */
+const SILENCE_MS = 60_000;
+
+/** Starts a process that loads the fast suite once and runs it again and again, and its server. */
+export async function startFastSuite() {
+  const folder = mkdtempSync(join(tmpdir(), 'conversation-state-mutant-'));
+  const server = await startRedis({ args: [] });
+  const env = { ...process.env, REDIS_URL: server.url, MUTANT: join(folder, 'mutant.lua'), BAIL: '1' };
+  const child = startProcess(SILENCE_MS, env);
+  // No function runs for so many seconds unless it never ends. The server then tells everybody else.
+  const client = new Redis(server.url);
+  const watch = setInterval(() => {
+    client.ping().catch(({ message }: Error) => message.startsWith('BUSY') && child.kill());
+  }, 1_000);
+  return {
+    /** Runs one of the files on a library, up to the first test that fails. `isOver`: the library made the process hang. */
+    async run(source: string, file: string) {
+      writeFileSync(env.MUTANT, source);
+      const standing = await child.run(join(DIRECTORY, file));
+      return { isGood: isGood(standing), passed: standing.passed, isOver: !standing.isDone };
+    },
+    async end() {
+      clearInterval(watch);
+      client.disconnect();
+      await child.end();
+      await server.stop();
+      rmSync(folder, { recursive: true });
+    },
+  };
 }
 
 /**
  * Runs the fast suite on one mutant after the other, as many at once as there are cores.
  *
  * @param files the files of the suite, the quickest first
+ * @returns the mutants that no test noticed
  */
-export async function hunt(mutants: readonly Mutant[], files: readonly string[]): Promise<Hunt> {
+export async function hunt(mutants: readonly Mutant[], files: readonly string[]): Promise<Set<Mutant>> {
   const left = [...mutants];
   const survivors = new Set<Mutant>();
-  const killers = new Map<Mutant, string>();
+  // Who noticed a mistake is asked first: what noticed one in the same function, then what noticed the last ones.
+  const likely = new Map<string, string>();
+  let order = [...files];
   const lane = async () => {
-    let suite: FastSuite | undefined;
+    let suite = await startFastSuite();
     for (let mutant = left.shift(); mutant; mutant = left.shift()) {
-      suite ??= await startFastSuite();
-      const killer = await killerOf(mutant, suite, [...likely(mutant, killers), ...files]);
-      if (killer === undefined) survivors.add(mutant);
-      else killers.set(mutant, killer);
-      if ((survivors.size + killers.size) % 50 === 0)
-        console.log(`${survivors.size + killers.size} of ${mutants.length}`);
-      if (!suite.isOver()) continue;
-      await suite.end();
-      suite = undefined;
+      survivors.add(mutant);
+      for (const file of new Set([likely.get(mutant.function) ?? '', ...order].filter(Boolean))) {
+        const { isGood, isOver } = await suite.run(mutant.source, file);
+        if (isGood) continue;
+        survivors.delete(mutant);
+        likely.set(mutant.function, file);
+        order = [file, ...order.filter((other) => other !== file)];
+        if (isOver) {
+          await suite.end();
+          suite = await startFastSuite();
+        }
+        break;
+      }
+      if (left.length % 50 === 0) console.log(`${left.length} of ${mutants.length} are left`);
     }
-    await suite?.end();
+    await suite.end();
   };
   await Promise.all(Array.from({ length: availableParallelism() }, lane));
-  return { survivors, killers };
-}
-
-async function killerOf({ source }: Mutant, suite: FastSuite, files: readonly string[]): Promise<string | undefined> {
-  for (const file of new Set(files)) if (!(await suite.run(source, file)).isGood) return file;
-  return undefined;
-}
-
-/** The test files that have noticed mistakes, those in the same function before others, the most successful first. */
-function likely(mutant: Mutant, killers: ReadonlyMap<Mutant, string>): string[] {
-  const scores = new Map<string, number>();
-  for (const [killed, file] of killers) {
-    const score = killed.function === mutant.function ? 1_000 : 1;
-    scores.set(file, (scores.get(file) ?? 0) + score);
-  }
-  return [...scores].sort(([, a], [, b]) => b - a).map(([file]) => file);
+  return survivors;
 }

@@ -11,8 +11,6 @@ export interface Mutant {
   name: string;
   /** The function that is wrong. */
   function: string;
-  /** Where in the source. */
-  line: number;
   source: string;
 }
 
@@ -39,26 +37,39 @@ const LONGEST = 100;
 export function mutants(source: string): Mutant[] {
   // Lua's strings are bytes, so the text is latin1: one character is one byte.
   const text = Buffer.from(source, 'utf8').toString('latin1');
-  const options = { luaVersion: '5.1', encodingMode: 'pseudo-latin1', ranges: true, locations: true } as const;
   const found: Mutant[] = [];
   const seen = new Map<string, number>();
-  for (const { node, around, within } of nodesOf(luaparse.parse(text, options))) {
+  // The nodes that the current one is in, the outermost first.
+  const outer: Node[] = [];
+  for (const node of nodesOf(text)) {
+    while (outer.length > 0 && rangeOf(outer.at(-1) as Node)[1] < rangeOf(node)[1]) outer.pop();
+    const around = outer.reduce((name, one) => (isFunction(one) ? (one.identifier?.name ?? name) : name), 'top level');
+    const within = outer
+      .slice(outer.findLastIndex(isFunction) + 1)
+      .findLast(({ type }) => type === 'CallExpression' || type === 'BinaryExpression');
+    outer.push(node);
     for (const [from, to, by] of changes(node, text)) {
-      const mutated = text.slice(0, from) + by + text.slice(to);
       const [start, end] = span(node, within) ?? [from, to];
       const change = `${shown(text.slice(start, end))} → ${shown(text.slice(start, from) + by + text.slice(to, end))}`;
-      const name = `${around || 'top level'}: ${change.trim()}`;
+      const name = `${around}: ${change.trim()}`;
       const times = (seen.get(name) ?? 0) + 1;
       seen.set(name, times);
       found.push({
         name: times > 1 ? `${name} #${times}` : name,
-        function: around || 'top level',
-        line: node.loc?.start.line ?? 0,
-        source: sourceOf(mutated),
+        function: around,
+        source: sourceOf(text.slice(0, from) + by + text.slice(to)),
       });
     }
   }
   return found;
+}
+
+/** Every node in the order of the text, those that others are in before them. */
+function nodesOf(text: string): Node[] {
+  const nodes: Node[] = [];
+  const onCreateNode = (node: Node) => nodes.unshift(node);
+  luaparse.parse(text, { luaVersion: '5.1', encodingMode: 'pseudo-latin1', ranges: true, onCreateNode });
+  return nodes.sort((a, b) => rangeOf(a)[0] - rangeOf(b)[0] || rangeOf(b)[1] - rangeOf(a)[1]);
 }
 
 function* changes(node: Node, text: string): Generator<[from: number, to: number, by: string]> {
@@ -130,36 +141,11 @@ function sourceOf(text: string): string {
   return Buffer.from(text, 'latin1').toString('utf8');
 }
 
+function isFunction(node: Node): node is luaparse.FunctionDeclaration & { identifier: { name?: string } | null } {
+  return node.type === 'FunctionDeclaration';
+}
+
 /** Where a node begins and ends in the text. */
 function rangeOf(node: Node): [from: number, to: number] {
-  const { range } = node as { range?: [number, number] };
-  if (!range) throw new Error(`${node.type} has no place`);
-  return range;
-}
-
-/** A node, the name of the function around it, and the call or comparison around it if it is in one. */
-interface Place {
-  node: Node;
-  around: string;
-  within?: Node | undefined;
-}
-
-/** Every node in the order of the text. */
-function* nodesOf(node: Node, around = '', within?: Node): Generator<Place> {
-  yield { node, around, within };
-  const inside =
-    node.type === 'FunctionDeclaration' && node.identifier?.type === 'Identifier' ? node.identifier.name : around;
-  for (const value of Object.values(node)) {
-    for (const child of Array.isArray(value) ? value : [value])
-      if (isNode(child)) yield* nodesOf(child, inside, surrounding(node, within));
-  }
-}
-
-function surrounding(node: Node, within: Node | undefined): Node | undefined {
-  if (node.type === 'FunctionDeclaration') return undefined;
-  return node.type === 'CallExpression' || node.type === 'BinaryExpression' ? node : within;
-}
-
-function isNode(value: unknown): value is Node {
-  return typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string';
+  return (node as unknown as { range: [number, number] }).range;
 }
