@@ -1,27 +1,19 @@
 import { execFileSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { Command } from 'commander';
 import { writeTypeScript } from './generate/emit.ts';
 import { readLibrary } from './generate/library.ts';
 import { LUA, Mistake, TYPESCRIPT } from './generate/statements.ts';
 
-const USAGE = `usage: npm run generate -- [--check]
-
-Writes ${TYPESCRIPT}, the client of the library in ${LUA}. --check writes nothing and fails where they differ.`;
+const { check } = new Command('npm run generate --')
+  .description(`Writes ${TYPESCRIPT}, the client of the library in ${LUA}.`)
+  .option('--check', 'write nothing, and fail where they differ')
+  .showHelpAfterError()
+  .parse()
+  .opts<{ check?: boolean }>();
 
 try {
-  await generate();
-} catch (error) {
-  const { code = '', message } = error as NodeJS.ErrnoException;
-  // A person's mistake gets a sentence; anything else is a defect here and keeps its stack trace.
-  if (!(error instanceof Mistake) && !/^ENOENT|^ERR_PARSE_ARGS/.test(code)) throw error;
-  console.error(error instanceof Mistake ? message : `${message}\n\n${USAGE}`);
-  process.exitCode = 1;
-}
-
-async function generate(): Promise<void> {
-  const { values } = parseArgs({ options: { check: { type: 'boolean' } } });
   const library = readLibrary(await readFile(LUA, 'utf8'));
   const wanted = format(writeTypeScript(library));
   const found = await readFile(TYPESCRIPT, 'utf8').catch(() => '');
@@ -29,13 +21,18 @@ async function generate(): Promise<void> {
   const content = `${name} ${version}, ${functions.length} functions, ${errorCodes.length} error codes`;
   if (found === wanted) {
     console.log(`${TYPESCRIPT} is up to date: ${content}.`);
-  } else if (values.check) {
+  } else if (check) {
     console.error(`${difference(found, wanted)}\nRun \`npm run generate\` and commit what it writes.`);
     process.exitCode = 1;
   } else {
     await writeFile(TYPESCRIPT, wanted);
     console.log(`${TYPESCRIPT} written: ${content}.`);
   }
+} catch (error) {
+  // A person's mistake gets a sentence; anything else is a defect here and keeps its stack trace.
+  if (!(error instanceof Mistake)) throw error;
+  console.error(error.message);
+  process.exitCode = 1;
 }
 
 function format(input: string): string {

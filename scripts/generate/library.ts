@@ -68,27 +68,21 @@ interface Block {
 
 const TYPE = String.raw`(?<type>'[^'\\]*'(?:\s*\|\s*'[^'\\]*')*|[A-Za-z]\w*(?:\[\])?)`;
 const TEXT = String.raw`(?:\s+(?<text>.*))?`;
-const FORMS: Record<string, { form: RegExp; wanted: string } | undefined> = {
-  alias: {
-    form: RegExp(`^(?<name>[A-Z]\\w*)\\s+${TYPE}${TEXT}$`),
-    wanted: '---@alias Name type what it is',
-  },
-  class: {
-    form: RegExp(`^(?<name>[A-Z]\\w*)(?:\\s*:\\s*(?<parent>\\w+))?${TEXT}$`),
-    wanted: '---@class Name: Parent what it is',
-  },
-  field: {
-    form: RegExp(`^(?<name>[a-z]\\w*)(?<optional>\\?)?\\s+(?<type>string)${TEXT}$`),
-    wanted: '---@field name? string what it is',
-  },
-  param: {
-    form: RegExp(`^(?<name>[a-z]\\w*|\\.\\.\\.(?=\\s+string(?:\\s|$)))(?<optional>\\?)?\\s+${TYPE}${TEXT}$`),
-    wanted: '---@param name? type what it is` or `---@param ... string what they are',
-  },
-  return: {
-    form: RegExp(`^${TYPE}(?<optional>\\?)?(?:\\s+(?:#|(?<name>[a-z]\\w*))${TEXT})?$`),
-    wanted: '---@return type? name what it is',
-  },
+const FORMS: Record<string, [form: RegExp, wanted: string] | undefined> = {
+  alias: [RegExp(`^(?<name>[A-Z]\\w*)\\s+${TYPE}${TEXT}$`), '---@alias Name type what it is'],
+  class: [RegExp(`^(?<name>[A-Z]\\w*)(?:\\s*:\\s*(?<parent>\\w+))?${TEXT}$`), '---@class Name: Parent what it is'],
+  field: [
+    RegExp(`^(?<name>[a-z]\\w*)(?<optional>\\?)?\\s+(?<type>string)${TEXT}$`),
+    '---@field name? string what it is',
+  ],
+  param: [
+    RegExp(`^(?<name>[a-z]\\w*|\\.\\.\\.(?=\\s+string(?:\\s|$)))(?<optional>\\?)?\\s+${TYPE}${TEXT}$`),
+    '---@param name? type what it is` or `---@param ... string what they are',
+  ],
+  return: [
+    RegExp(`^${TYPE}(?<optional>\\?)?(?:\\s+(?:#|(?<name>[a-z]\\w*))${TEXT})?$`),
+    '---@return type? name what it is',
+  ],
 };
 const CONSTANT = /^local ([A-Z][A-Z0-9_]*) = (?:(\d+)|'((?:[^'\\]|\\[\\'])*)')$/;
 const REGISTRATION =
@@ -148,7 +142,8 @@ function* blocksOf(source: string): Generator<Block> {
 function readTag({ line, tag, text }: Block['tags'][number], ...fitting: string[]) {
   const known = fitting.includes(tag) ? FORMS[tag] : undefined;
   if (!known) refuse(line, `@${tag} does not fit here; wanted ${fitting.map((name) => `@${name}`).join(' or ')}.`);
-  const said = known.form.exec(text)?.groups ?? refuse(line, `can't read this @${tag}; wanted \`${known.wanted}\`.`);
+  const [form, wanted] = known;
+  const said = form.exec(text)?.groups ?? refuse(line, `can't read this @${tag}; wanted \`${wanted}\`.`);
   const { name = '', type = '', optional, parent, text: words = '' } = said;
   return { line, tag, name, type, optional: optional !== undefined, parent, text: words };
 }
