@@ -94,15 +94,12 @@ function document(
       }));
   const text = (value: string) => escapes.map((count) => spelled(value, count));
   const maybe = (arbitrary: fc.Arbitrary<Member>) => fc.option(arbitrary, { nil: undefined });
-  const orNull = (name: string, value: fc.Arbitrary<string>) =>
-    maybe(member(name, fc.oneof(fc.constant('null'), { weight: 2, arbitrary: value })));
+  const orNull = (name: string, value: fc.Arbitrary<string>, nulls = 1) =>
+    maybe(member(name, fc.oneof({ weight: nulls, arbitrary: fc.constant('null') }, { weight: 2, arbitrary: value })));
   const question = fc.constantFrom(...questionIds);
   const callId = fc.constantFrom(...answerIds, 'k1');
   // A new job with a question is refused; one time in many is enough to see it.
-  const ofQuestion = (name: string, value: fc.Arbitrary<string>) =>
-    isNewJob
-      ? maybe(member(name, fc.oneof({ weight: 20, arbitrary: fc.constant('null') }, value)))
-      : orNull(name, value);
+  const ofQuestion = (name: string, value: fc.Arbitrary<string>) => orNull(name, value, isNewJob ? 40 : 1);
   const members = fc.tuple(
     member('jobId', text(jobId)),
     member('channelId', text(channelId)),

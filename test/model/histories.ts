@@ -24,11 +24,13 @@ const STREAM = 'heard';
 
 type Below = (limit: number) => number;
 
-/** Calls that were made at once: what there was before, and what the stream has heard in the end. */
-interface History {
-  before: World;
-  calls: Happened[];
-  heard: string[];
+/** Where calls are made, and by what chance. */
+interface Network {
+  direct: Redis;
+  lines: Line[];
+  any: Call[];
+  below: Below;
+  isBad: boolean;
 }
 
 /**
@@ -39,9 +41,8 @@ export async function histories(url: string, seed: number, count: number, isBadN
   const protocols = [...Array(LINES).keys()].map((line) => (line % 2 === 0 ? 2 : 3));
   const lines = await Promise.all(protocols.map((protocol) => openLine(url, { protocol, retryStrategy: () => 1 })));
   const direct = new Redis(url);
-  const below = random(seed);
-  const any = anyCalls(CAST, seed, 2_000);
-  const figures: Record<string, number> = { calls: 0, overlaps: 0, published: 0, 'executed again': 0 };
+  const network = { direct, lines, any: anyCalls(CAST, seed, 2_000), below: random(seed), isBad: isBadNetwork };
+  const figures: Record<string, number> = { calls: 0, published: 0, 'executed again': 0 };
   const add = (name: string, more = 1) => {
     figures[name] = (figures[name] ?? 0) + more;
   };
@@ -49,9 +50,8 @@ export async function histories(url: string, seed: number, count: number, isBadN
     await direct.flushall();
     await direct.function('LOAD', 'REPLACE', sourceUnderTest());
     for (let index = 0; index < count; index++) {
-      const { before, calls, heard } = await happen(direct, lines, `h${index}:`, any, below, isBadNetwork);
+      const { before, calls, heard } = await happen(network, `h${index}:`);
       add('calls', calls.length);
-      add('overlaps', overlaps(calls));
       add('published', heard.length);
       add('executed again', calls.filter(({ found }) => !found).length);
       for (const { call, found } of calls)
@@ -76,14 +76,8 @@ export async function histories(url: string, seed: number, count: number, isBadN
   }
 }
 
-async function happen(
-  direct: Redis,
-  lines: Line[],
-  prefix: string,
-  any: Call[],
-  below: Below,
-  isBadNetwork: boolean,
-): Promise<History> {
+/** Has calls made at once: gives what there was before, the calls, and what the stream has heard in the end. */
+async function happen({ direct, lines, any, below, isBad }: Network, prefix: string) {
   const before = await prepared(byFcall(direct, prefix), below);
   const performers = await Promise.all(
     lines.map(({ client }, line) => (line % 4 < 2 ? byFcall(client, prefix) : byStore(client, prefix))),
@@ -97,7 +91,7 @@ async function happen(
     const from = clock++;
     proxy.exchanges.length = 0;
     // A read changes nothing, and a store sends it by another name.
-    if (isBadNetwork && call.name !== 'get') misfortune(proxy, command, below);
+    if (isBad && call.name !== 'get') misfortune(proxy, command, below);
     const found = await perform(call);
     made.push({ call, found, from, to: clock++ });
     await proxy.settled();
@@ -125,11 +119,10 @@ async function happen(
       scripts[below(LINES)]?.push({ name: 'answer', channel, job: 'j1', questionId: 'q1', answerId, stream: STREAM });
     }
   }
-  await Promise.all(
-    scripts.map(async (calls, line) => {
-      for (const call of calls) await make(line, call);
-    }),
-  );
+  const run = async (calls: Call[], line: number) => {
+    for (const call of calls) await make(line, call);
+  };
+  await Promise.all(scripts.map(run));
   // What is there in the end, by every key.
   for (const channelId of CHANNELS) await make(0, { name: 'get', channel: `slack:${channelId}` });
   for (const job of JOBS) await make(0, { name: 'get', job });
@@ -189,13 +182,6 @@ function message(deliveryId: string) {
 
 function pick<T>(items: readonly T[], below: Below): T {
   return items[below(items.length)] as T;
-}
-
-function overlaps(history: readonly Happened[]): number {
-  return history.reduce(
-    (sum, one) => sum + history.filter((other) => other.from > one.from && other.from < one.to).length,
-    0,
-  );
 }
 
 export function describe({ call, found, from, to }: Happened): string {
