@@ -1,16 +1,10 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { compiledFolder, typescript } from '../../scripts/test/typescript.ts';
 import { runCommandLine } from '../../src/cli/command-line.ts';
+import { type Ended, startProgram } from '../support/program.ts';
 
-/** How a run of the command line ended. */
-export interface CliRun {
-  stdout: string;
-  stderr: string;
-  code: number;
-}
+export type CliRun = Ended;
 
 const COMPILED = compiledFolder();
 
@@ -19,21 +13,9 @@ export const COMMAND_LINE = COMPILED
   ? [join(COMPILED, 'src', 'cli', 'main.js')]
   : [...typescript(), join('src', 'cli', 'main.ts')];
 
-/** Starts it as a person would, as a process without this one's REDIS_URL, to be ended by whoever asked for it. */
+/** Starts it as a person would. */
 export function startCli(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-  const child = spawn(process.execPath, [...COMMAND_LINE, ...args], {
-    cwd: join(import.meta.dirname, '..', '..'),
-    env: { ...process.env, REDIS_URL: '', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const said = { stdout: '', stderr: '' };
-  for (const name of ['stdout', 'stderr'] as const) {
-    child[name].setEncoding('utf8').on('data', (text: string) => {
-      said[name] += text;
-    });
-  }
-  const ended = once(child, 'close').then(([code]): CliRun => ({ ...said, code }));
-  return { child, said, ended };
+  return startProgram([...COMMAND_LINE, ...args], env);
 }
 
 let last: Promise<unknown> = Promise.resolve();

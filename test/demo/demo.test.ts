@@ -1,11 +1,11 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { typescript } from '../../scripts/test/typescript.ts';
+import { startProgram } from '../support/program.ts';
 import { dump, withRedis } from '../support/redis.ts';
 
 const SCRIPT = join(import.meta.dirname, '..', '..', 'scripts', 'demo.ts');
@@ -16,17 +16,12 @@ const OUTCOMES =
 const test = suite('npm start');
 const redis = withRedis(test);
 
-function begin(args: string[], env: Record<string, string> = {}): ChildProcess {
-  const { FORCE_COLOR, NO_COLOR, REDIS_URL, ...rest } = process.env;
-  return spawn(process.execPath, [...typescript(), SCRIPT, ...args], { env: { ...rest, ...env } });
+function begin(args: string[], env: NodeJS.ProcessEnv = {}) {
+  return startProgram([...typescript(), SCRIPT, ...args], { FORCE_COLOR: undefined, NO_COLOR: undefined, ...env });
 }
 
-async function run(args: string[], env: Record<string, string> = {}) {
-  const child = begin(args, { REDIS_URL: await redis.url(), ...env });
-  assert.ok(child.stdout && child.stderr);
-  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
-  return { code: code as number, stdout, stderr };
-}
+const run = async (args: string[], env: NodeJS.ProcessEnv = {}) =>
+  begin(args, { REDIS_URL: await redis.url(), ...env }).ended;
 
 /** Waits until a demo has printed these words, and reads on, as a terminal does. */
 function printed(child: ChildProcess, words: RegExp): Promise<string> {
@@ -70,7 +65,7 @@ test('a server that cannot be reached is one sentence, without its password', as
 });
 
 test('--keep leaves a server where the printed commands answer, until Ctrl-C', async () => {
-  const child = begin(['--keep']);
+  const { child } = begin(['--keep']);
   const stdout = await printed(child, /Ctrl-C/);
   const lines = stdout.split('\n').filter((line) => /^(redis-cli|npm run cli) /.test(line));
   assert.ok(lines.length >= 5);
@@ -86,7 +81,7 @@ test('a signal in the middle ends it with the exit code of that signal, and its 
   const client = await redis.connect();
   await client.flushall();
   const signals = Object.entries({ SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }).map(async ([signal, code]) => {
-    const child = begin([], { REDIS_URL: await redis.url() });
+    const { child } = begin([], { REDIS_URL: await redis.url() });
     await printed(child, /starting/);
     child.kill(signal as NodeJS.Signals);
     assert.is((await once(child, 'exit'))[0], code, signal);

@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process';
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'uvu';
@@ -8,6 +7,7 @@ import { readLibrary } from '../../scripts/generate/library.ts';
 import { typescript } from '../../scripts/test/typescript.ts';
 import { convClaim, convSet, convUpdate, convVersion, type FunctionClient } from '../../src/conversation.gen.ts';
 import { CHANNEL, JOB, SOURCE } from '../support/library.ts';
+import { startProgram } from '../support/program.ts';
 
 // The command as a person runs it, on copies of the project's files. What the generated functions send is in
 // store/store-wire.test.ts and cluster/one-node-cluster.test.ts, what they take for a reply in
@@ -17,14 +17,8 @@ const FOLDER = join(ROOT, '.cache', 'generate-test');
 const LUA = join(FOLDER, 'lua', 'conversation.lua');
 const TYPESCRIPT = join(FOLDER, 'src', 'conversation.gen.ts');
 
-function generate(...args: string[]): Promise<{ code: unknown; stdout: string; stderr: string }> {
-  const command = [...typescript(), join(ROOT, 'scripts', 'generate.ts'), ...args];
-  return new Promise((resolve) => {
-    execFile(process.execPath, command, { cwd: FOLDER }, (error, stdout, stderr) => {
-      resolve({ code: error ? error.code : 0, stdout, stderr });
-    });
-  });
-}
+const generate = (...args: string[]) =>
+  startProgram([...typescript(), join(ROOT, 'scripts', 'generate.ts'), ...args], {}, '.cache/generate-test').ended;
 
 function typescriptOf(what: string, by: string): string {
   assert.ok(SOURCE.includes(what), `the library holds ${what}`);
