@@ -26,15 +26,8 @@ const checks: [what: string, holds: boolean, otherwise: string][] = [
 ];
 for (const [what, holds, otherwise] of checks) console.log(holds ? `yes  ${what}` : `no   ${what}. ${otherwise}`);
 
-const output = run('npm', 'pack', '--dry-run', '--json');
-// What the build prints comes first.
-const [{ filename, size, files }] = JSON.parse(output.slice(output.search(/^\[$/m)));
-console.log(
-  `\nIt would tag v${version} and publish ${filename}: ${files.length} files, ${Math.round(size / 1024)} KiB.`,
-);
-for (const folder of new Set(files.map(({ path }: { path: string }) => path.split('/')[0]))) {
-  console.log(`  ${folder}`);
-}
+console.log(`\nIt would tag v${version} and publish:\n`);
+execFileSync('npm', ['pack', '--dry-run'], { stdio: 'inherit' });
 const problems = checks.filter(([, holds]) => !holds).length;
 const ready = `Ready. By hand: git tag v${version} && npm publish`;
 console.log(problems === 0 ? `\n${ready}` : `\nNot ready: ${problems} of ${checks.length} checks failed.`);
