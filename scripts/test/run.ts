@@ -32,7 +32,7 @@ export interface Verdict {
 export async function runFiles(plan: Plan, report: (verdict: Verdict) => void): Promise<void> {
   const left = [...plan.files];
   const lane = async () => {
-    let child: TestProcess | undefined;
+    let child: ReturnType<typeof startProcess> | undefined;
     let output = '';
     for (let file = left.shift(); file !== undefined; file = left.shift()) {
       const begin = Date.now();
@@ -70,16 +70,8 @@ function kill(group: number): void {
   }
 }
 
-export interface TestProcess {
-  /** Runs a file: how it stands when it is done, or when the process has ended. */
-  run(path: string): Promise<Standing>;
-  /** Ends the process: a sentence if it was not to end so. */
-  end(): Promise<string[]>;
-  kill(): void;
-}
-
 /** Starts a process that runs one file after the other. */
-export function startProcess(silenceMs: number, env: NodeJS.ProcessEnv, hear = (_: string) => {}): TestProcess {
+export function startProcess(silenceMs: number, env: NodeJS.ProcessEnv, hear = (_: string) => {}) {
   // Stack traces name the lines of the sources.
   const args = ['--enable-source-maps', ...typescript(), join(import.meta.dirname, 'child.ts')];
   const stdio = ['ignore', 'pipe', 'pipe', 'ipc'] as const;
@@ -112,14 +104,16 @@ export function startProcess(silenceMs: number, env: NodeJS.ProcessEnv, hear = (
   });
   return {
     kill: () => kill(group),
-    async run(path) {
+    /** Runs a file: how it stands when it is done, or when the process has ended. */
+    async run(path: string): Promise<Standing> {
       standing = { registered: 0, passed: 0, place: 'before the file', problems: [], isDone: false };
       patience.refresh();
       child.send(path);
       await Promise.race([once(child, 'done'), closed]);
       return standing;
     },
-    async end() {
+    /** Ends the process: a sentence if it was not to end so. */
+    async end(): Promise<string[]> {
       if (child.connected) child.send('');
       const [code, by] = await closed;
       if (isSilent) return [`Nothing happened for ${silenceMs / 1000} s ${standing.place}.`];
