@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { runCommandLine } from './command-line.ts';
+import { reasonOf } from './reason.ts';
 
 /** Something is still open: a name being looked up, a server that does not hang up. Nobody waits for that. */
 const LINGER_MS = 500;
@@ -11,7 +12,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 // What the client reports to nobody: that ASKING was refused, which it sends where a slot is on the move.
 process.on('unhandledRejection', (error) => {
-  console.error(error instanceof Error ? error.message : String(error));
+  console.error(reasonOf(error, false));
   process.exit(1);
 });
 process.exitCode = await runCommandLine(process.argv.slice(2));

@@ -5,7 +5,7 @@ import { slotOf } from '../../scripts/redis/slot.ts';
 import { ConversationStore } from '../../src/index.ts';
 import { introduce, kill, type Node, restart, settled, startNode, stopAll } from '../cluster/nodes.ts';
 import { linesOf, pageOf, words } from '../docs/pages.ts';
-import { cli, failed } from './cli.ts';
+import { cli, failed, startCli } from './cli.ts';
 
 const test = suite('the command line on a cluster in trouble');
 const PREFIX = '{t}:';
@@ -37,15 +37,15 @@ function run(...args: string[]) {
   return cli([...args, '--url', `redis://127.0.0.1:${entry.port}`, '--prefix', PREFIX]);
 }
 
-/** Runs it as the user of docs/security.md for somebody on call. */
-async function runOnCall(args: string[]) {
+/** The command line of the user of docs/security.md for somebody on call, who lacks these rights. */
+async function onCall(args: string[], ...lacking: string[]): Promise<string[]> {
   const lines = linesOf(pageOf('docs/security.md'), 'sh').map(words);
   for (const { admin } of [entry, other]) {
     for (const [command = '', ...words] of lines.filter((line) => line[2] === 'oncall')) {
-      await admin.call(command, ...words.map((word) => word.replace('~', `~${PREFIX}`)));
+      await admin.call(command, ...words.map((word) => word.replace('~', `~${PREFIX}`)), ...lacking);
     }
   }
-  return cli([...args, '--url', `redis://oncall:oncall-password@127.0.0.1:${entry.port}`, '--prefix', PREFIX]);
+  return [...args, '--url', `redis://oncall:oncall-password@127.0.0.1:${entry.port}`, '--prefix', PREFIX];
 }
 
 test('list and doctor go to every master, and find nothing wrong with sharded conversations', async () => {
@@ -83,9 +83,12 @@ test('what is in a slot that is half moved is shown all the same, and doctor nam
         'moment. npx --no conversation-state doctor tells which slot or which master it is.',
     );
     for (const args of [['list'], ['show', '--job', 'j1'], ['due']]) {
-      const { stdout, stderr } = await runOnCall(args);
+      const { stdout, stderr } = await cli(await onCall(args));
       assert.match(stdout, 'slack', stderr);
     }
+    // What the client of the cluster reports to nobody.
+    const refused = await startCli(await onCall(['show', '--job', 'j1'], '-asking')).ended;
+    failed(refused, 'this user may not run ASKING. It needs the right +asking.');
     const { stdout, code } = await run('doctor');
     assert.match(
       stdout,
