@@ -3,7 +3,7 @@ import { checkClient, checkCount, checkMilliseconds } from './arguments.ts';
 import { isCluster, readMaster } from './cluster/cluster.ts';
 import { callAndWait, type Durability } from './cluster/replicas.ts';
 import { scanKeys } from './cluster/scan.ts';
-import { masterFunctions, readState, withWholeKeys } from './cluster/whole-keys.ts';
+import { functionsBy, readState, withWholeKeys } from './cluster/whole-keys.ts';
 import { convGet, type FunctionClient, LIBRARY_NAME, LIBRARY_VERSION } from './conversation.gen.ts';
 import { fromClient, invalidArgument, isFunctionMissing } from './errors.ts';
 import { type ReferenceKeys, withFurtherKeys } from './keys/conversation-keys.ts';
@@ -20,6 +20,10 @@ type Call<Keys, Args, Result> = (functions: FunctionClient, keys: Keys, args: Ar
 
 /** The way to a server or a cluster with the library on it. Calls are the same for both. */
 export type Connection = ReturnType<typeof connect>;
+
+const rethrow = (error: unknown): never => {
+  throw fromClient(error);
+};
 
 /** @throws ConversationError INVALID_ARGUMENT */
 export function connect(client: Redis | Cluster, load: 'auto' | 'never', log: Log) {
@@ -38,7 +42,7 @@ export function connect(client: Redis | Cluster, load: 'auto' | 'never', log: Lo
   function ready(): Promise<void> {
     preparing ??= prepare().catch((error: unknown) => {
       preparing = undefined;
-      throw fromClient(error);
+      rethrow(error);
     });
     return preparing;
   }
@@ -65,7 +69,7 @@ export function connect(client: Redis | Cluster, load: 'auto' | 'never', log: Lo
     fcall: (...sent) => run(() => functions.fcall(...sent)),
     fcall_ro: (...sent) => run(() => functions.fcall_ro(...sent)),
   });
-  const functions = withLibrary(isCluster(client) ? masterFunctions(client) : client);
+  const functions = withLibrary(isCluster(client) ? functionsBy(client, 'fcall') : client);
   return {
     isCluster: isCluster(client),
     /** What the client puts before every key of a command, but not into a pattern. */
@@ -100,13 +104,8 @@ export function connect(client: Redis | Cluster, load: 'auto' | 'never', log: Lo
     get: (keys: ReferenceKeys, from: 'master' | 'replica'): Promise<string | null> =>
       isCluster(client) ? readState(client, functions, keys, from) : convGet(functions, keys),
     /** Sends a command that reads one key, to its master. */
-    async read(command: string, ...args: string[]): Promise<unknown> {
-      try {
-        return await (isCluster(client) ? readMaster(client, command, ...args) : client.call(command, ...args));
-      } catch (error) {
-        throw fromClient(error);
-      }
-    },
+    read: (command: string, ...args: string[]): Promise<unknown> =>
+      (isCluster(client) ? readMaster(client, command, ...args) : client.call(command, ...args)).catch(rethrow),
     /** Every key that matches a pattern, in batches, each key once. */
     async *scan(pattern: string): AsyncGenerator<string[]> {
       try {

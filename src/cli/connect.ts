@@ -8,9 +8,6 @@ import { LIMIT_MS, type Target, targetOf } from './address.ts';
 import { Failure, type Values } from './command.ts';
 import { CLOSED, causeOf, reasonOf } from './reason.ts';
 
-/** How long a master may take to say that it is there, once a command has failed. */
-const BLAME_MS = 2_000;
-
 /** What a task works on: a server, or the node of a cluster that was named. */
 export interface Server extends Target {
   client: Redis;
@@ -79,19 +76,11 @@ export function withStore<T>(values: Values, task: (store: Store) => Promise<T>)
  * The error of a task on a cluster, in words that name the masters that cannot be asked, if there are any: what the
  * client of a cluster says of a command that failed does not tell on which node that was.
  */
-async function ofMasters({ client: entry, tls }: Server, error: unknown): Promise<unknown> {
+async function ofMasters({ client, tls }: Server, error: unknown): Promise<unknown> {
   if (error instanceof Failure || (isConversationError(error) && error.code !== 'UNAVAILABLE')) return error;
-  const asker = entry.duplicate({ commandTimeout: BLAME_MS, connectTimeout: BLAME_MS });
-  asker.on('error', () => {});
-  try {
-    const masters = await onMasters(asker, async () => ({ error: undefined }));
-    const lines = masters.flatMap(({ address, error }) => (error ? `${address}: ${reasonOf(error, tls)}` : []));
-    return lines.length === 0 ? error : new Failure(lines.sort().join('\n'), 1, error);
-  } catch {
-    return error;
-  } finally {
-    asker.disconnect();
-  }
+  const masters = await onMasters(client, async () => ({ error: undefined })).catch(() => []);
+  const lines = masters.flatMap(({ address, error }) => (error ? `${address}: ${reasonOf(error, tls)}` : []));
+  return lines.length === 0 ? error : new Failure(lines.sort().join('\n'), 1, error);
 }
 
 /** A client for the whole cluster that a node belongs to. */

@@ -8,13 +8,11 @@ export function isCluster(client: Redis | Cluster): client is Cluster {
  * Sends a command to the node of its keys. ioredis waits for a slot that moves, but not for a command that
  * autopipelining put into a pipeline: that one did nothing, and is sent again alone.
  */
-export async function send(cluster: Cluster, name: string, ...args: string[]): Promise<unknown> {
-  try {
-    return await cluster.call(name, ...args);
-  } catch (error) {
+export function send(cluster: Cluster, name: string, ...args: string[]): Promise<unknown> {
+  return cluster.call(name, ...args).catch((error: unknown) => {
     if (!isMisdirected(error)) throw error;
-  }
-  return sendAlone(cluster, name, args);
+    return sendAlone(cluster, name, args);
+  });
 }
 
 /** Sends a command that reads to the master of its key: a replica may not have what has just come. */

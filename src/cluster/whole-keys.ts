@@ -10,10 +10,10 @@ import { send } from './cluster.ts';
 /** How often a conversation may change hands under a call before the call gives up. */
 const ATTEMPTS = 16;
 
-/** The functions, each on the master of its keys. */
-export function masterFunctions(cluster: Cluster): FunctionClient {
+/** The functions, by FCALL on the master of their keys, or by FCALL_RO wherever the client sends reads. */
+export function functionsBy(cluster: Cluster, command: 'fcall' | 'fcall_ro'): FunctionClient {
   const fcall: FunctionClient['fcall'] = (name, numkeys, ...sent) =>
-    send(cluster, 'fcall', name, String(numkeys), ...sent);
+    send(cluster, command, name, String(numkeys), ...sent);
   return { fcall, fcall_ro: fcall };
 }
 
@@ -111,9 +111,7 @@ export async function readState(
     return found && convGet(reader, { ...keys, ...found });
   };
   if (from === 'replica' && cluster.options.scaleReads !== 'master') {
-    const fcall_ro: FunctionClient['fcall_ro'] = (name, numkeys, ...sent) =>
-      send(cluster, 'fcall_ro', name, String(numkeys), ...sent);
-    const text = await read('get', { ...functions, fcall_ro }).catch(() => null);
+    const text = await read('get', functionsBy(cluster, 'fcall_ro')).catch(() => null);
     if (text !== null) return text;
   }
   return read('getex', functions);
