@@ -18,20 +18,13 @@ export function startCli(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
   return startProgram([...COMMAND_LINE, ...args], env);
 }
 
-let last: Promise<unknown> = Promise.resolve();
-
 /**
- * Runs the command line in this process, which costs a hundredth of a process of its own: with the environment of
- * `startCli`, and one run after the other, because what is printed and the environment are the process's. With `columns`
+ * Runs the command line in this process, which costs a hundredth of a process of its own, with the environment of
+ * `startCli`: one run after the other, because what is printed and the environment are the process's. With `columns`
  * its stdout is a terminal of that width.
  */
-export function cli(args: readonly string[], env: NodeJS.ProcessEnv = {}, columns?: number): Promise<CliRun> {
-  const run = last.then(() => captured(args, { REDIS_URL: '', ...env }, columns));
-  last = run.catch(() => {});
-  return run;
-}
-
-async function captured(args: readonly string[], env: NodeJS.ProcessEnv, columns?: number): Promise<CliRun> {
+export async function cli(args: readonly string[], given: NodeJS.ProcessEnv = {}, columns?: number): Promise<CliRun> {
+  const env = { REDIS_URL: '', ...given };
   const said = { stdout: '', stderr: '' };
   const putBack = (['stdout', 'stderr'] as const).map((name) => {
     const stream = process[name];
@@ -43,17 +36,14 @@ async function captured(args: readonly string[], env: NodeJS.ProcessEnv, columns
     Object.assign(stream, { write: capture, isTTY: columns !== undefined && name === 'stdout', columns });
     return () => Object.assign(stream, before);
   });
-  const before = Object.keys(env).map((name) => [name, process.env[name]] as const);
+  const before = { ...process.env };
   Object.assign(process.env, env);
   try {
-    const code = await runCommandLine(args);
-    return { ...said, code };
+    return { code: await runCommandLine(args), ...said };
   } finally {
     for (const undo of putBack) undo();
-    for (const [name, value] of before) {
-      if (value === undefined) delete process.env[name];
-      else process.env[name] = value;
-    }
+    for (const name of Object.keys(env)) delete process.env[name];
+    Object.assign(process.env, before);
   }
 }
 
