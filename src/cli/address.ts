@@ -12,6 +12,8 @@ export interface Target {
   /** What it is called in messages, without its password: `host:port`. */
   name: string;
   tls: boolean;
+  /** Without one, Sentinels tell. */
+  url?: string;
   /** Replies come as they do by default. */
   options: Omit<RedisOptions, 'replyMapping'>;
 }
@@ -34,10 +36,10 @@ export function targetOf(values: Values): Target {
   const { url, sentinel, name } = values;
   const files = certificates(values);
   if (sentinel === undefined && name === undefined) {
-    const { place, tls, ...options } = readAddress(url, process.env);
+    const { href, host, protocol } = readAddress(url, process.env);
+    const tls = protocol === 'rediss:';
     if (files && !tls) throw misuse('TLS needs an address that begins with rediss://');
-    const server = { ...options, ...(tls && { tls: files ?? {} }), ...ONE_ATTEMPT };
-    return { name: place, tls, options: server };
+    return { name: host, tls, url: href, options: { ...(files && { tls: files }), ...ONE_ATTEMPT } };
   }
   if (url !== undefined) throw misuse('--url and --sentinel name two servers: give one.');
   const hosts = readSentinels(sentinel, name);
@@ -66,10 +68,10 @@ const FORM =
   '%XX (/ is %2F, # is %23, % is %25).';
 
 /**
- * The address in `--url`, or in REDIS_URL. A database number is left alone: SELECT would be one more right to have.
+ * The address in `--url`, or in REDIS_URL. A database number is left out: SELECT would be one more right to have.
  * @throws Failure that never shows what was given, because a password may be anywhere in it
  */
-export function readAddress(url: string | undefined, { REDIS_URL }: NodeJS.ProcessEnv) {
+export function readAddress(url: string | undefined, { REDIS_URL }: NodeJS.ProcessEnv): URL {
   const [name, text] = url === undefined ? ['REDIS_URL', REDIS_URL] : ['--url', url];
   if (!text) throw misuse('No server is named. Give --url redis://host:port, or set REDIS_URL.');
   const unusable = misuse(`${name} is not the address of a Redis server. ${FORM}`);
@@ -77,25 +79,13 @@ export function readAddress(url: string | undefined, { REDIS_URL }: NodeJS.Proce
   if (!parsed?.hostname || !/^rediss?:$/.test(parsed.protocol)) throw unusable;
   // A bare / ? or # in a password ends the host early, and the rest of the password follows.
   if (!/^\/?\d*$/.test(parsed.pathname) || parsed.search || parsed.hash || parsed.port === '0') throw unusable;
-  const port = Number(parsed.port || 6379);
   try {
-    return {
-      place: `${parsed.hostname}:${port}`,
-      host: withoutBrackets(parsed.hostname),
-      port,
-      tls: parsed.protocol === 'rediss:',
-      ...(parsed.username && { username: decodeURIComponent(parsed.username) }),
-      // A user without a password still has to be named to the server.
-      ...((parsed.username || parsed.password) && { password: decodeURIComponent(parsed.password) }),
-    };
+    // A bare % in a password is the beginning of no escape.
+    decodeURIComponent(parsed.href);
   } catch {
     throw unusable;
   }
-}
-
-/** IPv6 */
-function withoutBrackets(host: string): string {
-  return host.replace(/^\[(.*)\]$/, '$1');
+  return Object.assign(parsed, { port: parsed.port || '6379', pathname: '' });
 }
 
 /** The places of the Sentinels. @throws Failure */
@@ -108,7 +98,8 @@ export function readSentinels(sentinel: string | undefined, name: string | undef
     if (hostname === '' || href !== `redis://${hostname}${port && `:${port}`}`) {
       throw misuse('--sentinel must be host:port, with commas between several: a:26379,b:26379');
     }
-    return { host: withoutBrackets(hostname), port: Number(port || SENTINEL_PORT) };
+    // An IPv6 address has brackets in a URL only.
+    return { host: hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(port || SENTINEL_PORT) };
   });
 }
 

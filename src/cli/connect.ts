@@ -32,7 +32,8 @@ export interface Store {
 export async function withServer<T>(values: Values, task: (server: Server) => Promise<T>): Promise<T> {
   const target = targetOf(values);
   const { Redis } = await import('ioredis').catch(withoutClient);
-  const client = new Redis(target.options);
+  const { url, options } = target;
+  const client = url === undefined ? new Redis(options) : new Redis(url, options);
   let first: unknown;
   client.on('error', (error) => {
     first ??= error;
