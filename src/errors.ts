@@ -76,6 +76,9 @@ const NO_LUA =
   'the server has no Lua, in which the library is written. Valkey 9.1 and later have it as a module: install that and ' +
   'load it, or use another server';
 
+const MAY_BE_REPEATED =
+  'The server could not take the call, or nobody knows whether it did; the same call may be sent again with the same ids';
+
 /**
  * A client's error as this package throws it: a ConversationError where the server's reply begins with a known code, or
  * the call could not be made; otherwise the error itself. Either way without the command's arguments, because those hold
@@ -83,30 +86,15 @@ const NO_LUA =
  */
 export function fromClient(error: unknown): unknown {
   if (!(error instanceof Error) || isConversationError(error)) return error;
-  withoutArguments(error);
-  const [code = '', message = error.message] = error.message.split(/ (.*)/s);
+  const failed: Error & { code?: unknown; command?: { name?: string; args?: unknown } } = error;
+  if (failed.command) failed.command = { name: failed.command.name ?? '' };
+  const said = error.message;
+  const [code = '', message = said] = said.split(/ (.*)/s);
   if (REPLY_CODES.has(code)) return new ConversationError(code as ConversationErrorCode, message, error);
-  if (/^ERR Engine 'LUA' not found/i.test(error.message))
-    return new ConversationError('LIBRARY_MISSING', NO_LUA, error);
-  return isUnavailable(error) ? unavailable(error) : error;
-}
-
-function isUnavailable(error: Error & { code?: unknown }): boolean {
-  const { code, message } = error;
-  return REFUSALS.test(message) || NO_REPLY.some((said) => said.test(message)) || LOST.test(String(code));
-}
-
-function unavailable(error: Error): ConversationError {
-  return new ConversationError(
-    'UNAVAILABLE',
-    `${error.message.replace(/\.$/, '')}. The server could not take the call, or nobody knows whether it did; the same call may ` +
-      'be sent again with the same ids',
-    error,
-  );
-}
-
-function withoutArguments(error: Error & { command?: { name?: string; args?: unknown } }): void {
-  if (error.command) error.command = { name: error.command.name ?? '' };
+  if (/^ERR Engine 'LUA' not found/i.test(said)) return new ConversationError('LIBRARY_MISSING', NO_LUA, error);
+  const isLost = LOST.test(String(failed.code)) || NO_REPLY.some((known) => known.test(said));
+  if (!isLost && !REFUSALS.test(said)) return error;
+  return new ConversationError('UNAVAILABLE', `${said.replace(/\.$/, '')}. ${MAY_BE_REPEATED}`, error);
 }
 
 /** Whether the server answered that it does not know a function of the library. */
