@@ -81,7 +81,7 @@ async function ofMasters({ client, tls }: Server, error: unknown): Promise<unkno
   if (error instanceof Failure || (isConversationError(error) && error.code !== 'UNAVAILABLE')) return error;
   const masters = await onMasters(client, async () => ({ error: undefined })).catch(() => []);
   const lines = masters.flatMap(({ address, error }) => (error ? `${address}: ${reasonOf(error, tls)}` : []));
-  return lines.length === 0 ? error : new Failure(lines.sort().join('\n'), 1, error);
+  return lines.length === 0 ? error : new Failure(lines.join('\n'), 1, error);
 }
 
 /** A client for the whole cluster that a node belongs to. */

@@ -63,7 +63,6 @@ async function onServers(
           if ('error' in result && (isOne || (!isLast && mayPass(result.error)))) throw result.error;
           if (isOne) result.address = name;
         }
-        results.sort((a, b) => (a.address < b.address ? -1 : 1));
         const width = Math.max(...results.map(({ address }) => address.length));
         for (const { address, ...result } of results) {
           const error = 'error' in result ? reasonOf(result.error, tls) : undefined;

@@ -64,7 +64,6 @@ async function lookAtServers(server: Server, { prefix = '', sharded = false, use
     const advice = 'Look whether it runs, and whether it knows this user.';
     return { address: result.address, findings: [wrong('server', found, advice)] };
   });
-  looked.sort((a, b) => (a.address < b.address ? -1 : 1));
   if (cluster) looked.unshift({ address: 'cluster', findings: await permitted('slots', slotsOf(client)) });
   return looked;
 }

@@ -33,7 +33,7 @@ export async function openMasters(entry: Redis | Cluster): Promise<{ masters: Ma
       fresh.map(async (line) => {
         const reasons: unknown[] = [];
         const client = connect(entry, line, (error) => reasons.push(error));
-        const master: Master = { address: line.names[0] ?? '', client, self: line.text };
+        const master: Master = { address: line.address, client, self: line.text };
         masters.set(line.id, master);
         try {
           const lines = linesOf(await client.cluster('NODES'));
@@ -49,9 +49,10 @@ export async function openMasters(entry: Redis | Cluster): Promise<{ masters: Ma
     const known = new Map(mastersIn(views.flat()).map((line) => [line.id, line]));
     fresh = [...known.values()].filter(({ id }) => !masters.has(id));
   }
+  const all = [...masters.values()].sort((a, b) => (a.address < b.address ? -1 : 1));
   return {
     // One that calls itself a replica by now has a master, which was asked too.
-    masters: [...masters.values()].filter(({ self }) => !self.includes(' myself,slave')),
+    masters: all.filter(({ self }) => !self.includes(' myself,slave')),
     /** Ends the connections that were made to reach them. */
     close: () => {
       for (const { client } of masters.values()) if (client !== entry) client.disconnect();
@@ -66,7 +67,7 @@ export interface NodeFailure {
   error: unknown;
 }
 
-/** Does a task on every master at once: what came of it, or why it failed, for each. */
+/** Does a task on every master at once: what came of it, or why it failed, for each, in order. */
 export async function onMasters<T extends object>(
   entry: Redis | Cluster,
   task: (master: Redis, address: string) => Promise<T>,
@@ -97,19 +98,20 @@ function linesOf(reply: unknown) {
     .split('\n')
     .map((line) => {
       const [id = '', place = '', role = '', , , , epoch = '', , ...slots] = line.trim().split(' ');
-      const [bus = '', name = ''] = place.split(',');
-      const address = bus.replace(/@\d+$/, '');
-      const port = address.slice(address.lastIndexOf(':'));
+      const [, ip = '', port = '', name = ''] = /^(.*):(\d+)@\d+(?:,([^,=]+)(?:,|$))?/.exec(place) ?? [];
+      // By the host name if it announces one.
+      const host = name || ip;
       const flags = role.split(',');
       return {
         id,
-        /** `host:port`, by the host name if it announces one, and by its IP address. */
-        names: name === '' || name.includes('=') ? [address] : [name + port, address],
+        address: `${host}:${port}`,
+        host,
+        port: Number(port),
         flags,
         slots,
         isSelf: flags.includes('myself'),
         /** The line without what changes by the second. */
-        text: [id, address, role, epoch, ...slots].join(' '),
+        text: [id, ip, port, role, epoch, ...slots].join(' '),
       };
     });
 }
@@ -126,16 +128,14 @@ function mastersIn(lines: Line[]): Line[] {
  * A connection of its own: ioredis closes the one it has as soon as a master's last slot has left it. Of nodes that were
  * not asked yet, only the entry spoke of itself.
  */
-function connect(entry: Redis | Cluster, { isSelf, names }: Line, hear: (error: unknown) => void): Redis {
+function connect(entry: Redis | Cluster, { isSelf, address, host, port }: Line, hear: (error: unknown) => void): Redis {
   if (!isCluster(entry) && isSelf) return entry;
   const template = isCluster(entry) ? entry.nodes()[0] : entry;
   if (!template) throw new Error('Connection is closed.');
-  const name = names[0] ?? '';
-  const colon = name.lastIndexOf(':');
   // Where it says that it is, unless the cluster's client maps the address.
   const natMap = isCluster(entry) ? entry.options.natMap : undefined;
-  const mapped = typeof natMap === 'function' ? natMap(name) : natMap?.[name];
-  const place = mapped ?? { host: name.slice(0, colon), port: Number(name.slice(colon + 1)) };
+  const mapped = typeof natMap === 'function' ? natMap(address) : natMap?.[address];
+  const place = mapped ?? { host, port };
   const client = template.duplicate({ ...place, readOnly: false, lazyConnect: true, retryStrategy: () => null });
   return client.on('error', hear);
 }
