@@ -6,7 +6,7 @@ import { ConversationStore } from '../../src/index.ts';
 import { PARTITIONS, partitionName } from '../../src/keys/prefix.ts';
 import { cli } from '../cli/cli.ts';
 import { STATE } from '../support/library.ts';
-import { dump, withRedis } from '../support/redis.ts';
+import { withRedis } from '../support/redis.ts';
 import { rejection } from '../support/rejection.ts';
 
 const test = suite('conversations spread over partitions');
@@ -46,24 +46,6 @@ test('a new job id is unique, carries the partition and is a valid name of a Kub
     assert.match(jobId, /^[a-z][a-z0-9-]{0,61}[a-z0-9]$/);
     assert.is(store.key({ jobId }, 'x'), store.key(channel, 'x'));
     assert.is.not(jobId, store.newJobId(channel));
-  }
-});
-
-test('on a server without a cluster too, every key has the hash tag, and every call works by every reference', async () => {
-  const jobId = store.newJobId(C1);
-  const stream = store.key({ jobId }, 'job:in');
-  for (const ref of [C1, { jobId }, { ...C1, jobId }]) {
-    assert.is((await store.claim({ ...STATE, jobId })).outcome, 'claimed');
-    assert.is((await store.get(ref))?.jobId, jobId);
-    assert.is((await store.setPendingQuestion(ref, 'q'))?.pendingQuestionId, 'q');
-    assert.is((await store.answerQuestion({ jobId }, 'q', { stream, fields: { text: 'yes' } })).outcome, 'accepted');
-    assert.equal(Object.keys(await dump(client)), [
-      '{0060}:conversation-handled:slack:C1',
-      '{0060}:conversation:slack:C1',
-      `{0060}:job-index:${jobId}`,
-      '{0060}:job:in',
-    ]);
-    assert.is((await store.remove(ref)).outcome, 'removed');
   }
 });
 

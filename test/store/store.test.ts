@@ -3,8 +3,8 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ConversationStore } from '../../src/index.ts';
 import { CHANNEL, HANDLED, INBOX, STATE } from '../support/library.ts';
-import { dump, withRedis } from '../support/redis.ts';
-import { all, BY_CHANNEL, refusal, UUID } from './store.ts';
+import { withRedis } from '../support/redis.ts';
+import { all, refusal, UUID } from './store.ts';
 
 // What the store adds to the library, whose rules are proven in test/library/: the defects there from this end too.
 
@@ -13,7 +13,6 @@ const server = withRedis(test);
 
 const BY_JOB = { jobId: 'j1' };
 const { claimId: _, ...WITHOUT_CLAIM } = STATE;
-const HOUR = 3_600_000;
 
 let redis: Redis;
 let store: ConversationStore;
@@ -27,12 +26,6 @@ test.before.each(async () => {
 });
 
 const outcomeOf = async (call: Promise<{ outcome: string }>) => (await call).outcome;
-
-test('a set returns null at first, then the state that it replaced', async () => {
-  assert.is(await store.set(STATE), null);
-  assert.equal(await store.set({ ...STATE, jobId: 'j2' }), { ...STATE, silentAfterMs: 60_000 });
-  assert.is((await store.get(BY_CHANNEL))?.jobId, 'j2');
-});
 
 test('an id that is left out is a fresh one per call, and an empty answer id is that of nobody', async () => {
   const first = await store.claim(WITHOUT_CLAIM);
@@ -53,16 +46,6 @@ test('an id that is left out is a fresh one per call, and an empty answer id is 
   assert.match(state?.claimId ?? '', UUID);
 });
 
-test('an inbox that has no room is full, and what waits may be discarded', async () => {
-  await store.claim(STATE);
-  const pipeline = redis.pipeline();
-  for (let n = 0; n < 1_000; n++) pipeline.xadd(INBOX, '*', 'n', n);
-  await pipeline.exec();
-  assert.is(await outcomeOf(store.claim({ ...STATE, jobId: 'j2' }, { queue: { n: 1 } })), 'full');
-  assert.is(await outcomeOf(store.remove(BY_JOB, { discardInbox: true })), 'removed');
-  assert.is(await redis.exists(INBOX), 0);
-});
-
 test('what is queued or published has its fields in their order, numbers as text', async () => {
   await store.set({ ...STATE, pendingQuestionId: 'q1' });
   const fields = { type: 'answer', text: 'Ja, "natürlich"', at: 1_700_000_000_000, empty: '' };
@@ -77,34 +60,6 @@ test('what is queued or published has its fields in their order, numbers as text
   );
   const [entry] = await all(store.inbox(STATE));
   assert.equal(entry?.fields, { ...fields, at: '1700000000000' });
-});
-
-test("conversations live two hours, the store's TTL, or the call's", async () => {
-  const own = new ConversationStore(redis, { ttlMs: 5 * HOUR });
-  const calls: ((store: ConversationStore, options?: { ttlMs: number }) => Promise<unknown>)[] = [
-    (store, options) => store.claim(STATE, options),
-    (store, options) => store.getByJobId('j1', options),
-    (store, options) => store.setPendingQuestion(STATE, 'q1', options),
-    (store, options) => store.answerQuestion(STATE, 'q1', options),
-    (store, options) => store.clearPendingQuestion(STATE, options),
-    (store, options) => store.handOver(STATE, { ...STATE, jobId: 'j2' }, options),
-    (store, options) => store.set(STATE, options),
-  ];
-  for (const [ttl, store, options] of [
-    [2 * HOUR, new ConversationStore(redis), undefined],
-    [5 * HOUR, own, undefined],
-    [HOUR, own, { ttlMs: HOUR }],
-  ] as const) {
-    await redis.flushall();
-    for (const call of calls) {
-      const [from] = await redis.time();
-      await call(store, options);
-      const [to] = await redis.time();
-      const end = Math.floor((await redis.pexpiretime(CHANNEL)) / 1_000) - ttl / 1_000;
-      assert.ok(end >= Number(from) && end <= Number(to), call.toString());
-      await redis.pexpire(CHANNEL, 60_000);
-    }
-  }
 });
 
 test('what the store adds stands in the JSON once, whatever a toJSON writes', async () => {
@@ -127,18 +82,6 @@ test('a Date, further members, half a surrogate pair and absent members are stor
   const state = { ...STATE, ...extra, title: 'cut \\ud83d \ufffd' };
   assert.equal(await store.claim(given), { outcome: 'claimed', state });
   assert.equal((await store.update(STATE, { title: 'whole 😀 \udc00' })).state, { ...state, title: 'whole 😀 \ufffd' });
-});
-
-test('with a prefix every key is under it, and stores do not see each other', async () => {
-  const tenant = new ConversationStore(redis, { prefix: '{agentsmith}:' });
-  await tenant.set({ ...STATE, pendingQuestionId: 'q1' });
-  const stream = tenant.key(STATE, 'job:j1:in');
-  await tenant.answerQuestion(BY_JOB, 'q1', { stream, fields: { text: 'Yes' } });
-  await tenant.handOver(STATE, { ...STATE, jobId: 'j2' });
-  const keys = Object.keys(await dump(redis));
-  assert.ok(keys.includes(stream) && keys.every((key) => key.startsWith('{agentsmith}:')), keys.join());
-  assert.is(await store.get(BY_CHANNEL), null);
-  assert.is(tenant.inboxKey({ ...BY_CHANNEL, platform: 'Slack' }), `{agentsmith}:${INBOX}`);
 });
 
 test('an error of the library keeps its code and message, and neither it nor its cause holds the state', async () => {
