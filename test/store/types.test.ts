@@ -2,7 +2,6 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type {
   AnswerResult,
-  ConversationErrorCode,
   ConversationStore,
   LastAnswer,
   NewConversationState,
@@ -122,26 +121,18 @@ test('an application redefines no member of the library', () => {
   same<ConversationStore<{ note: string; claimId: string }>, never>;
 });
 
-test('a call takes references, options and streams, and no others', () => {
+test('a call refuses half a reference, a stream without a job and a patch of what has methods of its own', () => {
   const calls = (store: Plain) => {
     const deliveryId = undefined as string | undefined;
     // Options and optional members may be undefined.
     store.claim({ ...STATE, deliveryId }, { ttlMs: undefined, queue: undefined });
     store.update(STATE, {}, { deliveryId, stream: undefined, fields: undefined });
-    // A reference is a channel, a job, both, or a state.
-    store.get({ platform: 'slack', channelId: 'C1' });
-    store.get({ jobId: 'j1' });
-    store.get({ platform: 'slack', channelId: 'C1', jobId: 'j1' });
-    store.get(STATE);
     // @ts-expect-error a channel without its platform
     store.get({ channelId: 'C1' });
     // @ts-expect-error nothing
     store.get({});
     // @ts-expect-error a key
     store.get('conversation:slack:C1');
-    // A call with a stream names its job and its fields.
-    store.update({ jobId: 'j1' }, { userId: 'U2' }, { stream: 's', fields: { type: 'stop' } });
-    store.answerQuestion(STATE, 'q1', { stream: 's', fields: { text: 'yes' } });
     // @ts-expect-error no job is named
     store.update({ platform: 'slack', channelId: 'C1' }, {}, { stream: 's', fields: { type: 'stop' } });
     // @ts-expect-error no job is named
@@ -152,12 +143,6 @@ test('a call takes references, options and streams, and no others', () => {
     store.update(STATE, { jobId: 'j2' });
   };
   assert.type(calls, 'function', 'they are compiled, not run');
-});
-
-test('error codes are a union of literals', () => {
-  type Conv = 'CONVARG' | 'CONVCORRUPT' | 'CONVJOB' | 'CONVKEY' | 'CONVSTATE';
-  type Library = 'LIBRARY_MISSING' | 'LIBRARY_OUTDATED' | 'LIBRARY_TOO_NEW' | 'LIBRARY_FOREIGN';
-  same<ConversationErrorCode, Conv | Library | 'WRONGTYPE' | 'UNAVAILABLE' | 'INVALID_ARGUMENT'>();
 });
 
 test('a comparison of types that differ does not compile', () => {

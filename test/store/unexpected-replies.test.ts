@@ -1,29 +1,15 @@
 import type { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import * as library from '../../src/conversation.gen.ts';
+import { convVersion, FUNCTIONS } from '../../src/conversation.gen.ts';
 import { ConversationStore } from '../../src/index.ts';
-import { CHANNEL, failure, JOB, json, STATE } from '../support/library.ts';
+import { failure, STATE } from '../support/library.ts';
 import { withRedis } from '../support/redis.ts';
+import { CALLS, HOLDER, storeFor } from './calls.ts';
 import { refusal } from './store.ts';
 
 const test = suite('a library of the same name that is another one');
 const server = withRedis(test);
-
-const keys = { conversation: CHANNEL, job: JOB };
-const CALLS: Record<string, (client: Redis) => Promise<unknown>> = {
-  conv_claim: (client) => library.convClaim(client, keys, { state: json() }),
-  conv_hand_over: (client) => library.convHandOver(client, { ...keys, successor: 'job-index:j2' }, { state: json() }),
-  conv_set: (client) => library.convSet(client, keys, { state: json() }),
-  conv_get: (client) => library.convGet(client, keys),
-  conv_get_by_job: (client) => library.convGetByJob(client, { job: JOB }),
-  conv_update: (client) => library.convUpdate(client, keys, { patch: '{}' }),
-  conv_due: (client) => library.convDue(client, { watch: 'conversation-watch' }, { leaseMs: 1 }),
-  conv_set_pending: (client) => library.convSetPending(client, keys, { questionId: 'q1' }),
-  conv_answer: (client) => library.convAnswer(client, keys, { questionId: 'q1', answerId: 'a1' }),
-  conv_remove: (client) => library.convRemove(client, keys),
-  conv_version: (client) => library.convVersion(client),
-};
 
 /** What these functions answer instead, as Lua. None of it is a reply that any of them may give. */
 const OTHERS = ['12', "{ ok = 'sesame', }", '{ 7 }', "{ 'sesame', 12 }", "{ 'claimed', 12 }", "{ 'gone', 12 }"];
@@ -40,13 +26,18 @@ async function load(client: Redis, answers: Record<string, string>): Promise<voi
 for (const protocol of [2, 3] as const) {
   test(`its replies are refused and not repeated (RESP${protocol})`, async () => {
     const client = await server.connect({ protocol });
+    const store = storeFor(client, 'a');
+    await load(client, { conv_version: "'1.0.0'" });
+    await store.ready();
+    // These call no function.
+    const { ready, list, inbox, ...calls } = CALLS;
     for (const other of OTHERS) {
-      await load(client, Object.fromEntries(Object.keys(CALLS).map((name) => [name, other])));
-      for (const [name, call] of Object.entries(CALLS)) {
-        // A status is text for whoever reads it, as a state is.
-        if (other.includes('ok =') && !/claim|hand_over|answer|remove|update|due/.test(name)) continue;
-        const message = await failure(call(client));
-        assert.match(message, new RegExp(`^${name} answered something else than .*; is conversation .* loaded`));
+      await load(client, Object.fromEntries(FUNCTIONS.map(({ name }) => [name, other])));
+      for (const [name, call] of [...Object.entries(calls), ['version', () => convVersion(client)] as const]) {
+        // A status is text for whoever reads it, as a state or a version is.
+        if (other.includes('ok =') && /^(get|set|clear|version)/.test(name)) continue;
+        const message = await failure(call(store, HOLDER));
+        assert.match(message, /^conv_\w+ answered something else than .*; is conversation .* loaded/, name);
         assert.not.match(message, /sesame/);
       }
     }
