@@ -5,9 +5,7 @@ import { slotOf } from '../../scripts/redis/slot.ts';
 import { ConversationStore } from '../../src/index.ts';
 import { PARTITIONS, partitionName } from '../../src/keys/prefix.ts';
 import { cli } from '../cli/cli.ts';
-import { STATE } from '../support/library.ts';
 import { withRedis } from '../support/redis.ts';
-import { rejection } from '../support/rejection.ts';
 
 const test = suite('conversations spread over partitions');
 const redis = withRedis(test);
@@ -47,41 +45,6 @@ test('a new job id is unique, carries the partition and is a valid name of a Kub
     assert.is(store.key({ jobId }, 'x'), store.key(channel, 'x'));
     assert.is.not(jobId, store.newJobId(channel));
   }
-});
-
-test('a job id that carries no partition, or that of another channel, is refused before anything is sent', async () => {
-  const advice = 'with sharded: true, make job ids with newJobId({ platform, channelId }) of their channel';
-  const bad = ['j1', OF_C1.toUpperCase(), `${OF_C1}0`, OF_C1.slice(1), OF_C1.replace('0060', '2060'), `x${OF_C1}`];
-  const calls: [call: () => unknown, message: string][] = [
-    ...bad.flatMap((jobId): typeof calls => [
-      [() => store.key({ jobId }, 'x'), `jobId was not made by newJobId; ${advice}`],
-      [() => store.claim({ ...STATE, jobId }), `jobId was not made by newJobId; ${advice}`],
-    ]),
-    [
-      () => store.key({ ...C1, jobId: OF_C1.replace('60', '61') }, 'x'),
-      `jobId was made for another channel; ${advice}`,
-    ],
-  ];
-  await client.flushall();
-  for (const [call, message] of calls) {
-    const error = await rejection(call);
-    assert.equal([error.code, error.message], ['INVALID_ARGUMENT', message]);
-  }
-  assert.is(await client.dbsize(), 0);
-});
-
-test('half a reference is refused as without partitions, and so is a prefix with a hash tag of its own', async () => {
-  const half = [{ platform: 'slack' }, { channelId: 'C1' }, { jobId: undefined }, { ...C1, jobId: undefined }, {}];
-  for (const ref of half) {
-    const { message } = await rejection(() => store.key(ref as never, 'x'));
-    assert.match(message, /^(platform|channelId|jobId) must be |^a reference is /);
-  }
-  for (const prefix of ['{dev}:', 'a{', '{}']) {
-    const { message } = await rejection(() => new ConversationStore(client, { sharded: true, prefix }));
-    assert.match(message, /^prefix must not contain "\{" if sharded/);
-  }
-  const { message } = await rejection(() => new ConversationStore(client, { sharded: 1 as never }));
-  assert.is(message, 'sharded must be true or false');
 });
 
 const KEYS: [args: string, code: number, said: RegExp][] = [

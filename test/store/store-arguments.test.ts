@@ -1,4 +1,4 @@
-import type { Redis } from 'ioredis';
+import { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OPTIONS } from '../../src/arguments.ts';
@@ -14,6 +14,8 @@ const server = withRedis(test);
 
 let redis: Redis;
 let store: ConversationStore;
+let plain: ConversationStore;
+let sharded: ConversationStore;
 let wire: Wire;
 
 test.before(async () => {
@@ -21,6 +23,8 @@ test.before(async () => {
   wire = await wiretap(await server.connect());
   // One that is not ready yet: not even its library is looked for.
   store = new ConversationStore(redis, { prefix: 'a:', silentAfterMs: 60_000 });
+  plain = new ConversationStore(redis);
+  sharded = new ConversationStore(redis, { sharded: true });
 });
 
 test.after(() => wire.stop());
@@ -103,6 +107,7 @@ const OF_OPTIONS: Record<string, [values: readonly unknown[], beside?: object]> 
   after: [[null, '', '$', '-', '5-', '(5', '5-0-0', ' 5']],
   platform: [['*', 'sl?ck', '[a-z]*', ...NO_PLATFORM.slice(1)]],
   prefix: [['a:conversation:', 'job-index:', 'conversation-watch', 7, null, 'a\n', 'half \ud83d of a pair']],
+  sharded: [NO_BOOLEAN],
   load: [['always', true]],
   logger: [[null, () => {}, { info() {}, warn() {}, error() {} }]],
 };
@@ -161,39 +166,67 @@ for (const [name, values, calls, message = new RegExp(`^${name}[^ ]* must `)] of
   });
 }
 
-test('an option that there is none of is refused by every method, with those that there are', async () => {
-  const sent = await wire.during(async () => {
-    for (const [method, call] of Object.entries(WITH_OPTIONS)) {
-      const { message } = await refusal(call({ ttl: 5 } as never), 'INVALID_ARGUMENT');
-      assert.match(message, new RegExp(`^${method} has no option "ttl": it takes \\w+(, \\w+)*$`));
-    }
-  });
-  assert.equal(sent, []);
-});
+const stop = { fields: { type: 'stop' } };
+const told = { ...stop, stream: 'a:s' };
+/** A job id that a sharded store made for the channel, and some that it did not. */
+const OF_C1 = 'job-0060-b359bcf4-dd14-4220-b92c-d8db2b3794f9';
+const NOT_MADE = ['j1', OF_C1.toUpperCase(), `${OF_C1}0`, OF_C1.slice(1), OF_C1.replace('0060', '2060'), `x${OF_C1}`];
+const MAKE = 'with sharded: true, make job ids with newJobId({ platform, channelId }) of their channel';
+const HALVES = [
+  { platform: 'slack' },
+  { channelId: 'C1' },
+  { jobId: undefined },
+  { ...BY_CHANNEL, jobId: undefined },
+  {},
+];
 
-test('options that do not go together are refused with a sentence that says why, and nothing is sent', async () => {
-  const plain = new ConversationStore(redis);
-  const stop = { fields: { type: 'stop' } };
-  const told = { ...stop, stream: 'a:s' };
-  const cases: [call: () => Promise<unknown>, message: RegExp][] = [
-    [() => plain.claim(STATE, { queue: { n: 1 } }), /^queue needs a store with silentAfterMs: /],
-    [() => store.claim(STATE, { ttlMs: 5, startWithinMs: 5 }), /^startWithinMs takes the place of ttlMs/],
-    [() => store.remove(STATE, { retry: true, discardInbox: true }), /^retry and discardInbox do not go together$/],
-    [() => store.getByJobId('j1', { renew: false, lastSeen: '5-0' }), /^lastSeen is a sign of life/],
-    [() => store.update(STATE, {}, stop as never), /^stream and fields go together$/],
-    [() => store.update(STATE, {}, { stream: 'a:s' } as never), /^stream and fields go together$/],
-    [
-      () => store.update(STATE, {}, { ...stop, stream: 's' }),
-      /^stream must be a whole key that begins with "a:", as st/,
-    ],
-    [() => store.update(BY_CHANNEL, {}, told as never), /^a call with a stream must name the job/],
-    [() => store.answerQuestion(BY_CHANNEL, 'q', told as never), /^a call with a stream must name the job/],
-    [() => store.handOver(BY_CHANNEL as never, next), /^job must name the outgoing job/],
-    [() => store.handOver({ ...STATE, channelId: 'C2' }, next), /^job and next must be of one channel$/],
-    [async () => store.inboxKey({ jobId: 'j1' } as never), /^an inbox is named by /],
-  ];
+/** Calls that are refused, each with a sentence that says why. */
+const CASES: [call: () => Promise<unknown>, message: RegExp | string][] = [
+  [() => plain.claim(STATE, { queue: { n: 1 } }), /^queue needs a store with silentAfterMs: /],
+  [() => store.claim(STATE, { ttlMs: 5, startWithinMs: 5 }), /^startWithinMs takes the place of ttlMs/],
+  [() => store.remove(STATE, { retry: true, discardInbox: true }), /^retry and discardInbox do not go together$/],
+  [() => store.getByJobId('j1', { renew: false, lastSeen: '5-0' }), /^lastSeen is a sign of life/],
+  [() => store.update(STATE, {}, stop as never), 'stream and fields go together'],
+  [() => store.update(STATE, {}, { stream: 'a:s' } as never), 'stream and fields go together'],
+  [() => store.update(STATE, {}, { ...stop, stream: 's' }), /^stream must be a whole key that begins with "a:", as st/],
+  [() => store.update(BY_CHANNEL, {}, told as never), /^a call with a stream must name the job/],
+  [() => store.answerQuestion(BY_CHANNEL, 'q', told as never), /^a call with a stream must name the job/],
+  [() => store.handOver(BY_CHANNEL as never, next), /^job must name the outgoing job/],
+  [() => store.handOver({ ...STATE, channelId: 'C2' }, next), 'job and next must be of one channel'],
+  [async () => store.inboxKey({ jobId: 'j1' } as never), /^an inbox is named by /],
+  ...Object.entries(WITH_OPTIONS).map(([method, call]): (typeof CASES)[0] => [
+    () => call({ ttl: 5 } as never),
+    new RegExp(`^${method} has no option "ttl": it takes \\w+(, \\w+)*$`),
+  ]),
+  ...NOT_MADE.flatMap((jobId): typeof CASES => [
+    [async () => sharded.key({ jobId }, 'x'), `jobId was not made by newJobId; ${MAKE}`],
+    [() => sharded.claim({ ...STATE, jobId }), `jobId was not made by newJobId; ${MAKE}`],
+  ]),
+  [
+    async () => sharded.key({ ...BY_CHANNEL, jobId: OF_C1.replace('60', '61') }, 'x'),
+    `jobId was made for another channel; ${MAKE}`,
+  ],
+  ...HALVES.map((ref): (typeof CASES)[0] => [
+    async () => sharded.key(ref as never, 'x'),
+    /^(platform|channelId|jobId) must be |^a reference is /,
+  ]),
+  ...['{dev}:', 'a{', '{}'].map((prefix): (typeof CASES)[0] => [
+    async () => new ConversationStore(redis, { sharded: true, prefix }),
+    /^prefix must not contain "\{" if sharded/,
+  ]),
+  ...['job-index:', 'a:conversation-watch:', 'conver'].map((keyPrefix): (typeof CASES)[0] => [
+    async () => new ConversationStore(new Redis({ keyPrefix, lazyConnect: true }), { prefix: 'sation:' }),
+    /^the client's keyPrefix with the prefix behind it must be a string .* that holds none of /,
+  ]),
+];
+
+test('what does not go together or is not there is refused with a sentence that says why, and nothing is sent', async () => {
   const sent = await wire.during(async () => {
-    for (const [call, wanted] of cases) assert.match((await refusal(call(), 'INVALID_ARGUMENT')).message, wanted);
+    for (const [call, wanted] of CASES) {
+      const { message } = await refusal(call(), 'INVALID_ARGUMENT');
+      if (typeof wanted === 'string') assert.is(message, wanted);
+      else assert.match(message, wanted);
+    }
   });
   assert.equal(sent, []);
 });
@@ -220,18 +253,6 @@ test('ids of exactly 512 and 1024 bytes and 1024 fields are taken', async () => 
   assert.is((await store.update(STATE, {}, { deliveryId: id })).outcome, 'updated');
   assert.is((await store.claim({ ...STATE, jobId: 'j2', claimId: other }, { queue: fields })).outcome, 'queued');
   assert.is((await store.inbox(STATE).next()).value?.fields['f1023'], '1023');
-});
-
-test("the client's keyPrefix, and what the prefix makes of it, is refused by the constructor where it holds a name", async () => {
-  for (const [keyPrefix, prefix] of [
-    ['job-index:', ''],
-    ['a:conversation-watch:', 'b:'],
-    ['conver', 'sation:'],
-  ] as const) {
-    const client = await server.connect({ keyPrefix, lazyConnect: true });
-    const { message } = await refusal((async () => new ConversationStore(client, { prefix }))(), 'INVALID_ARGUMENT');
-    assert.match(message, /^the client's keyPrefix with the prefix behind it must be a string .* that holds none of /);
-  }
 });
 
 test('a client that is none is refused, with the one that is wanted', async () => {
