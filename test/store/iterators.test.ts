@@ -5,11 +5,11 @@ import * as assert from 'uvu/assert';
 import { ConversationStore, type DueJob } from '../../src/index.ts';
 import { watchMember } from '../../src/keys/conversation-keys.ts';
 import { partitionOf } from '../../src/keys/prefix.ts';
-import { CHANNEL, INBOX, STATE, WATCH } from '../support/library.ts';
-import { withRedis } from '../support/redis.ts';
+import { CHANNEL, INBOX, json, STATE, WATCH } from '../support/library.ts';
+import { dump, withRedis } from '../support/redis.ts';
 import { all, BY_CHANNEL, listener } from './store.ts';
 
-const test = suite('what waits in an inbox, and jobs that somebody has to look at');
+const test = suite('what inbox, due and list give');
 const server = withRedis(test);
 
 const JOB = { ...STATE, silentAfterMs: 1 };
@@ -17,11 +17,14 @@ const SECOND = { ...JOB, jobId: 'j2', channelId: 'C2' };
 
 let redis: Redis;
 let store: ConversationStore;
+/** One that adds nothing to a state. */
+let plain: ConversationStore;
 const logger = listener();
 
 test.before(async () => {
   redis = await server.connect();
   store = new ConversationStore(redis, { silentAfterMs: 1, logger });
+  plain = new ConversationStore(redis, { logger });
 });
 test.before.each(async () => {
   await redis.flushall();
@@ -159,6 +162,76 @@ test('a job whose state cannot be read has a null state, with a warning, and the
     ]);
     assert.equal(logger.heard, ['warn: unreadable conversation: slack C1, job j1']);
   }
+});
+
+/** The jobs of what is listed, in order. */
+async function jobs(from: ConversationStore, options?: { platform?: string }): Promise<string[]> {
+  return (await all(from.list(options))).map(({ jobId }) => jobId).sort();
+}
+
+test('list gives every conversation once, of all platforms or of one in any case, and nothing changes', async () => {
+  assert.equal(await jobs(plain), []);
+  const state = { ...STATE, jobId: 'a', transcript: [] };
+  await plain.set(state);
+  await plain.set({ ...STATE, jobId: 'b', channelId: '19:abc@thread.tacv2', platform: 'Teams' });
+  await plain.set({ ...STATE, jobId: 'c', channelId: 'conversation:slack:C1', platform: 'teams' });
+  const before = await dump(redis);
+  assert.equal(await jobs(plain), ['a', 'b', 'c']);
+  assert.equal(await all(plain.list({ platform: 'slack' })), [state]);
+  assert.equal(await jobs(plain, { platform: 'TEAMS' }), ['b', 'c']);
+  assert.equal(await jobs(plain, { platform: 'team' }), []);
+  assert.equal(await dump(redis), before);
+});
+
+test('list gives each of 2500 conversations among other keys once, although each is removed when it is listed', async () => {
+  const pipeline = redis.pipeline();
+  for (let n = 0; n < 2_500; n++) {
+    pipeline.set(`conversation:slack:C${n}`, json({ jobId: `j${n}`, channelId: `C${n}` }));
+    pipeline.set(`job-index:j${n}`, `conversation:slack:C${n}`).set(`other:${n}`, 'x');
+  }
+  await pipeline.exec();
+  const found = new Set<string>();
+  for await (const state of plain.list()) {
+    found.add(state.jobId);
+    assert.is((await plain.remove(state)).outcome, 'removed');
+  }
+  assert.is(found.size, 2_500);
+  assert.is(await redis.dbsize(), 2_500);
+});
+
+test('list leaves out keys of other programs with similar names, and nobody is warned', async () => {
+  await plain.set(STATE);
+  const similar =
+    'conversation: conversation:x conversation:slack conversation:slack: conversation:Slack:C1 conversations:slack:C1 ' +
+    'my-conversation:slack:C1 x:conversation:slack:C1 job-index:conversation:slack:C9';
+  for (const key of [...similar.split(' '), 'conversation:slack:\n']) await redis.set(key, json());
+  await redis.hset('conversation:slack:hash', 'f', 'v');
+  await redis.xadd('conversation:slack:stream', '*', 'f', 'v');
+  logger.heard.length = 0;
+  assert.equal(await jobs(plain), ['j1']);
+  assert.equal(logger.heard, []);
+});
+
+test("list keeps to one prefix, whatever characters it has, and no other, also under the client's own keyPrefix", async () => {
+  const prefixes = ['', '*', 'a*', 'ab', 'a?', 'a[bc]:', 'ab:', 'a\\*', '{t}:', '^-]'];
+  const clients = [redis, await server.connect({ keyPrefix: 'app*:' })];
+  const stores = clients.flatMap((client) => prefixes.map((prefix) => new ConversationStore(client, { prefix })));
+  for (const [n, store] of stores.entries()) await store.set({ ...STATE, jobId: `j${n}` });
+  for (const [n, store] of stores.entries()) {
+    assert.equal(await jobs(store), [`j${n}`]);
+    assert.equal(await jobs(store, { platform: 'slack' }), [`j${n}`]);
+  }
+});
+
+test('list leaves out what lies in the partition of another channel, because no call looks for it there', async () => {
+  const store = new ConversationStore(redis, { sharded: true });
+  const here = store.newJobId(STATE);
+  await store.set({ ...STATE, jobId: here });
+  const other = '{0000}:';
+  const keys = [`${other}conversation:slack:C9`, `${other}job-index:j9`];
+  await redis.fcall('conv_set', 2, ...keys, JSON.stringify({ ...STATE, channelId: 'C9', jobId: 'j9' }));
+  assert.is(await redis.exists(...keys), 2);
+  assert.equal(await jobs(store), [here]);
 });
 
 test.run();
