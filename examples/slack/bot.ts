@@ -2,10 +2,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { App, type BlockAction, type ButtonAction, HTTPReceiver, webApi } from '@slack/bolt';
 import { ConversationStore } from 'conversation-state';
-import { react, readEvents, section } from './events.ts';
-import { connect, type Notes, settings } from './settings.ts';
+import { createDispatcher, type Job, type Notes } from './dispatcher.ts';
+import { postEnd, react, readEvents, section } from './events.ts';
+import { connect, say, settings } from './settings.ts';
 import { type Spawner, spawnerOf } from './spawn.ts';
-import { sweep } from './sweep.ts';
 
 const platform = 'slack';
 
@@ -29,7 +29,13 @@ export async function startBot(spawner: Spawner): Promise<() => Promise<void>> {
   const limits = { timeout: 5_000, retryConfig: { retries: 2, maxTimeout: 2_000 }, rejectRateLimitedCalls: true };
   const clientOptions = { ...limits, ...(slackApiUrl ? { slackApiUrl } : {}) };
   const slack = new webApi.WebClient(token, clientOptions);
-  const { user_id: botUserId = '', bot_id: botId = '' } = await slack.auth.test();
+  const { user_id: botUserId = '', bot_id: botId = '', team_id: project = 'slack' } = await slack.auth.test();
+  const dispatcher = createDispatcher(store, {
+    ...spawner,
+    newJob: (thread) => ({ jobId: store.newJobId(thread), project, ticketId: thread.channelId }),
+    tell: (job, text) => postEnd(slack, job, text),
+    startWithinMs: settings.startMs,
+  });
 
   const receiver = new HTTPReceiver({
     signingSecret,
@@ -67,88 +73,77 @@ export async function startBot(spawner: Spawner): Promise<() => Promise<void>> {
     unfinished.add(done);
   }
 
-  async function onMessage(written: Written, body: { api_app_id: string; team_id: string }, isMention: boolean) {
-    const { channel, thread_ts, ts, user = 'unknown' } = written;
-    const { api_app_id, team_id: project } = body;
-    const text = (written.text ?? '').replaceAll(`<@${botUserId}>`, '').trim();
-    const ref = { platform, channelId: `${channel}:${thread_ts ?? ts}` };
+  async function onMessage(
+    { channel, thread_ts, ts, user: userId = 'unknown', text = '' }: Written,
+    isMention: boolean,
+  ) {
+    const thread = { platform, channelId: `${channel}:${thread_ts ?? ts}` };
     // Without a mention, it is meant for the bot only where a job is at work. If that job ends before the claim, the
     // message starts the next one, so that it is not lost.
-    if (!isMention && !(await store.get(ref))) return;
+    if (!isMention && !(await store.get(thread))) return;
     // Not the event's id: that is another one for `message` and for `app_mention`.
-    const deliveryId = `${api_app_id}:${channel}:${ts}`;
-    const jobId = store.newJobId(ref);
-    const state = { ...ref, jobId, userId: user, project, ticketId: ts, startedAt: new Date(), deliveryId };
-    const claimIt = () => store.claim(state, { startWithinMs: settings.startMs, queue: { userId: user, text, ts } });
-    let claim = await claimIt();
+    const id = `${channel}:${ts}`;
+    const message = { ...thread, id, userId, text: text.replaceAll(`<@${botUserId}>`, '').trim() };
+    let outcome = await dispatcher.onMessage(message);
     // Another delivery of it is starting the job, or its bot died before that: then the claim lapses.
-    for (let n = 0; claim.outcome === 'starting' && n < 5; n++) claim = await pause(200).then(claimIt);
-    switch (claim.outcome) {
-      case 'starting':
-        throw new Error(`nobody has heard of ${claim.state.jobId} yet`);
-      case 'claimed':
-        try {
-          await spawner.start({ jobId, channelId: ref.channelId, prompt: text });
-        } catch (error) {
-          await store.remove(state, { retry: true });
-          throw error;
-        }
-        return later(react(slack, channel, ts, 'eyes'));
-      case 'duplicate':
-        return;
-      case 'queued':
-        return later(react(slack, channel, ts, 'inbox_tray'));
-      default: {
-        const full = 'Too many messages wait for this job already. Please write again later.';
-        return later(slack.chat.postMessage({ channel, thread_ts: thread_ts ?? ts, text: full }));
-      }
+    for (let n = 0; outcome === 'starting' && n < 5; n++) {
+      await pause(200);
+      outcome = await dispatcher.onMessage(message);
     }
+    if (outcome === 'claimed') return later(react(slack, channel, ts, 'eyes'));
+    if (outcome === 'queued') return later(react(slack, channel, ts, 'inbox_tray'));
+    if (outcome === 'full') {
+      const full = 'Too many messages wait for this job already. Please write again later.';
+      return later(slack.chat.postMessage({ channel, thread_ts: thread_ts ?? ts, text: full }));
+    }
+    // `held`: the start of the job failed, and it was heard of all the same.
+    if (outcome === 'duplicate' || outcome === 'held') return;
+    throw new Error(`no job has started for the message ${id}: ${outcome}`);
   }
 
-  app.event('app_mention', ({ event, body }) => onMessage(event, body, true));
+  app.event('app_mention', ({ event }) => onMessage(event, true));
 
-  app.message(async ({ message, body }) => {
+  app.message(async ({ message }) => {
     if (message.subtype && message.subtype !== 'file_share' && message.subtype !== 'thread_broadcast') return;
-    await onMessage(message as Written, body, false);
+    await onMessage(message as Written, false);
   });
 
-  /** Where a button stands. It names its job, so a click on an old one never reaches the next job of the thread. */
-  function placeOf({ channel, message, user }: BlockAction, jobId: string) {
+  /** A click. It names the job of its button, so one on an old button never reaches the next job of the thread. */
+  function clickOf({ channel, message, user }: BlockAction, jobId: string, id: string) {
     if (!channel || !message) throw new Error('a button outside of a message');
-    const ref = { platform, channelId: `${channel.id}:${message['thread_ts'] ?? message.ts}`, jobId };
+    const channelId = `${channel.id}:${message['thread_ts'] ?? message.ts}`;
     const edit = (text: string) =>
       later(slack.chat.update({ channel: channel.id, ts: message.ts, text, blocks: [section(text)] }));
-    return { ref, edit, question: message.text ?? '', by: user.id };
+    return { click: { platform, channelId, jobId, id, userId: user.id }, edit };
   }
 
   app.action<BlockAction<ButtonAction>>(/^answer:/, async ({ ack, action, body }) => {
     const { jobId, questionId, answer } = JSON.parse(action.value ?? '{}');
-    const { ref, edit, question, by } = placeOf(body, jobId);
     // Question, who and what: so whoever clicks second is shown who was first, and the same click again is the same answer.
-    const answerId = `${questionId}|<@${by}> said *${answer}*`;
-    const told = {
-      stream: store.key(ref, `job:${jobId}:in`),
-      fields: { type: 'Answer', questionId, text: answer, by },
-    };
-    const { outcome, state } = await store.answerQuestion(ref, questionId, { answerId, ...told });
+    const { click, edit } = clickOf(body, jobId, `${questionId}|<@${body.user.id}> said *${answer}*`);
+    const { outcome, state } = await dispatcher.onAnswer({ ...click, questionId, answer });
     await ack();
     const is =
       outcome === 'accepted' || outcome === 'answered' ? whoSaid(state.lastAnswer?.answerId) : 'It no longer waits.';
-    edit(`${question}\n${is}`);
+    edit(`${body.message?.text ?? ''}\n${is}`);
   });
 
   app.action<BlockAction<ButtonAction>>('stop', async ({ ack, action, body }) => {
     const jobId = action.value ?? '';
-    const { ref, edit, by } = placeOf(body, jobId);
-    const stream = store.key(ref, `job:${jobId}:in`);
-    const told = { stream, fields: { type: 'Stop', by }, deliveryId: `stop:${jobId}` };
-    const { outcome, state } = await store.update(ref, { stoppedBy: by }, told);
+    const { click, edit } = clickOf(body, jobId, `stop:${jobId}`);
+    const { outcome, state } = await dispatcher.onStop(click);
     await ack();
-    edit(outcome === 'gone' ? 'This job has ended.' : `<@${state?.stoppedBy ?? by}> stops the job.`);
+    edit(outcome === 'gone' ? 'This job has ended.' : `<@${state?.stoppedBy ?? click.userId}> stops the job.`);
   });
 
-  const stopReading = await readEvents({ store, redis, slack, spawner, later });
-  const sweeping = setInterval(() => later(sweep(store, redis, spawner)), settings.sweepMs);
+  const stopReading = await readEvents({ store, redis, slack, dispatcher, later });
+  // The end of a dead job goes through the stream like all others, because a sweep that removed it and then died would
+  // leave a thread without an end.
+  const report = async ({ jobId, channelId }: Job, text: string) => {
+    await say(redis, { type: 'Died', jobId, channelId, text });
+    return 'reported';
+  };
+  const sweeping = setInterval(() => later(dispatcher.sweep(settings.sweepMs, report)), settings.sweepMs);
   await receiver.start({ port: Number(process.env['PORT'] ?? 3000), host: process.env['HOST'] ?? '0.0.0.0' });
 
   return async () => {

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { webApi } from '@slack/bolt';
-import type { ChannelReference, ConversationStore, JobReference, StoredConversationState } from 'conversation-state';
+import type { ConversationStore } from 'conversation-state';
 import type { Redis } from 'ioredis';
-import { connect, EVENTS, fieldsOf, type Notes, settings } from './settings.ts';
-import type { Spawner } from './spawn.ts';
+import type { createDispatcher, Job, Notes } from './dispatcher.ts';
+import { connect, EVENTS, fieldsOf, settings } from './settings.ts';
 
 const platform = 'slack';
 const GROUP = 'bots';
@@ -15,30 +15,33 @@ interface Surroundings {
   store: ConversationStore<Notes>;
   redis: Redis;
   slack: webApi.WebClient;
-  spawner: Spawner;
+  dispatcher: ReturnType<typeof createDispatcher>;
   /** Does what nobody need wait for. */
   later(task: Promise<unknown>): void;
 }
 
 /** Shows in the threads what the jobs say. Returns what stops that, once the entry in hand is shown. */
-export async function readEvents({ store, redis, slack, spawner, later }: Surroundings): Promise<() => Promise<void>> {
+export async function readEvents(surroundings: Surroundings): Promise<() => Promise<void>> {
+  const { store, redis, slack, dispatcher, later } = surroundings;
   const reader = connect({ waits: true });
   /** Shows what a job says. `again`: another bot, or this one, may have done some of it before. */
   async function show(
     { type, jobId = '', channelId = '', text = '', ...more }: Record<string, string>,
     again: boolean,
   ) {
-    const [channel = '', thread_ts = ''] = channelId.split(':');
+    const [channel, thread_ts] = placeOf(channelId);
     const job = { platform, channelId, jobId };
-    if (type === 'Read') return react(slack, channel, more['ts'] ?? '', 'white_check_mark');
+    if (type === 'Read') return react(slack, ...placeOf(more['message'] ?? ''), 'white_check_mark');
     const state = await store.get(job);
     if (type === 'Started' || type === 'Progress') {
       if (!state) return;
       const blocks = [section(text), buttons([button('stop', 'Stop', jobId)])];
-      if (state.messageTs) return void (await slack.chat.update({ channel, ts: state.messageTs, text, blocks }));
+      if (state.progressMessage) {
+        return void (await slack.chat.update({ channel, ts: state.progressMessage, text, blocks }));
+      }
       if (type === 'Progress') return;
       const { ts = '' } = await slack.chat.postMessage({ channel, thread_ts, text, blocks });
-      return void (await store.update(job, { messageTs: ts }));
+      return void (await store.update(job, { progressMessage: ts }));
     }
     if (type === 'Question') {
       const questionId = more['questionId'] ?? '';
@@ -49,45 +52,14 @@ export async function readEvents({ store, redis, slack, spawner, later }: Surrou
       const blocks = [section(text), buttons(choices)];
       return void (await slack.chat.postMessage({ channel, thread_ts, text, blocks }));
     }
-    // Done, Error, Stopped or Died. One caller gets `removed` or `lapsed`, and that one tells the thread.
-    const { outcome } = await store.remove(job);
-    // Somebody wrote in the last moment, or to a job that died: that is for a successor.
-    const told = outcome === 'removed' || outcome === 'lapsed' || (outcome === 'waiting' && (await follow(job, state)));
-    // The bot that got it may have died before it told the thread, or after: look into the thread.
-    if (!told && !(again && !(await hasEnd(channel, thread_ts, jobId)))) return;
-    if (state?.messageTs) {
-      const ended = 'This job has ended.';
-      later(slack.chat.update({ channel, ts: state.messageTs, text: ended, blocks: [section(ended)] }));
-    }
-    const metadata = { event_type: 'job_ended', event_payload: { jobId } };
-    await slack.chat.postMessage({ channel, thread_ts, text, metadata });
-  }
-
-  /** Gives the thread and its inbox to a successor, which starts with the first unread message. */
-  async function follow(
-    job: ChannelReference & JobReference,
-    before: StoredConversationState | null,
-  ): Promise<boolean> {
-    const { userId = 'unknown', project = 'unknown', ticketId = 'unknown' } = before ?? {};
-    const next = { ...job, jobId: store.newJobId(job), userId, project, ticketId, startedAt: new Date() };
-    const { outcome } = await store.handOver(job, next, { startWithinMs: settings.startMs });
-    if (outcome !== 'claimed') return false;
-    for await (const { id, fields } of store.inbox(next)) {
-      await spawner.start({ ...next, prompt: fields['text'] ?? '', lastSeen: id });
-      break;
-    }
-    return true;
-  }
-
-  async function hasEnd(channel: string, ts: string, jobId: string): Promise<boolean> {
-    const replies = { channel, ts, include_all_metadata: true, limit: 200 };
-    for await (const page of slack.paginate('conversations.replies', replies)) {
-      for (const { metadata } of (page as webApi.ConversationsRepliesResponse).messages ?? []) {
-        if ((metadata as { event_payload?: { jobId?: string } } | undefined)?.event_payload?.jobId === jobId)
-          return true;
-      }
-    }
-    return false;
+    // Done, Error, Stopped or Died. One call ends the job, and that one tells the thread.
+    const outcome = await dispatcher.onEnd(job, text);
+    // The bot that made it may have died before it told the thread, or after: look into the thread.
+    const isTold = !again || !['held', 'gone'].includes(outcome) || (await hasEnd(slack, job));
+    if (!isTold) await postEnd(slack, job, text);
+    if (!state?.progressMessage) return;
+    const ended = 'This job has ended.';
+    later(slack.chat.update({ channel, ts: state.progressMessage, text: ended, blocks: [section(ended)] }));
   }
 
   let stopping = false;
@@ -128,6 +100,27 @@ export async function readEvents({ store, redis, slack, spawner, later }: Surrou
     await reading;
     await reader.quit();
   };
+}
+
+/** Channel and ts, of a thread's `channelId` and of a message's id. */
+const placeOf = (id: string) => id.split(':') as [channel: string, ts: string];
+
+/** Tells the thread of a job how it ended. */
+export async function postEnd(slack: webApi.WebClient, { channelId, jobId }: Job, text: string): Promise<void> {
+  const [channel, thread_ts] = placeOf(channelId);
+  const metadata = { event_type: 'job_ended', event_payload: { jobId } };
+  await slack.chat.postMessage({ channel, thread_ts, text, metadata });
+}
+
+async function hasEnd(slack: webApi.WebClient, { channelId, jobId }: Job): Promise<boolean> {
+  const [channel, ts] = placeOf(channelId);
+  const replies = { channel, ts, include_all_metadata: true, limit: 200 };
+  for await (const page of slack.paginate('conversations.replies', replies)) {
+    for (const { metadata } of (page as webApi.ConversationsRepliesResponse).messages ?? []) {
+      if ((metadata as { event_payload?: { jobId?: string } } | undefined)?.event_payload?.jobId === jobId) return true;
+    }
+  }
+  return false;
 }
 
 /** Adding the same reaction again changes nothing, so this can be done twice. */

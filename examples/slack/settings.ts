@@ -1,12 +1,5 @@
 import { Redis } from 'ioredis';
 
-/** What the bot and the worker add to the state of a conversation. */
-export type Notes = {
-  /** The id (ts) of the message that shows the job's progress, which is edited with each step. */
-  messageTs?: string;
-  stoppedBy?: string;
-};
-
 /** What jobs have to say. The bots read it as one consumer group, so that each entry is shown by one of them. */
 export const EVENTS = 'job-events';
 
@@ -40,7 +33,7 @@ export function connect({ waits = false } = {}): Redis {
 }
 
 /** Says something for the bots to show. */
-export async function tell(redis: Redis, event: Record<string, string>): Promise<void> {
+export async function say(redis: Redis, event: Record<string, string>): Promise<void> {
   await redis.xadd(EVENTS, '*', ...Object.entries(event).flat());
 }
 

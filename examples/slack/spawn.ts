@@ -4,26 +4,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { V1Job } from '@kubernetes/client-node';
 import { parse } from 'yaml';
+import type { Surroundings } from './dispatcher.ts';
 
-export interface Job {
-  jobId: string;
-  channelId: string;
-  prompt: string;
-  /** Where the prompt is a message from the inbox, its entry. */
-  lastSeen?: string;
-}
+type Job = Parameters<Surroundings['startJob']>[0];
 
 /** What a job is given in its environment. */
-const environmentOf = ({ jobId, channelId, prompt, lastSeen = '' }: Job) => {
-  return { JOB_ID: jobId, CHANNEL_ID: channelId, PROMPT: prompt, LAST_SEEN: lastSeen };
+const environmentOf = ({ jobId, channelId, text, lastSeen = '' }: Job) => {
+  return { JOB_ID: jobId, CHANNEL_ID: channelId, TEXT: text, LAST_SEEN: lastSeen };
 };
 
-/** Where jobs run. */
-export interface Spawner {
-  /** Starts a job. A second start of the same job does nothing. */
-  start(job: Job): Promise<void>;
-  isAlive(jobId: string): Promise<boolean>;
-}
+/** Where jobs run. A second start of the same job does nothing. */
+export type Spawner = Pick<Surroundings, 'startJob' | 'isAlive'>;
 
 export function spawnerOf(kind = 'process'): Spawner {
   if (kind === 'process') return processes();
@@ -45,7 +36,7 @@ export function processes(folder = join(tmpdir(), 'conversation-state-jobs')): S
   }
   return {
     isAlive,
-    async start(job) {
+    async startJob(job) {
       const { jobId } = job;
       await mkdir(folder, { recursive: true });
       if (await isAlive(jobId)) return;
@@ -74,7 +65,7 @@ export function kubernetes(manifest = join(import.meta.dirname, 'kubernetes', 'j
   })();
   cluster.catch(() => {}); // Whoever uses it hears of the error.
   return {
-    async start(job) {
+    async startJob(job) {
       const { api, namespace } = await cluster;
       const body = fillIn(await readFile(manifest, 'utf8'), job);
       // Somebody else started it.

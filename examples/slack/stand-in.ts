@@ -37,11 +37,11 @@ export interface StandInOptions {
   signingSecret: string;
   /** How long Slack waits before each of its retries, in milliseconds. */
   retryAfter?: number[];
-  /** Called with the answer to each delivery. */
-  onAttempt?: (attempt: Attempt) => void;
   /** Called with each call of the bot, before and after it takes effect. What it awaits delays the answer. */
-  onCall?: (method: string, args: Record<string, unknown>, when: 'before' | 'after') => Promise<void> | void;
+  onCall?: OnCall;
 }
+export type OnCall = (method: string, args: Partial<Call>, when: 'before' | 'after') => Promise<void> | void;
+type Call = Message & { timestamp: string; name: string };
 
 export class StandIn {
   readonly messages: Message[] = [];
@@ -56,12 +56,14 @@ export class StandIn {
       let body = '';
       for await (const chunk of request) body += chunk;
       const method = (request.url ?? '').split('/').at(-1) ?? '';
-      const args: Record<string, unknown> = {};
-      for (const [name, value] of new URLSearchParams(body))
-        args[name] = /^[[{]/.test(value) ? JSON.parse(value) : value;
-      await this.#options.onCall?.(method, args, 'before');
-      const answer = this.#call(method, args as never);
-      await this.#options.onCall?.(method, args, 'after');
+      const given = [...new URLSearchParams(body)].map(([name, value]) => [
+        name,
+        /^[[{]/.test(value) ? JSON.parse(value) : value,
+      ]);
+      const args: Call = Object.fromEntries(given);
+      await options.onCall?.(method, args, 'before');
+      const answer = this.#call(method, args);
+      await options.onCall?.(method, args, 'after');
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
     });
   }
@@ -76,9 +78,8 @@ export class StandIn {
     this.#server.closeAllConnections();
   }
 
-  newTs(): string {
-    this.#last++;
-    return `${this.#last}.000100`;
+  #newTs(): string {
+    return `${++this.#last}.000100`;
   }
 
   /** The messages of a thread. */
@@ -86,13 +87,13 @@ export class StandIn {
     return this.messages.filter((message) => message.ts === ts || message.thread_ts === ts);
   }
 
-  #call(method: string, args: Message & { timestamp: string; name: string }): object {
+  #call(method: string, args: Call): object {
     const found = this.messages.find(({ ts }) => ts === (args.timestamp ?? args.ts));
     switch (method) {
       case 'auth.test':
         return { ok: true, user_id: BOT, bot_id: 'B1', team_id: TEAM };
       case 'chat.postMessage': {
-        const message = { ...args, ts: this.newTs(), reactions: [], edits: 0 };
+        const message = { ...args, ts: this.#newTs(), reactions: [], edits: 0 };
         this.messages.push(message);
         return { ok: true, ts: message.ts, channel: message.channel };
       }
@@ -114,7 +115,7 @@ export class StandIn {
 
   /** Lets somebody write. With a mention, Slack tells the bot twice: as `app_mention` and as `message`. */
   write(text: string, { user = 'U1', channel = 'C1', thread = '' } = {}): { ts: string; events: object[] } {
-    const ts = this.newTs();
+    const ts = this.#newTs();
     const place = { channel, ts, user, text, ...(thread && { thread_ts: thread }) };
     this.messages.push({ ...place, reactions: [], edits: 0 });
     const types = text.includes(`<@${BOT}>`) ? ['app_mention', 'message'] : ['message'];
@@ -129,15 +130,10 @@ export class StandIn {
   /** Delivers an event as Slack does: three seconds for the answer, and up to three retries. */
   async deliver(event: object, first = 0): Promise<Attempt[]> {
     const attempts: Attempt[] = [];
-    let reason = '';
-    for (const [n, wait] of [0, ...(this.#options.retryAfter ?? [0, 60_000, 300_000])].entries()) {
+    for (const wait of [0, ...(this.#options.retryAfter ?? [0, 60_000, 300_000])]) {
       await pause(wait);
-      const retry = n > 0 ? { 'x-slack-retry-num': String(n), 'x-slack-retry-reason': reason } : {};
-      const attempt = await this.send(JSON.stringify(event), 'application/json', first + n, retry);
-      attempts.push(attempt);
-      this.#options.onAttempt?.(attempt);
-      if (attempt.status === 200) break;
-      reason = attempt.status > 0 ? 'http_error' : attempt.ms >= 3_000 ? 'http_timeout' : 'connection_failed';
+      attempts.push(await this.send(JSON.stringify(event), 'application/json', first + attempts.length));
+      if (attempts.at(-1)?.status === 200) break;
     }
     return attempts;
   }
@@ -155,31 +151,20 @@ export class StandIn {
   }
 
   /** One signed request. Status 0: no answer, or none within three seconds. */
-  async send(
-    body: string,
-    type: string,
-    bot: number,
-    headers = {},
-    secret = this.#options.signingSecret,
-  ): Promise<Attempt> {
+  async send(body: string, type: string, bot: number, secret = this.#options.signingSecret): Promise<Attempt> {
     const time = String(Math.floor(Date.now() / 1000));
     const signature = `v0=${createHmac('sha256', secret).update(`v0:${time}:${body}`).digest('hex')}`;
-    const signed = {
-      'x-slack-request-timestamp': time,
-      'x-slack-signature': signature,
-      'content-type': type,
-      ...headers,
-    };
+    const headers = { 'x-slack-request-timestamp': time, 'x-slack-signature': signature, 'content-type': type };
     const { bots } = this.#options;
     const began = performance.now();
-    const request = { method: 'POST', body, headers: signed, signal: AbortSignal.timeout(3_000) };
-    const status = await fetch(`${bots[bot % bots.length]}/slack/events`, request).then(
-      ({ status }) => status,
-      () => 0,
-    );
-    return { status, ms: performance.now() - began };
+    const request = { method: 'POST', body, headers, signal: AbortSignal.timeout(3_000) };
+    const response = await fetch(`${bots[bot % bots.length]}/slack/events`, request).catch(() => undefined);
+    return { status: response?.status ?? 0, ms: performance.now() - began };
   }
 }
+
+/** The buttons of a message. */
+export const buttonsOf = ({ blocks = [] }: Partial<Message>) => blocks.flatMap(({ elements = [] }) => elements);
 
 const HELP = `Type one of these, and Enter:
   mention fix the login      somebody mentions the bot; with "deploy" it asks, with "fail" it fails
@@ -188,47 +173,31 @@ const HELP = `Type one of these, and Enter:
 
 async function main(): Promise<void> {
   const bots = (process.env['BOTS'] ?? 'http://127.0.0.1:3000').split(',');
-  const show = ({ text, blocks }: Message, how: string) => {
-    const labels = blocks?.flatMap(({ elements = [] }) => elements.map((element) => `[${element.text.text}]`)) ?? [];
-    console.log(`  ${how} ${[text.replaceAll('\n', ' '), ...labels].join(' ')}`);
-  };
-  const slack = new StandIn({
-    ...{ bots, signingSecret: process.env['SLACK_SIGNING_SECRET'] ?? 'secret' },
-    onAttempt({ status }) {
-      if (status !== 200) console.log(`  the bot answered ${status || 'nothing'}; delivering again`);
-    },
-    onCall(method, args, when) {
-      if (when === 'before') return;
-      if (method === 'chat.postMessage') show(args as unknown as Message, 'bot posts:');
-      if (method === 'chat.update') show(args as unknown as Message, 'bot edits:');
-      if (method === 'reactions.add') console.log(`  bot reacts: :${args['name']}:`);
-    },
-  });
-  console.log(
-    `The stand-in for Slack is at ${await slack.listen(Number(process.env['STAND_IN_PORT'] ?? 3001))}\n${HELP}`,
-  );
+  const signingSecret = process.env['SLACK_SIGNING_SECRET'] ?? 'secret';
+  function onCall(method: string, args: Partial<Call>, when: 'before' | 'after'): void {
+    const said = [args.name ?? args.text, ...buttonsOf(args).map(({ text }) => `[${text.text}]`)].join(' ');
+    if (when === 'after' && said) console.log(`  ${method}: ${said.replaceAll('\n', ' ')}`);
+  }
+  const slack = new StandIn({ bots, signingSecret, onCall });
+  const url = await slack.listen(Number(process.env['STAND_IN_PORT'] ?? 3001));
+  console.log(`The stand-in for Slack is at ${url}\n${HELP}`);
+  const report = (attempt: Attempt | undefined) =>
+    attempt?.status !== 200 && console.log(`  the bot answered ${attempt?.status || 'nothing'}`);
   let thread = '';
   let turn = 0;
   for await (const line of createInterface({ input: process.stdin })) {
     const [, word = '', rest = ''] = /^(\w+)\s*(.*)$/.exec(line.trim()) ?? [];
     if (word === 'mention' || (word === 'say' && thread)) {
-      const { ts, events } = slack.write(word === 'mention' ? `<@${BOT}> ${rest}` : rest, {
-        thread: word === 'say' ? thread : '',
-      });
-      if (word === 'mention') thread = ts;
-      for (const event of events) void slack.deliver(event, turn++);
+      const isMention = word === 'mention';
+      const { ts, events } = slack.write(isMention ? `<@${BOT}> ${rest}` : rest, { thread: isMention ? '' : thread });
+      if (isMention) thread = ts;
+      for (const event of events) void slack.deliver(event, turn++).then((attempts) => report(attempts.at(-1)));
     } else if (word === 'click') {
-      const all = slack.messages
-        .toReversed()
-        .flatMap((message) =>
-          (message.blocks ?? []).flatMap(({ elements = [] }) => elements.map((button) => ({ message, button }))),
-        );
-      const found = all.find(({ button }) => button.text.text.toLowerCase() === rest.toLowerCase());
-      // To each bot in turn, and to the next one where a bot is away.
-      for (let n = 0; found && n < bots.length; n++) {
-        if ((await slack.click(found.message, found.button, 'U1', turn++)).status === 200) break;
-      }
-      if (!found) console.log(`  there is no button "${rest}"`);
+      const isIt = ({ text }: Button) => text.text.toLowerCase() === rest.toLowerCase();
+      const message = slack.messages.findLast((message) => buttonsOf(message).some(isIt));
+      const button = message && buttonsOf(message).find(isIt);
+      if (button) report(await slack.click(message, button, 'U1', turn++));
+      else console.log(`  there is no button "${rest}"`);
     } else if (word) console.log(HELP);
   }
   slack.close();

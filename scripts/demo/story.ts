@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import { createDispatcher, type Message, type Notes } from '../../examples/dispatcher/dispatcher.ts';
+import { createDispatcher, type Message, type Notes } from '../../examples/slack/dispatcher.ts';
 import { ConversationStore } from '../../src/index.ts';
 
 /** One line of the story: who does what, what the library says to it, and what that means. */
@@ -15,7 +15,7 @@ const LEASE_MS = 60_000;
 const CHANNEL = { platform: 'slack', channelId: 'C07F2KQ1M9T' };
 const job = (jobId: string) => ({ ...CHANNEL, jobId });
 const from = (userId: string, id: string, text: string): Message => ({ ...CHANNEL, id, userId, text });
-const lives = (isThere: boolean) => (isThere ? 'state' : 'null');
+const lives = (state: object | null) => (state ? 'state' : 'null');
 
 /** Plays one afternoon in a channel, with the dispatcher of docs/dispatcher.md, row by row as it happens. */
 export async function* playStory(redis: Redis, prefix: string): AsyncGenerator<Row> {
@@ -23,19 +23,16 @@ export async function* playStory(redis: Redis, prefix: string): AsyncGenerator<R
   const running = new Set<string>();
   let numberOfJobs = 0;
   let isDying = false;
-  const { onMessage, onInterrupt, onSignOfLife, onQuestion, onAnswer, onStop, onEnd, settle } = createDispatcher(
-    store,
-    {
-      newJobId: () => `job-${++numberOfJobs}`,
-      // A dispatcher that dies here has claimed the channel and started nothing.
-      startJob: async ({ jobId }) => (isDying ? new Promise(() => {}) : void running.add(jobId)),
-      stopJob: async (jobId) => void running.delete(jobId),
-      isAlive: async (jobId) => running.has(jobId),
-      tell: async () => {},
-      startWithinMs: START_WITHIN_MS,
-      answerWithinMs: ANSWER_WITHIN_MS,
-    },
-  );
+  const { onMessage, onInterrupt, onAnswer, onStop, onEnd, settle } = createDispatcher(store, {
+    newJob: () => ({ jobId: `job-${++numberOfJobs}`, project: 'website', ticketId: 'WEB-12' }),
+    // A dispatcher that dies here has claimed the channel and started nothing.
+    startJob: async ({ jobId }) => (isDying ? new Promise(() => {}) : void running.add(jobId)),
+    isAlive: async (jobId) => running.has(jobId),
+    tell: async () => {},
+    startWithinMs: START_WITHIN_MS,
+  });
+  const ask = (jobId: string, questionId: string) =>
+    store.setPendingQuestion(job(jobId), questionId, { answerWithinMs: ANSWER_WITHIN_MS });
 
   const login = from('ann', 'm1', 'fix the login');
   isDying = true;
@@ -47,7 +44,7 @@ export async function* playStory(redis: Redis, prefix: string): AsyncGenerator<R
   await sleep(START_WITHIN_MS);
   yield ['Slack delivers it again', await onMessage(login), 'that claim has lapsed: this one starts the job'];
   const first = `job-${numberOfJobs}`;
-  yield [`${first}: I am at work`, lives(await onSignOfLife(job(first))), 'the deadline is two hours away now'];
+  yield [`${first}: I am at work`, lives(await store.getByJobId(first)), 'the deadline is two hours away now'];
   yield ['Slack delivers it again', await onMessage(login), 'it has its job: nothing to do'];
   const logout = from('bob', 'm2', 'and the logout');
   yield ['Bob: and the logout', await onMessage(logout), 'it waits in the inbox of the job'];
@@ -56,17 +53,21 @@ export async function* playStory(redis: Redis, prefix: string): AsyncGenerator<R
 
   const note = await store.update(job(first), { progressMessage: 'm3' });
   yield [`${first} posts a message to edit`, note.outcome, 'its id is in the state, all else untouched'];
-  yield [`${first} asks: deploy?`, lives(await onQuestion(job(first), 'deploy-1')), 'it waits for an answer'];
+  yield [`${first} asks: deploy?`, lives(await ask(first, 'deploy-1')), 'it waits for an answer'];
   const yes = { ...job(first), id: 'c1', userId: 'ann', questionId: 'deploy-1', answer: 'yes' };
   const no = { ...yes, id: 'c2', userId: 'bob', answer: 'no' };
-  yield ['Ann clicks yes', await onAnswer(yes), 'the job has it in its stream, in the same step'];
-  yield ['Slack delivers the click again', await onAnswer(yes), 'the same answer, published once'];
-  yield ['Bob clicks no', await onAnswer(no), 'too late: Ann was first'];
-  yield [`${first} asks: delete the old one?`, lives(await onQuestion(job(first), 'delete-1')), 'a new question'];
+  yield ['Ann clicks yes', (await onAnswer(yes)).outcome, 'the job has it in its stream, in the same step'];
+  yield ['Slack delivers the click again', (await onAnswer(yes)).outcome, 'the same answer, published once'];
+  yield ['Bob clicks no', (await onAnswer(no)).outcome, 'too late: Ann was first'];
+  yield [`${first} asks: delete the old one?`, lives(await ask(first, 'delete-1')), 'a new question'];
   const late = { ...yes, questionId: 'delete-1' };
-  yield ['Slack delivers the first yes again', await onAnswer(late), 'one answer never answers two questions'];
+  yield [
+    'Slack delivers the first yes again',
+    (await onAnswer(late)).outcome,
+    'one answer never answers two questions',
+  ];
   const old = { ...yes, id: 'c3', questionId: 'x-1' };
-  yield ['Bob clicks an old button', await onAnswer(old), 'that question is not pending'];
+  yield ['Bob clicks an old button', (await onAnswer(old)).outcome, 'that question is not pending'];
   await sleep(ANSWER_WITHIN_MS);
   for await (const due of store.due({ leaseMs: LEASE_MS })) {
     const outcome = await settle(due);
@@ -75,36 +76,40 @@ export async function* playStory(redis: Redis, prefix: string): AsyncGenerator<R
   }
 
   const stop = { ...yes, id: 'c4' };
-  yield ['Ann clicks stop', await onStop(stop), 'the job reads it in its stream'];
-  yield ['Slack delivers the click again', await onStop(stop), 'it stops once'];
+  yield ['Ann clicks stop', (await onStop(stop)).outcome, 'the job reads it in its stream'];
+  yield ['Slack delivers the click again', (await onStop(stop)).outcome, 'it stops once'];
   yield [`${first} ends`, (await store.remove(job(first))).outcome, 'a message is unread: nothing is removed'];
   yield [`${first} is followed by another job`, await onEnd(job(first), 'Done.'), 'it gets channel and inbox'];
   const second = `job-${numberOfJobs}`;
-  yield [`${first} speaks late`, lives(await onSignOfLife(job(first))), 'it holds nothing any more: stop it'];
+  yield [`${first} speaks late`, lives(await store.getByJobId(first)), 'it holds nothing any more: stop it'];
   yield [`${first} says "done" late`, await onEnd(job(first), 'Done.'), 'the new job is safe'];
   for await (const { id } of store.inbox(job(second))) {
-    yield [`${second} has read Bob's message`, lives(await onSignOfLife(job(second), id)), 'it leaves the inbox'];
+    yield [
+      `${second} has read Bob's message`,
+      lives(await store.getByJobId(second, { lastSeen: id })),
+      'it leaves the inbox',
+    ];
   }
 
   const urgent = from('ann', 'm4', 'stop that, the site is down');
   yield [`Ann: ${urgent.text}`, await onInterrupt(job(second), urgent), 'the new job replaces the old one'];
   const third = `job-${numberOfJobs}`;
-  yield [`${third}: I am at work`, lives(await onSignOfLife(job(third))), 'it is on watch'];
+  yield [`${third}: I am at work`, lives(await store.getByJobId(third)), 'it is on watch'];
   running.delete(third);
   await sleep(SILENT_AFTER_MS + 10);
   for await (const due of store.due({ leaseMs: LEASE_MS })) {
     yield [`${third} is silent: its machine died`, await settle(due), 'one sweep finds it and tells the channel'];
   }
-  yield ['Ann clicks stop', await onStop({ ...stop, ...job(third), id: 'c5' }), 'that job has ended'];
+  yield ['Ann clicks stop', (await onStop({ ...stop, ...job(third), id: 'c5' })).outcome, 'that job has ended'];
 
   await onMessage(from('cy', 'm5', 'clean up'));
-  await onSignOfLife(job(`job-${numberOfJobs}`));
+  await store.getByJobId(`job-${numberOfJobs}`);
   await Promise.all(Array.from({ length: 1000 }, (_, n) => onMessage(from('monitor', `flood-${n}`, 'alert'))));
   const flood = from('monitor', 'flood', 'alert');
   yield ['a monitor writes 1001 messages', await onMessage(flood), 'the inbox takes 1000 of them'];
   await store.remove(CHANNEL, { discardInbox: true });
   await onMessage(from('bob', 'm6', 'write the changelog'));
-  const last = job(`job-${numberOfJobs}`);
-  await onSignOfLife(last);
-  yield ['Bob: write the changelog', lives(await onQuestion(last, 'publish-1')), 'it asks, and waits'];
+  const last = `job-${numberOfJobs}`;
+  await store.getByJobId(last);
+  yield ['Bob: write the changelog', lives(await ask(last, 'publish-1')), 'it asks, and waits'];
 }

@@ -39,8 +39,8 @@ test('each page is a program that compiles', () => {
   assert.ok(programs.length >= 5);
 });
 
-test('docs/dispatcher.md quotes examples/dispatcher/dispatcher.ts', async () => {
-  const code = (await readFile(join(ROOT, 'examples/dispatcher/dispatcher.ts'), 'utf8')).replace(/^ {2}/gm, '');
+test('docs/dispatcher.md quotes examples/slack/dispatcher.ts', async () => {
+  const code = (await readFile(join(ROOT, 'examples/slack/dispatcher.ts'), 'utf8')).replace(/^ {2}/gm, '');
   const quotes = QUOTING.blocks.filter(({ language }) => language === 'ts').flatMap(({ text }) => text.split('\n\n'));
   for (const quote of quotes) assert.ok(code.includes(quote.trim()), quote);
   assert.ok(quotes.length >= 2);

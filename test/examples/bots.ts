@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { type Attempt, type Message, StandIn } from '../../examples/slack/stand-in.ts';
+import { type Attempt, type Message, type OnCall, StandIn } from '../../examples/slack/stand-in.ts';
 import { freePort } from '../../scripts/redis/free-port.ts';
 import { install, pack, run } from '../package/packed.ts';
 
@@ -25,60 +25,42 @@ export async function installBot(): Promise<string> {
   return bot;
 }
 
-export interface Bot {
+interface Bot {
   process: ChildProcess;
   printed(): string;
 }
 
-/** Bots, a stand-in for Slack, and what happens between them. */
-export class Scene {
-  readonly redis: Redis;
-  slack!: StandIn;
-  /** What is called with each call of a bot to Slack. */
-  onCall: (method: string, args: Record<string, unknown>, when: 'before' | 'after') => Promise<void> | void = () => {};
-  readonly bots: Bot[] = [];
+export type Scene = Awaited<ReturnType<typeof openScene>>;
+
+/** Starts a stand-in for Slack and this many bots. */
+export async function openScene(folder: string, redisUrl: string, count: number) {
+  const redis = new Redis(redisUrl);
+  await redis.flushall();
+  const temporary = await mkdtemp(join(tmpdir(), 'conversation-state-jobs-'));
+  const ports = [await freePort(), await freePort()];
+  const urls = ports.slice(0, count).map((port) => `http://127.0.0.1:${port}`);
+  const onCall: OnCall = (...call) => scene.onCall(...call);
+  const slack = new StandIn({ bots: urls, signingSecret: SECRET, retryAfter: [0, 1_000, 8_000], onCall });
+  const api = await slack.listen();
   /** The jobs that said their first word, one entry for each process. */
-  readonly started: string[] = [];
-  readonly #folder: string;
-  readonly #redisUrl: string;
-  #temporary = '';
-  #api = '';
-  #ports: number[] = [];
-  #monitor: Redis | undefined;
-
-  constructor(folder: string, redisUrl: string) {
-    this.#folder = folder;
-    this.#redisUrl = redisUrl;
-    this.redis = new Redis(redisUrl);
-  }
-
-  /** Starts a stand-in and this many bots. */
-  async open(count: number): Promise<void> {
-    await this.redis.flushall();
-    this.#temporary = await mkdtemp(join(tmpdir(), 'conversation-state-jobs-'));
-    this.#ports = [await freePort(), await freePort()];
-    const bots = this.#ports.map((port) => `http://127.0.0.1:${port}`).slice(0, count);
-    const onCall = (...call: Parameters<Scene['onCall']>) => this.onCall(...call);
-    this.slack = new StandIn({ bots, signingSecret: SECRET, retryAfter: [0, 1_000, 8_000], onCall });
-    this.#api = await this.slack.listen();
-    this.#monitor = await this.redis.monitor();
-    this.#monitor.on('monitor', (_time, [command, , , ...fields]: string[]) => {
-      if (command?.toLowerCase() === 'xadd' && fields[1] === 'Started') this.started.push(fields[3] ?? '');
-    });
-    await Promise.all(bots.map((_, n) => this.start(n)));
-  }
+  const started: string[] = [];
+  const monitor = await redis.monitor();
+  monitor.on('monitor', (_time, [command, , , ...fields]: string[]) => {
+    if (command?.toLowerCase() === 'xadd' && fields[1] === 'Started') started.push(fields[3] ?? '');
+  });
+  const bots: Bot[] = [];
 
   /** Starts a bot at one of the two ports, or another program in its place. */
-  async start(n: number, program = 'bot.ts', otherTimes = {}): Promise<Bot> {
-    const slack = { SLACK_BOT_TOKEN: 'xoxb-1', SLACK_SIGNING_SECRET: SECRET, SLACK_API_URL: this.#api };
-    const place = { REDIS_URL: this.#redisUrl, TMPDIR: this.#temporary, HOST: '127.0.0.1', PORT: `${this.#ports[n]}` };
-    const env = { ...process.env, ...TIMES, ...otherTimes, ...slack, ...place };
+  async function start(n: number, program = 'bot.ts', otherTimes = {}): Promise<Bot> {
+    const given = { SLACK_BOT_TOKEN: 'xoxb-1', SLACK_SIGNING_SECRET: SECRET, SLACK_API_URL: api };
+    const place = { REDIS_URL: redisUrl, TMPDIR: temporary, HOST: '127.0.0.1', PORT: `${ports[n]}` };
+    const env = { ...process.env, ...TIMES, ...otherTimes, ...given, ...place };
     const args = ['--import', 'tsx', program];
-    const child = spawn(process.execPath, args, { cwd: this.#folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, args, { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
     let printed = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (printed += text));
     const bot = { process: child, printed: () => printed };
-    this.bots[n] = bot;
+    bots[n] = bot;
     await until('the bot listens', () => {
       if (child.exitCode !== null) throw new Error(`The bot ended with ${child.exitCode}:\n${printed}`);
       return printed.includes('The bot listens.');
@@ -86,8 +68,8 @@ export class Scene {
     return bot;
   }
 
-  async kill(n: number): Promise<void> {
-    const child = this.bots[n]?.process;
+  async function kill(n: number): Promise<void> {
+    const child = bots[n]?.process;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, 'exit');
     child.kill('SIGKILL');
@@ -95,58 +77,59 @@ export class Scene {
   }
 
   /** The process ids of the workers that were started here. */
-  async workers(): Promise<number[]> {
-    const jobs = join(this.#temporary, 'conversation-state-jobs');
+  async function workers(): Promise<number[]> {
+    const jobs = join(temporary, 'conversation-state-jobs');
     await mkdir(jobs, { recursive: true });
     return Promise.all((await readdir(jobs)).map(async (name) => Number(await readFile(join(jobs, name), 'utf8'))));
   }
 
-  async close(): Promise<void> {
-    for (const n of this.bots.keys()) await this.kill(n);
-    for (const pid of this.#temporary ? await this.workers() : []) {
+  async function close(): Promise<void> {
+    for (const n of bots.keys()) await kill(n);
+    for (const pid of await workers()) {
       try {
         process.kill(pid, 'SIGKILL');
       } catch {
         // It has ended.
       }
     }
-    this.slack?.close();
-    this.#monitor?.disconnect();
-    this.redis.disconnect();
-    if (this.#temporary) await rm(this.#temporary, { recursive: true, force: true });
+    slack.close();
+    monitor.disconnect();
+    redis.disconnect();
+    await rm(temporary, { recursive: true, force: true });
   }
 
-  /** Each event three times, to the bots in turn and at once, with the headers of Slack's retries. */
-  async thrice(events: object[]): Promise<Attempt[]> {
-    const again = (n: number) =>
-      n === 0 ? {} : { 'x-slack-retry-num': String(n), 'x-slack-retry-reason': 'http_timeout' };
-    const sent = events.flatMap((event) =>
-      [0, 1, 2].map((n) => this.slack.send(JSON.stringify(event), 'application/json', n, again(n))),
-    );
-    return Promise.all(sent);
+  /** Delivers each event three times, to the bots in turn and at once. */
+  async function thrice(events: object[]): Promise<Attempt[]> {
+    const bodies = events.map((event) => JSON.stringify(event));
+    return Promise.all(bodies.flatMap((body) => [0, 1, 2].map((n) => slack.send(body, 'application/json', n))));
   }
 
   /** How the jobs of a thread ended. */
-  endings(thread: string): string[] {
-    return this.slack
-      .thread(thread)
-      .filter(isEnding)
-      .map(({ text }) => text);
-  }
+  const endings = (thread: string) => slack.thread(thread).flatMap((one) => (isEnding(one) ? [one.text] : []));
 
   /** Waits for an end, and then for as long as a second one might take. Returns all ends of the thread. */
-  async end(thread: string, count = 1): Promise<string[]> {
-    await until('the thread has its end', () => this.endings(thread).length >= count);
+  async function end(thread: string, count = 1): Promise<string[]> {
+    await until('the thread has its end', () => endings(thread).length >= count);
     await pause(1_000);
-    return this.endings(thread);
+    return endings(thread);
   }
 
   /** Waits for a message of the bot in a thread. */
-  async message(thread: string, text: RegExp): Promise<Message> {
-    const find = () => this.slack.thread(thread).find((message) => text.test(message.text) && !('user' in message));
+  async function message(thread: string, text: RegExp): Promise<Message> {
+    const find = () => slack.thread(thread).find((message) => text.test(message.text) && !('user' in message));
     await until(`the bot says ${text}`, () => find() !== undefined);
     return find() as Message;
   }
+
+  const scene = {
+    /** Called with each call of a bot to Slack. */
+    onCall: (() => {}) as OnCall,
+    ...{ redis, slack, bots, started, start, kill, workers, close, thrice, endings, end, message },
+  };
+  const starts = await Promise.allSettled(urls.map((_, n) => start(n)));
+  if (starts.some(({ status }) => status === 'rejected')) await close();
+  for (const one of starts) if (one.status === 'rejected') throw one.reason;
+  return scene;
 }
 
 export function isEnding({ metadata }: { metadata?: unknown }): boolean {

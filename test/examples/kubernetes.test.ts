@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Deployment } from 'kubernetes-types/apps/v1.js';
 import type { Job } from 'kubernetes-types/batch/v1.js';
-import type { Container, PodSpec, Service } from 'kubernetes-types/core/v1.js';
+import type { Container, PodSpec, Service, ServiceAccount } from 'kubernetes-types/core/v1.js';
 import type { PodDisruptionBudget } from 'kubernetes-types/policy/v1.js';
 import type { Role, RoleBinding } from 'kubernetes-types/rbac/v1.js';
 import { suite } from 'uvu';
@@ -18,14 +18,8 @@ const test = suite('the manifests for Kubernetes');
 const redis = withRedis(test);
 const BOT_FOLDER = join(ROOT, 'examples', 'slack');
 
-/** One object of a manifest, as Kubernetes gets it. */
-interface Manifest {
-  apiVersion: string;
-  kind: string;
-}
-
 /** The objects of `kubernetes/NAME`. */
-function readManifests(name: string): Manifest[] {
+function readManifests(name: string): unknown[] {
   return parseAllDocuments(readFileSync(join(BOT_FOLDER, 'kubernetes', name), 'utf8')).map((document) => {
     // Among the errors is a key that stands there twice.
     if (document.errors[0]) throw document.errors[0];
@@ -33,50 +27,39 @@ function readManifests(name: string): Manifest[] {
   });
 }
 
-const bots = readManifests('bot.yaml');
-const jobs = [...readManifests('job.yaml'), ...readManifests('load.yaml')];
+const manifests = ['bot.yaml', 'job.yaml', 'load.yaml'].flatMap(readManifests);
+/** Their shapes are what the first test compares with Kubernetes' types. */
+type Manifests = [Deployment, Service, PodDisruptionBudget, ServiceAccount, Role, RoleBinding, Job, Job];
+const [deployment, service, budget, account, role, binding, job, load] = manifests as Manifests;
 const dockerfile = readFileSync(join(BOT_FOLDER, 'kubernetes', 'Dockerfile'), 'utf8');
 const page = pageOf('docs/kubernetes.md').text;
 
-/** The one object of a kind in bot.yaml, whose shape the first test has compared with Kubernetes' types. */
-function the<T>(kind: string): T {
-  const found = bots.filter((manifest) => manifest.kind === kind);
-  assert.is(found.length, 1, kind);
-  return found[0] as T;
-}
-
-function podOf(manifest: Deployment | Job): PodSpec {
-  const pod = manifest.spec?.template.spec;
-  assert.ok(pod);
-  return pod;
-}
-
-const [job, load] = jobs as [Job, Job];
-const deployment = the<Deployment>('Deployment');
-const [botPod, jobPod, loadPod] = [podOf(deployment), podOf(job), podOf(load)];
+const pods = [deployment, job, load].map(({ spec }) => spec?.template.spec);
+const [botPod, jobPod, loadPod] = pods as [PodSpec, PodSpec, PodSpec];
 const [bot] = botPod.containers as [Container];
 const [loader] = botPod.initContainers as [Container];
 const [worker] = jobPod.containers as [Container];
 const [loadOnce] = loadPod.containers as [Container];
+const containers = [loader, bot, worker, loadOnce];
 
-const JOB = { jobId: 'job-1', channelId: 'C1:1.1', prompt: 'fix: "it" \n # now' };
+const JOB = { platform: 'slack', jobId: 'job-1', channelId: 'C1:1.1', text: 'fix: "it" \n # now' };
 const spawn = await import(pathToFileURL(join(BOT_FOLDER, 'spawn.ts')).href);
 /** The Job that the bot makes. */
-const made: Manifest = spawn.fillIn(readFileSync(join(BOT_FOLDER, 'kubernetes', 'job.yaml'), 'utf8'), JOB);
+const made: Job = spawn.fillIn(readFileSync(join(BOT_FOLDER, 'kubernetes', 'job.yaml'), 'utf8'), JOB);
 
 /** As object literals of the types that kubernetes-types makes of Kubernetes' own schemas, one a line. */
-function literals(manifests: readonly Manifest[]): string {
-  const lines = manifests.map(({ apiVersion, kind, ...members }, n) => {
-    const [group = '', version] = apiVersion.includes('/') ? apiVersion.split('/') : ['core', apiVersion];
-    const type = `import('kubernetes-types/${group.split('.')[0]}/${version}.js').${kind}`;
-    return `export const m${n}: ${type} = ${JSON.stringify({ apiVersion, kind, ...members })};`;
+function literals(...objects: unknown[]): string {
+  const lines = (objects as { apiVersion: string; kind: string }[]).map((object, n) => {
+    const [version, group = 'core'] = object.apiVersion.split('/').reverse();
+    const type = `import('kubernetes-types/${group.split('.')[0]}/${version}.js').${object.kind}`;
+    return `export const m${n}: ${type} = ${JSON.stringify(object)};`;
   });
   return lines.join('\n');
 }
 
 test("have the members that Kubernetes' own types have, and no others", async () => {
   const misspelt = JSON.parse(JSON.stringify(deployment).replace('"readinessProbe"', '"readinessProbex"'));
-  const { errors, remove } = await compile({ right: literals([...bots, ...jobs, made]), wrong: literals([misspelt]) });
+  const { errors, remove } = await compile({ right: literals(...manifests, made), wrong: literals(misspelt) });
   await remove();
   const [error = '', ...others] = errors.trim().split(/\n(?! )/);
   assert.match(error, /wrong\.ts.* error .*readinessProbex.* does not exist in type 'Container'/);
@@ -90,21 +73,20 @@ test('a job is never run twice, and ends, but not while it waits three days for 
 });
 
 test('the bot may create jobs and look at them, and a worker may nothing', () => {
-  assert.equal(the<Role>('Role').rules, [{ apiGroups: ['batch'], resources: ['jobs'], verbs: ['create', 'get'] }]);
-  const account = the<Deployment>('ServiceAccount').metadata;
-  const { roleRef, subjects } = the<RoleBinding>('RoleBinding');
-  assert.is(botPod.serviceAccountName, account?.name);
-  assert.equal(subjects, [{ kind: 'ServiceAccount', name: account?.name, namespace: account?.namespace }]);
-  assert.equal([roleRef.kind, roleRef.name], ['Role', the<Role>('Role').metadata?.name]);
+  assert.equal(role.rules, [{ apiGroups: ['batch'], resources: ['jobs'], verbs: ['create', 'get'] }]);
+  const { name, namespace } = account.metadata ?? {};
+  assert.is(botPod.serviceAccountName, name);
+  assert.equal(binding.subjects, [{ kind: 'ServiceAccount', name, namespace }]);
+  assert.equal([binding.roleRef.kind, binding.roleRef.name], ['Role', role.metadata?.name]);
   assert.is(jobPod.automountServiceAccountToken, false);
 });
 
 test('no container runs as root, writes its image or gains rights', () => {
   const seccompProfile = { type: 'RuntimeDefault' };
-  for (const { securityContext } of [botPod, jobPod, loadPod]) {
-    assert.equal(securityContext, { runAsNonRoot: true, runAsUser: 1000, runAsGroup: 1000, seccompProfile });
+  for (const pod of pods) {
+    assert.equal(pod?.securityContext, { runAsNonRoot: true, runAsUser: 1000, runAsGroup: 1000, seccompProfile });
   }
-  for (const { name, securityContext, resources } of [loader, bot, worker, loadOnce]) {
+  for (const { name, securityContext, resources } of containers) {
     const closed = { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } };
     assert.equal(securityContext, closed, name);
     assert.ok(resources?.requests?.['memory'] && resources.limits?.['memory'], name);
@@ -113,17 +95,18 @@ test('no container runs as root, writes its image or gains rights', () => {
 
 test('the selectors find the pods, and the ports have the names that are used', () => {
   const labels = deployment.spec?.template.metadata?.labels;
-  const service = the<Service>('Service');
   assert.equal(service.spec?.selector, labels);
   assert.equal(deployment.spec?.selector.matchLabels, labels);
-  assert.equal(the<PodDisruptionBudget>('PodDisruptionBudget').spec?.selector?.matchLabels, labels);
+  assert.equal(budget.spec?.selector?.matchLabels, labels);
   assert.equal(botPod.topologySpreadConstraints?.[0]?.labelSelector?.matchLabels, labels);
   assert.not.equal(job.spec?.template.metadata?.labels?.['app'], labels?.['app']);
   const port = bot.ports?.[0];
   assert.is(service.spec?.ports?.[0]?.targetPort, port?.name);
   for (const probe of [bot.livenessProbe, bot.readinessProbe]) assert.is(probe?.httpGet?.port, port?.name);
   assert.is(bot.env?.find(({ name }) => name === 'PORT')?.value, String(port?.containerPort));
-  assert.equal(new Set(bots.map((manifest) => (manifest as Deployment).metadata?.namespace)), new Set(['chat']));
+  for (const { metadata } of [deployment, service, budget, account, role, binding, load]) {
+    assert.is(metadata?.namespace, 'chat');
+  }
 });
 
 test('the page says how much of the grace period is left for the bot after preStop', () => {
@@ -135,7 +118,7 @@ test('the page says how much of the grace period is left for the bot after preSt
 });
 
 test('all run one image, whose files and user the Dockerfile has', () => {
-  const images = new Set([loader, bot, worker, loadOnce].map(({ image }) => image));
+  const images = new Set(containers.map(({ image }) => image));
   assert.is(images.size, 1);
   for (const text of [dockerfile, page]) assert.match(text, `--tag ${[...images][0]}`);
   assert.match(dockerfile, /^USER node$/m); // 1000 in Node's images
@@ -144,7 +127,7 @@ test('all run one image, whose files and user the Dockerfile has', () => {
 
 test('each secret that is used is one that the page creates, with its keys', () => {
   const used = new Map<string, Set<string>>();
-  for (const { env = [] } of [loader, bot, worker, loadOnce]) {
+  for (const { env = [] } of containers) {
     for (const { valueFrom } of env) {
       const { name = '', key = '' } = valueFrom?.secretKeyRef ?? {};
       if (name !== '') used.set(name, (used.get(name) ?? new Set()).add(key));
@@ -177,18 +160,14 @@ for (const [what, { command = [], env = [] }] of Object.entries({ 'init containe
 const NOT_GIVEN = /^(HOST|SLACK_API_URL|\w+_MS)$/;
 
 /** The source of the program that a container starts, with the files of the example that it imports. */
-function sourceOf({ command = [] }: Container): string {
-  const [node, file = ''] = command;
-  assert.equal([node, command.length], ['node', 2]);
-  const files = new Set([file]);
-  let source = '';
-  // A set's iterator also comes to what is added meanwhile.
-  for (const name of files) {
-    const text = readFileSync(join(BOT_FOLDER, name), 'utf8');
-    for (const [, imported = ''] of text.matchAll(/from '\.\/([\w.-]+)'/g)) files.add(imported);
-    source += text;
-  }
-  return source;
+function programOf({ command = [] }: Container): string {
+  assert.equal([command[0], command.length], ['node', 2]);
+  return sourceOf(command[1] ?? '');
+}
+
+function sourceOf(file: string): string {
+  const text = readFileSync(join(BOT_FOLDER, file), 'utf8');
+  return text + [...text.matchAll(/from '\.\/([\w.-]+)'/g)].map(([, imported = '']) => sourceOf(imported)).join('');
 }
 
 /** The names of the environment variables that a source reads, in each way that the example reads them. */
@@ -200,24 +179,24 @@ function variablesOf(source: string): Set<string> {
 for (const container of [bot, worker]) {
   test(`${container.name} reads each variable that it is given, and is given each that it needs`, () => {
     const given = container.env?.map(({ name }) => name) ?? [];
-    const read = [...variablesOf(sourceOf(container))].filter((name) => given.includes(name) || !NOT_GIVEN.test(name));
+    const read = [...variablesOf(programOf(container))].filter((name) => given.includes(name) || !NOT_GIVEN.test(name));
     assert.equal(read.sort(), given.sort());
   });
 }
 
 test('the bot answers both probes', () => {
-  const source = sourceOf(bot);
+  const source = programOf(bot);
   for (const probe of [bot.livenessProbe, bot.readinessProbe]) assert.match(source, `path: '${probe?.httpGet?.path}'`);
 });
 
 test('the bot makes a Job of job.yaml, which leaves no placeholder', () => {
-  const { metadata, spec } = made as Job;
+  const { metadata, spec } = made;
   assert.is(metadata?.name, JOB.jobId);
   for (const labels of [metadata?.labels, spec?.template.metadata?.labels]) {
     assert.is(labels?.['conversation-state/job'], JOB.jobId);
   }
   const env = spec?.template.spec?.containers[0]?.env?.map(({ name, value }) => [name, value]);
-  const given = { JOB_ID: JOB.jobId, CHANNEL_ID: JOB.channelId, PROMPT: JOB.prompt, LAST_SEEN: '' };
+  const given = { JOB_ID: JOB.jobId, CHANNEL_ID: JOB.channelId, TEXT: JOB.text, LAST_SEEN: '' };
   assert.equal(Object.fromEntries(env ?? []), { REDIS_URL: undefined, ...given });
   assert.not.match(JSON.stringify(made), /\$[A-Z]/);
 });
@@ -230,7 +209,7 @@ test('the user that the pages make may give each command on streams that the pro
   for (const line of lines) await server.call(...(words(`redis-cli ${line?.[1]}`) as [string, ...string[]]));
   try {
     const rights = JSON.stringify(await server.call('ACL', 'GETUSER', 'app'));
-    const calls = `${sourceOf(bot)}${sourceOf(worker)}`.matchAll(/\.(x[a-z]+|multi|exec)\(/g);
+    const calls = `${programOf(bot)}${programOf(worker)}`.matchAll(/\.(x[a-z]+|multi|exec)\(/g);
     const used = new Set([...calls].map(([, command]) => command));
     for (const command of used) assert.match(rights, new RegExp(`\\+${command}[ |"]`));
     assert.match(rights, /~job-events/);

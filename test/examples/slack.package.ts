@@ -7,10 +7,10 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { BOT, type Button, type Message } from '../../examples/slack/stand-in.ts';
+import { BOT, type Button, buttonsOf, type Message } from '../../examples/slack/stand-in.ts';
 import { run } from '../package/packed.ts';
 import { withRedis } from '../support/redis.ts';
-import { installBot, isEnding, Scene, until } from './bots.ts';
+import { installBot, isEnding, openScene, type Scene, until } from './bots.ts';
 
 const test = suite('the bot for Slack');
 const redis = withRedis(test);
@@ -20,36 +20,35 @@ let scene: Scene;
 test.before(async () => {
   folder = await installBot();
 });
-test.before.each(async () => {
-  scene = new Scene(folder, await redis.url());
-});
-test.after.each(() => scene.close());
+test.after.each(() => scene?.close());
 test.after(async () => {
   if (folder) await rm(join(folder, '..'), { recursive: true });
 });
 
-const button = ({ blocks = [] }: Message, label: string): Button => {
-  const found = blocks.flatMap(({ elements = [] }) => elements).find(({ text }) => text.text === label);
+const button = (message: Message, label: string): Button => {
+  const found = buttonsOf(message).find(({ text }) => text.text === label);
   if (!found) throw new Error(`There is no button ${label}`);
   return found;
+};
+const open = async (count: number) => {
+  scene = await openScene(folder, await redis.url(), count);
 };
 const mention = (text: string, thread = '') => scene.slack.write(`<@${BOT}> ${text}`, { thread });
 
 /** Two bots get a mention three times; where it is to deploy, its job asks. */
 async function mentioned(text: string) {
-  await scene.open(2);
+  await open(2);
   const { ts, events } = mention(text);
-  const attempts = await scene.thrice(events);
-  return { ts, events, attempts };
+  return { ts, events, attempts: await scene.thrice(events) };
 }
 const questionIn = (ts: string) => scene.message(ts, /^Deploy to production/);
 
 test('compiles', async () => void (await run(folder, 'npm', 'run', 'typecheck')));
 
 test('refuses a request that Slack did not sign', async () => {
-  await scene.open(1);
+  await open(1);
   const { ts, events } = mention('fix the login');
-  const { status } = await scene.slack.send(JSON.stringify(events[0]), 'application/json', 0, {}, 'another secret');
+  const { status } = await scene.slack.send(JSON.stringify(events[0]), 'application/json', 0, 'another secret');
   assert.is(status, 401);
   assert.equal(scene.slack.thread(ts).length, 1);
 });
@@ -63,7 +62,7 @@ test('starts one job of a mention that two bots get three times, and ends it onc
   assert.is(scene.started.length, 1);
   const progress = scene.slack.thread(ts).filter((message) => message.edits > 0);
   assert.is(progress.length, 1);
-  assert.is(progress[0]?.blocks?.flatMap(({ elements = [] }) => elements).length, 0);
+  assert.is(buttonsOf(progress[0] ?? {}).length, 0);
 
   await scene.thrice(events);
   await pause(1_500);
@@ -92,7 +91,7 @@ test('reads everything that is written meanwhile, each message once, and people 
 });
 
 test('ignores what is written where no job runs', async () => {
-  await scene.open(1);
+  await open(1);
   const { ts, events } = scene.slack.write('good morning');
   assert.ok((await scene.thrice(events)).every(({ status }) => status === 200));
   await pause(1_000);
@@ -101,7 +100,7 @@ test('ignores what is written where no job runs', async () => {
 });
 
 test('acknowledges in time while Slack itself is slow', async () => {
-  await scene.open(2);
+  await open(2);
   scene.onCall = (method, _, when) => (when === 'before' && method !== 'auth.test' ? pause(3_500) : undefined);
   const { ts, events } = mention('fix the login');
   const attempts = await scene.thrice([...events, ...scene.slack.write('more', { thread: ts }).events]);
@@ -111,7 +110,7 @@ test('acknowledges in time while Slack itself is slow', async () => {
 });
 
 test('loses no message that comes between the last look of the job and its end', async () => {
-  await scene.open(1);
+  await open(1);
   let release = () => {};
   const held = new Promise<void>((resolve) => {
     release = resolve;
@@ -143,7 +142,7 @@ test('takes one of two answers, and shows both people who said what', async () =
 });
 
 test('keeps a click on a button of an old job from the next job of the thread', async () => {
-  await scene.open(2);
+  await open(2);
   const first = mention('fix the login');
   await scene.slack.deliver(first.events[0] ?? {});
   const progress = await scene.message(first.ts, /^(Working on it|Step)/);
@@ -175,10 +174,10 @@ test('tells the thread of a job that failed, once', async () => {
 });
 
 test('starts the job of a bot that was killed between claim and start, by a redelivery', async () => {
-  await scene.open(2);
+  await open(2);
   await scene.kill(0);
   const stuck = `import { startBot } from './bot.ts';
-    await startBot({ start: () => new Promise(() => console.log('about to start')), isAlive: async () => false });
+    await startBot({ startJob: () => new Promise(() => console.log('about to start')), isAlive: async () => false });
     console.log('The bot listens.');`;
   await writeFile(join(folder, 'stuck.ts'), stuck);
   const bot = await scene.start(0, 'stuck.ts', { START_MS: '3000' });
@@ -212,7 +211,7 @@ test('tells the thread of a job that died, once, and does not start its message 
 
 for (const when of ['before', 'after'] as const) {
   test(`ends a thread once whose bot is killed ${when} the end is posted`, async () => {
-    await scene.open(1);
+    await open(1);
     let killed = false;
     scene.onCall = async (method, args, at) => {
       if (killed || method !== 'chat.postMessage' || !isEnding(args) || at !== when) return;
@@ -232,7 +231,7 @@ for (const when of ['before', 'after'] as const) {
 }
 
 test('on SIGTERM, finishes what it has and ends', async () => {
-  await scene.open(1);
+  await open(1);
   scene.onCall = (method, _, when) => (method === 'reactions.add' && when === 'before' ? pause(1_000) : undefined);
   const { ts, events } = mention('fix the login');
   assert.is((await scene.slack.deliver(events[0] ?? {}))[0]?.status, 200);
@@ -262,10 +261,10 @@ test('makes a Kubernetes job of the manifest, once', async () => {
   const contexts = [{ name: 'c', context: { cluster: 'k', user: 'u', namespace: 'chat' } }];
   await writeFile(join(folder, 'kubeconfig'), JSON.stringify({ ...config, clusters, contexts }));
   const program = `import { kubernetes } from './spawn.ts';
-    const { start, isAlive } = kubernetes('kubernetes/job.yaml');
-    const job = { jobId: 'job-1', channelId: 'C1:1.2', prompt: 'fix' };
-    await start(job);
-    await start(job);
+    const { startJob, isAlive } = kubernetes('kubernetes/job.yaml');
+    const job = { platform: 'slack', jobId: 'job-1', channelId: 'C1:1.2', text: 'fix' };
+    await startJob(job);
+    await startJob(job);
     console.log(await isAlive('job-1'), await isAlive('job-2'));`;
   await writeFile(join(folder, 'kubernetes-jobs.ts'), program);
   process.env['KUBECONFIG'] = join(folder, 'kubeconfig');

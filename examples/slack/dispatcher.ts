@@ -6,9 +6,13 @@ import type {
   StoredConversationState,
 } from 'conversation-state';
 
-/** The members that this dispatcher adds to a state. */
-export type Notes = { progressMessage?: string; stoppedBy?: string };
-type Job = ChannelReference & JobReference;
+/** The members that this dispatcher and its bot add to a state. */
+export type Notes = {
+  /** The id of the message that shows the job's progress, which is edited with each step. */
+  progressMessage?: string;
+  stoppedBy?: string;
+};
+export type Job = ChannelReference & JobReference;
 
 /** A message of a person. Its id is the same in every redelivery. */
 export interface Message extends ChannelReference {
@@ -25,25 +29,24 @@ export interface Click extends Job {
 
 /** Where jobs run, and where people read. */
 export interface Surroundings {
-  newJobId(channel: ChannelReference): string;
+  /** What a new job is called, and what it works on. */
+  newJob(channel: ChannelReference): { jobId: string; project: string; ticketId: string };
   /** Starts a job. With `lastSeen`, its message is from the inbox, and its first sign of life says that it was read. */
   startJob(job: Job & { text: string; lastSeen?: string }): Promise<void>;
-  stopJob(jobId: string): Promise<void>;
   isAlive(jobId: string): Promise<boolean>;
-  tell(channel: ChannelReference, text: string): Promise<void>;
+  /** Tells the channel of a job how it ended. */
+  tell(job: Job, text: string): Promise<void>;
   /** How long a job may take to its first sign of life, in milliseconds: shorter than the platform delivers again. */
   startWithinMs: number;
-  /** How long a question waits for a person, in milliseconds. */
-  answerWithinMs: number;
 }
 
 /** Makes a dispatcher. Any number may run side by side, and any may die at any line: all they know is in the store. */
 export function createDispatcher(store: ConversationStore<Notes>, surroundings: Surroundings) {
-  const { newJobId, startJob, stopJob, isAlive, tell, startWithinMs, answerWithinMs } = surroundings;
+  const { newJob, startJob, isAlive, tell, startWithinMs } = surroundings;
 
   const stateOf = ({ platform, channelId, userId }: ChannelReference & { userId: string }) => ({
-    ...{ platform, channelId, jobId: newJobId({ platform, channelId }) },
-    ...{ userId, project: 'website', ticketId: 'WEB-12', startedAt: new Date() },
+    ...{ platform, channelId, ...newJob({ platform, channelId }) },
+    ...{ userId, startedAt: new Date() },
   });
   /** An entry for the stream that a job reads. */
   const entryFor = (job: Job, fields: Record<string, string>) => ({
@@ -53,11 +56,9 @@ export function createDispatcher(store: ConversationStore<Notes>, surroundings: 
 
   async function onMessage(message: Message): Promise<string> {
     const state = { ...stateOf(message), deliveryId: message.id };
-    const queue = { userId: message.userId, text: message.text };
+    const queue = { id: message.id, userId: message.userId, text: message.text };
     const { outcome } = await store.claim(state, { startWithinMs, queue });
     if (outcome === 'claimed') return start(state, message.text);
-    if (outcome === 'queued') await tell(message, 'I will read this when I am done.');
-    if (outcome === 'full') await tell(message, 'Too many messages are waiting. Please write again later.');
     return outcome; // After `starting`, do not acknowledge the message: the platform shall deliver it again.
   }
 
@@ -65,7 +66,8 @@ export function createDispatcher(store: ConversationStore<Notes>, surroundings: 
     try {
       await startJob({ ...job, text, ...(lastSeen !== undefined && { lastSeen }) });
       return 'claimed';
-    } catch {
+    } catch (error) {
+      console.error(`${job.jobId}: ${error instanceof Error ? error.message : error}`);
       // The job never ran. After `removed`, a redelivery of the message may start it.
       return (await store.remove(job, { retry: true })).outcome;
     }
@@ -79,25 +81,15 @@ export function createDispatcher(store: ConversationStore<Notes>, surroundings: 
     return outcome === 'claimed' ? start(next, message.text) : outcome;
   }
 
-  async function onSignOfLife(job: Job, lastSeen?: string): Promise<boolean> {
-    const state = await store.getByJobId(job.jobId, { lastSeen });
-    if (!state) await stopJob(job.jobId); // Nobody is waiting for it any more.
-    return state !== null;
+  function onAnswer({ id, questionId, answer, ...job }: Click & { questionId: string; answer: string }) {
+    return store.answerQuestion(job, questionId, {
+      answerId: id,
+      ...entryFor(job, { type: 'Answer', questionId, answer }),
+    });
   }
 
-  async function onQuestion(job: Job, questionId: string): Promise<boolean> {
-    const state = await store.setPendingQuestion(job, questionId, { answerWithinMs });
-    return state?.pendingQuestionId === questionId;
-  }
-
-  async function onAnswer(click: Click & { questionId: string; answer: string }): Promise<string> {
-    const told = entryFor(click, { type: 'Answer', questionId: click.questionId, answer: click.answer });
-    return (await store.answerQuestion(click, click.questionId, { answerId: click.id, ...told })).outcome;
-  }
-
-  async function onStop(click: Click): Promise<string> {
-    const told = entryFor(click, { type: 'Stop', by: click.userId });
-    return (await store.update(click, { stoppedBy: click.userId }, { deliveryId: click.id, ...told })).outcome;
+  function onStop({ id, userId, ...job }: Click) {
+    return store.update(job, { stoppedBy: userId }, { deliveryId: id, ...entryFor(job, { type: 'Stop', by: userId }) });
   }
 
   /** A job has ended. Whatever waits in its inbox is for its successor. */
@@ -119,26 +111,30 @@ export function createDispatcher(store: ConversationStore<Notes>, surroundings: 
     return outcome;
   }
 
-  /** Run it every minute, in as many dispatchers as you like: each job is returned to one of them at a time. */
-  async function sweep(leaseMs: number): Promise<void> {
+  /**
+   * Run it every minute, in as many dispatchers as you like: each job is returned to one of them at a time. `end` hears
+   * of jobs that died; it may bring them to `onEnd` through a queue.
+   */
+  async function sweep(leaseMs: number, end = onEnd): Promise<void> {
     for await (const due of store.due({ leaseMs })) {
       // An error at one job, such as a state that cannot be read, must not keep the sweep from the others.
-      await settle(due).catch((error: Error) => console.error(`${due.jobId}: ${error.message}`));
+      await settle(due, end).catch((error: Error) => console.error(`${due.jobId}: ${error.message}`));
     }
   }
 
-  async function settle(due: DueJob<StoredConversationState<Notes>>): Promise<string> {
+  async function settle(due: DueJob<StoredConversationState<Notes>>, end = onEnd): Promise<string> {
     const questionId = due.state?.pendingQuestionId;
     if (due.reason === 'question' && questionId) {
       // The default is an answer like any other: the first one wins.
-      return onAnswer({ ...due, id: `timeout:${due.jobId}:${questionId}`, userId: 'nobody', questionId, answer: 'no' });
+      const id = `timeout:${due.jobId}:${questionId}`;
+      return (await onAnswer({ ...due, id, userId: 'nobody', questionId, answer: 'no' })).outcome;
     }
     if (due.state && (await isAlive(due.jobId))) {
       await store.getByJobId(due.jobId);
       return 'alive';
     }
-    return onEnd(due, 'The job has died.');
+    return end(due, 'The job has died.');
   }
 
-  return { onMessage, onInterrupt, onSignOfLife, onQuestion, onAnswer, onStop, onEnd, sweep, settle };
+  return { onMessage, onInterrupt, onAnswer, onStop, onEnd, sweep, settle };
 }
