@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import type { Redis } from 'ioredis';
@@ -107,13 +106,10 @@ for (const { ioredis, typescript } of CONSUMERS) {
   const beside = `beside ioredis ${ioredis}`;
   const directory = () => join(folder, `ioredis-${ioredis}`);
 
-  test(`installs ${beside}, whose range allows it`, async () => {
+  test(`compiles ${beside} with TypeScript ${typescript}, as nodenext and as bundler resolve it`, async () => {
     const types = `@types/node@${await versionHere('@types/node')}`;
     await project(`ioredis-${ioredis}`, `ioredis@${ioredis}`, `typescript@${typescript}`, types);
     await run(directory(), 'npm', 'ls', '--all');
-  });
-
-  test(`compiles ${beside} with TypeScript ${typescript}, as nodenext and as bundler resolve it`, async () => {
     await copyFile(join(ROOT, 'test', 'package', 'consumer', 'consumer.ts'), join(directory(), 'consumer.ts'));
     await writeFile(join(directory(), 'readme.ts'), linesOf(pageOf('README.md'), 'ts').join('\n'));
     for (const [resolution, module] of [
@@ -132,44 +128,23 @@ for (const { ioredis, typescript } of CONSUMERS) {
     }
   });
 
-  test(`runs ${beside}`, async () => {
-    assert.ok(existsSync(join(directory(), 'nodenext', 'consumer.js')));
-    const printed = await run(directory(), process.execPath, join('nodenext', 'consumer.js'));
-    const said = JSON.parse(printed.trim().split('\n').at(-1) ?? '').join(', ');
-    assert.is(said, 'false, true, Fix the login, removed, C1, INVALID_ARGUMENT, true, true, true');
-  });
-
-  test(`runs the example of the readme ${beside}`, async () => {
-    const printed = await run(directory(), process.execPath, join('nodenext', 'readme.js'));
-    assert.equal(printed.match(/^\w+$/gm), ['claimed', 'C0123', 'accepted', 'removed']);
+  test(`runs ${beside}, and so does the example of the README`, async () => {
+    const runs = (name: string) => run(directory(), process.execPath, join('nodenext', `${name}.js`));
+    const said = JSON.parse((await runs('consumer')).trim().split('\n').at(-1) ?? '').join(', ');
+    assert.is(said, 'true, Fix the login, INVALID_ARGUMENT, true, true, true');
+    assert.equal((await runs('readme')).match(/^\w+$/gm), ['claimed', 'C0123', 'accepted', 'removed']);
   });
 
   test(`brings its command ${beside}: npx conversation-state`, async () => {
-    const npx = (...args: string[]) => attempt(directory(), 'npx', '--no', '--', 'conversation-state', ...args);
-    const missing = await npx('check');
-    assert.match(missing.stdout, /^\S+ {2}there is no library conversation\n$/);
-    assert.is(missing.code, 1);
-    const loaded = await npx('load');
-    assert.match(loaded.stdout, new RegExp(`^\\S+ {2}conversation ${LIBRARY_VERSION} loaded, there was none\n$`));
-    assert.is(loaded.code, 0);
-    assert.is((await npx('check')).code, 0);
-    assert.is((await npx('--version')).stdout.trim(), LIBRARY_VERSION);
+    const npx = (...args: string[]) => run(directory(), 'npx', '--no', '--', 'conversation-state', ...args);
+    assert.match(await npx('load'), new RegExp(`^\\S+ {2}conversation ${LIBRARY_VERSION} loaded, there was none\n$`));
+    await new ConversationStore(client).claim(STATE);
+    assert.is(JSON.parse(await npx('list', '--json')).jobId, STATE.jobId);
+    assert.match(await npx('show', '--job', STATE.jobId), /^slack C1, job j1\n/);
+    assert.match(await npx('doctor'), /\n✓ keys {9}No problems in 1 conversation, /);
+    const release = await npx('release', '--job', STATE.jobId, '--reason', 'hangs', '--by', 'ann', '--yes');
+    assert.is(release, 'released slack C1 from job j1: hangs (ann)\n');
   });
 }
-
-test('lists, shows and releases a conversation, and doctor finds nothing wrong with it', async () => {
-  const program = join(folder, `ioredis-${CONSUMERS[0]?.ioredis}`, 'node_modules', '.bin', 'conversation-state');
-  await new ConversationStore(client).claim(STATE);
-  const [list, show, doctor, release] = [
-    await run(folder, program, 'list', '--json'),
-    await run(folder, program, 'show', '--job', STATE.jobId),
-    await run(folder, program, 'doctor'),
-    await run(folder, program, 'release', '--job', STATE.jobId, '--reason', 'hangs', '--by', 'ann', '--yes'),
-  ];
-  assert.is(JSON.parse(list).jobId, STATE.jobId);
-  assert.match(show, /^slack C1, job j1\n/);
-  assert.match(doctor, /\n✓ keys {9}No problems in 1 conversation, /);
-  assert.is(release, 'released slack C1 from job j1: hangs (ann)\n');
-});
 
 test.run();
