@@ -12,6 +12,8 @@ type Notes = { own?: string; todo?: string[] };
 
 /** A claim whose job is not heard of for so long lapses. */
 const STARTING = { startWithinMs: 600 };
+/** So short that several sweeps look at one job. */
+const LEASE_MS = 10;
 const SWEEPS = 5;
 const DISPATCHERS = 5;
 
@@ -79,10 +81,22 @@ const answersTo = ({ channelId }: Job, text: string) => `answer:${channelId}:${t
 
 /** Asks a question whose time is soon over, and waits for the answer; unless a job before has heard it. */
 async function ask(job: Job, text: string): Promise<void> {
-  while ((await redis.xlen(answersTo(job, text))) === 0) {
+  for (let n = 0; (await redis.xlen(answersTo(job, text))) === 0; n++) {
     await store.setPendingQuestion(job, text, { answerWithinMs: 1 });
+    // Somebody clicks about when the sweeps come by.
+    if (n === 2) await ledger.rpush('clicks', JSON.stringify({ ...job, text }));
     await sleep(20);
   }
+}
+
+async function answer(job: Job, questionId: string, answerId: string): Promise<void> {
+  const told = { stream: answersTo(job, questionId), fields: { answerId } };
+  await store.answerQuestion(job, questionId, { answerId, ...told });
+}
+
+function click(entry: string): Promise<void> {
+  const { text, ...job } = JSON.parse(entry);
+  return answer(job, text, `click:${text}`);
 }
 
 /** The first job to come here ends with its process, and so does everything else in it. */
@@ -103,12 +117,11 @@ async function follow(job: Job, notes: Notes, options: { startWithinMs?: number 
 /** Looks for jobs that are due: answers the questions whose time is over, and lets something follow the dead. */
 async function sweep(): Promise<never> {
   for (; ; await sleep(50)) {
-    for await (const due of store.due({ leaseMs: 200 })) {
+    for await (const due of store.due({ leaseMs: LEASE_MS })) {
       const { jobId, reason } = due;
       const questionId = due.state?.pendingQuestionId;
       if (reason === 'question' && questionId) {
-        const told = { stream: answersTo(due, questionId), fields: { text: 'no' } };
-        await store.answerQuestion(due, questionId, { answerId: `timeout:${jobId}:${questionId}`, ...told });
+        await answer(due, questionId, `timeout:${jobId}:${questionId}`);
       } else if (!((await isAlive(jobId)) && (await store.getByJobId(jobId)))) {
         const { starting, todo } = (await store.get(due)) ?? {};
         // The successor of a job that died at its work does the same work. It is not `starting`: a claim that lapses
@@ -130,5 +143,6 @@ process.on('disconnect', () => process.exit());
 await Promise.all([
   take('jobs', (job) => void run(JSON.parse(job))),
   ...Array.from({ length: DISPATCHERS }, () => take('messages', dispatch)),
+  take('clicks', click),
   ...Array.from({ length: SWEEPS }, sweep),
 ]);

@@ -1,83 +1,24 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ConversationStore } from '../../src/index.ts';
 import { effort } from '../support/effort.ts';
 import { STATE } from '../support/library.ts';
-import { random, seed } from '../support/random.ts';
 import { dump, withRedis } from '../support/redis.ts';
 
 const test = suite('many conversations');
 const server = withRedis(test);
-const below = random(seed);
-const HOUR = 3_600_000;
-
-let redis: Redis;
-
-const storeOf = (client: Redis) => new ConversationStore(client, { silentAfterMs: HOUR });
 const stateOf = (n: number, jobId: string, deliveryId: string) => ({
   ...STATE,
   ...{ channelId: `C${n}`, jobId, deliveryId, claimId: `claim-${deliveryId}` },
-});
-
-test.before.each(async () => {
-  redis = await server.connect();
-  await redis.flushall();
-});
-
-const SWEEPS = 20;
-const QUESTIONS = effort(40, 200);
-
-test(`${SWEEPS} sweeps and people answer ${QUESTIONS} questions with a time limit: each is answered once`, async () => {
-  const sweeps = await Promise.all(Array.from({ length: SWEEPS }, async () => storeOf(await server.connect())));
-  const store = storeOf(redis);
-  await store.ready();
-  const jobs = Array.from({ length: QUESTIONS }, (_, n) => `j${n}`);
-  const accepted = new Map<string, string>();
-  const answer = async (by: ConversationStore, jobId: string, answerId: string) => {
-    const options = { answerId, stream: by.key({ jobId }, `job:${jobId}:in`), fields: { answer: answerId } };
-    const { outcome } = await by.answerQuestion({ jobId }, 'q', options);
-    if (outcome !== 'accepted') return;
-    assert.is(accepted.get(jobId), undefined, `seed ${seed}: ${jobId}`);
-    accepted.set(jobId, answerId);
-  };
-  await Promise.all(
-    jobs.map(async (jobId, n) => {
-      await store.claim(stateOf(n, jobId, `d${n}`));
-      await store.setPendingQuestion({ jobId }, 'q', { answerWithinMs: 1 + below(200) });
-    }),
-  );
-  const people = jobs.map(async (jobId, n) => {
-    await sleep(below(200));
-    if (n % 2 === 0) await answer(store, jobId, `person ${jobId}`);
-  });
-  const sweeping = sweeps.map(async (sweep, by) => {
-    while (accepted.size < QUESTIONS) {
-      // With so short a lease several sweeps look at one question.
-      for await (const { jobId, reason } of sweep.due({ leaseMs: 1 })) {
-        if (reason === 'question') await answer(sweep, jobId, `sweep ${by} of ${jobId}`);
-      }
-      await sleep(2);
-    }
-  });
-  await Promise.all([...people, ...sweeping]);
-  for (const jobId of jobs) {
-    const answerId = accepted.get(jobId);
-    assert.equal((await store.getByJobId(jobId))?.lastAnswer, { questionId: 'q', answerId });
-    const entries = await redis.xrange(store.key({ jobId }, `job:${jobId}:in`), '-', '+');
-    assert.equal(
-      entries.map(([, [, text]]) => text),
-      [answerId],
-    );
-  }
 });
 
 const LIVES = effort(300, 10_000);
 const AT_ONCE = 100;
 
 test(`after ${LIVES} whole lives of conversations nothing is left but handled deliveries and streams, each with its deadline`, async () => {
-  const store = storeOf(redis);
+  const redis = await server.connect();
+  await redis.flushall();
+  const store = new ConversationStore(redis, { silentAfterMs: 3_600_000 });
   await store.ready();
   for (let from = 0; from < LIVES; from += AT_ONCE) {
     await Promise.all(Array.from({ length: AT_ONCE }, (_, at) => live(store, from + at)));

@@ -16,15 +16,15 @@ const CHANNELS = Array.from({ length: effort(3, 5) }, (_, n) => `C${n}`);
 const MESSAGES = effort(8, 100);
 /** As many are given each message at once. */
 const DISPATCHERS = 10;
-/** What messages do, some of them again and again. */
-const KINDS: Record<number, string> = { 2: 'asks', 3: 'dies-before', 5: 'dies-after', 7: 'asks' };
+/** What messages do, some of them again and again: the jobs of 200 of 500 ask, for 20 sweeps and a person to answer. */
+const KINDS = 'runs runs asks dies-before runs dies-after runs asks asks asks runs runs asks asks asks asks'.split(' ');
 const texts = Array.from({ length: MESSAGES }, (_, n) => `m${n}-${KINDS[n % 20] ?? 'runs'}`);
 
 const until = async (isSo: () => Promise<boolean>) => {
   while (!(await isSo())) await sleep(20);
 };
 
-test(`${DISPATCHERS} dispatchers a channel, jobs and sweeps, whose processes are killed: every message runs in turn, and again only where its job was killed`, async () => {
+test(`${DISPATCHERS} dispatchers a channel, jobs and sweeps, whose processes are killed: every message runs in turn, and again only where its job was killed; every question is answered once`, async () => {
   const redis = await server.connect();
   const ledger = await server.connect({ db: 1 });
   const url = await server.url();
