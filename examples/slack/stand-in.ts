@@ -1,7 +1,9 @@
 import { createHmac, randomUUID } from 'node:crypto';
-import { createServer, type Server } from 'node:http';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 
@@ -35,6 +37,7 @@ export type Attempt = { status: number; ms: number };
 export interface StandInOptions {
   bots: string[];
   signingSecret: string;
+  port?: number;
   /** How long Slack waits before each of its retries, in milliseconds. */
   retryAfter?: number[];
   /** Called with each call of the bot, before and after it takes effect. What it awaits delays the answer. */
@@ -43,58 +46,23 @@ export interface StandInOptions {
 export type OnCall = (method: string, args: Partial<Call>, when: 'before' | 'after') => Promise<void> | void;
 type Call = Message & { timestamp: string; name: string };
 
-export class StandIn {
-  readonly messages: Message[] = [];
-  readonly #options: StandInOptions;
-  readonly #server: Server;
+/** Starts a stand-in for the bots at these addresses. */
+export async function startStandIn({ bots, signingSecret, retryAfter, onCall, port = 0 }: StandInOptions) {
+  const messages: Message[] = [];
   /** As in Slack, no two messages have the same id, also after a restart. */
-  #last = Math.floor(Date.now() / 1_000);
-
-  constructor(options: StandInOptions) {
-    this.#options = options;
-    this.#server = createServer(async (request, response) => {
-      let body = '';
-      for await (const chunk of request) body += chunk;
-      const method = (request.url ?? '').split('/').at(-1) ?? '';
-      const given = [...new URLSearchParams(body)].map(([name, value]) => [
-        name,
-        /^[[{]/.test(value) ? JSON.parse(value) : value,
-      ]);
-      const args: Call = Object.fromEntries(given);
-      await options.onCall?.(method, args, 'before');
-      const answer = this.#call(method, args);
-      await options.onCall?.(method, args, 'after');
-      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
-    });
-  }
-
-  async listen(port = 0): Promise<string> {
-    await new Promise<void>((resolve, reject) => this.#server.once('error', reject).listen(port, '127.0.0.1', resolve));
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/api/`;
-  }
-
-  close(): void {
-    this.#server.close();
-    this.#server.closeAllConnections();
-  }
-
-  #newTs(): string {
-    return `${++this.#last}.000100`;
-  }
-
+  let last = Math.floor(Date.now() / 1_000);
+  const newTs = () => `${++last}.000100`;
   /** The messages of a thread. */
-  thread(ts: string): Message[] {
-    return this.messages.filter((message) => message.ts === ts || message.thread_ts === ts);
-  }
+  const thread = (ts: string) => messages.filter((message) => message.ts === ts || message.thread_ts === ts);
 
-  #call(method: string, args: Call): object {
-    const found = this.messages.find(({ ts }) => ts === (args.timestamp ?? args.ts));
+  function call(method: string, args: Call): object {
+    const found = messages.find(({ ts }) => ts === (args.timestamp ?? args.ts));
     switch (method) {
       case 'auth.test':
         return { ok: true, user_id: BOT, bot_id: 'B1', team_id: TEAM };
       case 'chat.postMessage': {
-        const message = { ...args, ts: this.#newTs(), reactions: [], edits: 0 };
-        this.messages.push(message);
+        const message = { ...args, ts: newTs(), reactions: [], edits: 0 };
+        messages.push(message);
         return { ok: true, ts: message.ts, channel: message.channel };
       }
       case 'chat.update':
@@ -107,17 +75,30 @@ export class StandIn {
         found.reactions.push(args.name);
         return { ok: true };
       case 'conversations.replies':
-        return { ok: true, messages: this.thread(args.ts) };
+        return { ok: true, messages: thread(args.ts) };
       default:
         return { ok: false, error: 'unknown_method' };
     }
   }
+  const server = createServer(async (request, response) => {
+    const given = [...new URLSearchParams(await text(request))].map(([name, value]) => {
+      return [name, /^[[{]/.test(value) ? JSON.parse(value) : value];
+    });
+    const args: Call = Object.fromEntries(given);
+    const method = (request.url ?? '').split('/').at(-1) ?? '';
+    await onCall?.(method, args, 'before');
+    const answer = call(method, args);
+    await onCall?.(method, args, 'after');
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
+  });
+  await once(server.listen(port, '127.0.0.1'), 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/`;
 
   /** Lets somebody write. With a mention, Slack tells the bot twice: as `app_mention` and as `message`. */
-  write(text: string, { user = 'U1', channel = 'C1', thread = '' } = {}): { ts: string; events: object[] } {
-    const ts = this.#newTs();
+  function write(text: string, { user = 'U1', channel = 'C1', thread = '' } = {}): { ts: string; events: object[] } {
+    const ts = newTs();
     const place = { channel, ts, user, text, ...(thread && { thread_ts: thread }) };
-    this.messages.push({ ...place, reactions: [], edits: 0 });
+    messages.push({ ...place, reactions: [], edits: 0 });
     const types = text.includes(`<@${BOT}>`) ? ['app_mention', 'message'] : ['message'];
     const about = { type: 'event_callback', team_id: TEAM, api_app_id: APP };
     const events = types.map((type) => ({
@@ -127,19 +108,30 @@ export class StandIn {
     return { ts, events };
   }
 
+  /** One signed request. Status 0: no answer, or none within three seconds. */
+  async function send(body: string, type: string, bot: number, secret = signingSecret): Promise<Attempt> {
+    const time = String(Math.floor(Date.now() / 1000));
+    const signature = `v0=${createHmac('sha256', secret).update(`v0:${time}:${body}`).digest('hex')}`;
+    const headers = { 'x-slack-request-timestamp': time, 'x-slack-signature': signature, 'content-type': type };
+    const began = performance.now();
+    const request = { method: 'POST', body, headers, signal: AbortSignal.timeout(3_000) };
+    const response = await fetch(`${bots[bot % bots.length]}/slack/events`, request).catch(() => undefined);
+    return { status: response?.status ?? 0, ms: performance.now() - began };
+  }
+
   /** Delivers an event as Slack does: three seconds for the answer, and up to three retries. */
-  async deliver(event: object, first = 0): Promise<Attempt[]> {
+  async function deliver(event: object, first = 0): Promise<Attempt[]> {
     const attempts: Attempt[] = [];
-    for (const wait of [0, ...(this.#options.retryAfter ?? [0, 60_000, 300_000])]) {
+    for (const wait of [0, ...(retryAfter ?? [0, 60_000, 300_000])]) {
       await pause(wait);
-      attempts.push(await this.send(JSON.stringify(event), 'application/json', first + attempts.length));
+      attempts.push(await send(JSON.stringify(event), 'application/json', first + attempts.length));
       if (attempts.at(-1)?.status === 200) break;
     }
     return attempts;
   }
 
   /** Lets somebody click. Slack does not deliver clicks again. */
-  async click(message: Message, { action_id, value }: Button, user = 'U1', bot = 0): Promise<Attempt> {
+  async function click(message: Message, { action_id, value }: Button, user = 'U1', bot = 0): Promise<Attempt> {
     const { channel, ts, thread_ts, text } = message;
     const payload = {
       ...{ type: 'block_actions', team: { id: TEAM }, api_app_id: APP, user: { id: user }, channel: { id: channel } },
@@ -147,20 +139,14 @@ export class StandIn {
       actions: [{ type: 'button', block_id: 'b', action_id, value }],
     };
     const body = new URLSearchParams({ payload: JSON.stringify(payload) }).toString();
-    return this.send(body, 'application/x-www-form-urlencoded', bot);
+    return send(body, 'application/x-www-form-urlencoded', bot);
   }
 
-  /** One signed request. Status 0: no answer, or none within three seconds. */
-  async send(body: string, type: string, bot: number, secret = this.#options.signingSecret): Promise<Attempt> {
-    const time = String(Math.floor(Date.now() / 1000));
-    const signature = `v0=${createHmac('sha256', secret).update(`v0:${time}:${body}`).digest('hex')}`;
-    const headers = { 'x-slack-request-timestamp': time, 'x-slack-signature': signature, 'content-type': type };
-    const { bots } = this.#options;
-    const began = performance.now();
-    const request = { method: 'POST', body, headers, signal: AbortSignal.timeout(3_000) };
-    const response = await fetch(`${bots[bot % bots.length]}/slack/events`, request).catch(() => undefined);
-    return { status: response?.status ?? 0, ms: performance.now() - began };
+  function close(): void {
+    server.close();
+    server.closeAllConnections();
   }
+  return { url, messages, thread, write, send, deliver, click, close };
 }
 
 /** The buttons of a message. */
@@ -178,9 +164,9 @@ async function main(): Promise<void> {
     const said = [args.name ?? args.text, ...buttonsOf(args).map(({ text }) => `[${text.text}]`)].join(' ');
     if (when === 'after' && said) console.log(`  ${method}: ${said.replaceAll('\n', ' ')}`);
   }
-  const slack = new StandIn({ bots, signingSecret, onCall });
-  const url = await slack.listen(Number(process.env['STAND_IN_PORT'] ?? 3001));
-  console.log(`The stand-in for Slack is at ${url}\n${HELP}`);
+  const port = Number(process.env['STAND_IN_PORT'] ?? 3001);
+  const slack = await startStandIn({ bots, signingSecret, onCall, port });
+  console.log(`The stand-in for Slack is at ${slack.url}\n${HELP}`);
   const report = (attempt: Attempt | undefined) =>
     attempt?.status !== 200 && console.log(`  the bot answered ${attempt?.status || 'nothing'}`);
   let thread = '';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { type Attempt, type Message, type OnCall, StandIn } from '../../examples/slack/stand-in.ts';
+import { type Attempt, type Message, type OnCall, startStandIn } from '../../examples/slack/stand-in.ts';
 import { freePort } from '../../scripts/redis/free-port.ts';
 import { install, pack, run } from '../package/packed.ts';
 
@@ -40,8 +40,7 @@ export async function openScene(folder: string, redisUrl: string, count: number)
   const ports = [await freePort(), await freePort()];
   const urls = ports.slice(0, count).map((port) => `http://127.0.0.1:${port}`);
   const onCall: OnCall = (...call) => scene.onCall(...call);
-  const slack = new StandIn({ bots: urls, signingSecret: SECRET, retryAfter: [0, 1_000, 8_000], onCall });
-  const api = await slack.listen();
+  const slack = await startStandIn({ bots: urls, signingSecret: SECRET, retryAfter: [0, 1_000, 8_000], onCall });
   /** The jobs that said their first word, one entry for each process. */
   const started: string[] = [];
   const monitor = await redis.monitor();
@@ -52,7 +51,7 @@ export async function openScene(folder: string, redisUrl: string, count: number)
 
   /** Starts a bot at one of the two ports, or another program in its place. */
   async function start(n: number, program = 'bot.ts', otherTimes = {}): Promise<Bot> {
-    const given = { SLACK_BOT_TOKEN: 'xoxb-1', SLACK_SIGNING_SECRET: SECRET, SLACK_API_URL: api };
+    const given = { SLACK_BOT_TOKEN: 'xoxb-1', SLACK_SIGNING_SECRET: SECRET, SLACK_API_URL: slack.url };
     const place = { REDIS_URL: redisUrl, TMPDIR: temporary, HOST: '127.0.0.1', PORT: `${ports[n]}` };
     const env = { ...process.env, ...TIMES, ...otherTimes, ...given, ...place };
     const args = ['--import', 'tsx', program];
@@ -132,9 +131,7 @@ export async function openScene(folder: string, redisUrl: string, count: number)
   return scene;
 }
 
-export function isEnding({ metadata }: { metadata?: unknown }): boolean {
-  return (metadata as { event_type?: string } | undefined)?.event_type === 'job_ended';
-}
+export const isEnding = ({ metadata }: Partial<Message>) => metadata?.event_type === 'job_ended';
 
 export async function until(what: string, holds: () => boolean | Promise<boolean>, limitMs = 60_000): Promise<void> {
   const deadline = Date.now() + limitMs;
