@@ -36,11 +36,12 @@ test('each leads to something that is there, and that ships in the package', () 
   assert.equal(broken, []);
 });
 
-test('the README is short, begins with code, and leads to every page', () => {
+test('the README is short, begins with code, has its two commands on lines of their own, and leads to every page', () => {
   const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
   const lines = readme.trimEnd().split('\n');
   assert.ok(lines.length <= 130, 'at most 130 lines');
   assert.ok(lines.indexOf('```ts') < 40, 'code by line 40');
+  for (const command of ['npm ci && npm start', 'npm test']) assert.ok(lines.includes(command), command);
   for (const { path } of PAGES) if (path.startsWith('docs/')) assert.ok(readme.includes(`](${path})`), path);
 });
 

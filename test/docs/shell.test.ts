@@ -21,12 +21,6 @@ function promise(line: string): [command: string, promised: string[]] {
 /** The arguments of a line that calls the command line. */
 const cliArguments = (line: string) => words(line).slice(words(line).indexOf('conversation-state') + 1);
 
-test('the two commands of the README stand alone on their lines', () => {
-  const lines = linesOf(pageOf('README.md'), 'sh');
-  assert.ok(lines.includes('npm ci && npm start'));
-  assert.ok(lines.includes('npm test'));
-});
-
 test('the redis-cli lines reply what their comments say, and call every function', async () => {
   const client = await redis.connect();
   await client.flushall();
