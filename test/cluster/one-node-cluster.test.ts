@@ -13,7 +13,7 @@ import { withRedis } from '../support/redis.ts';
 import { rejection } from '../support/rejection.ts';
 import { clientOf, type Node, startAlone, stopAll } from './nodes.ts';
 
-const test = suite('a store on a cluster of one node');
+const test = suite('a store on a cluster');
 const redis = withRedis(test);
 const C1 = { platform: 'slack', channelId: 'C1' };
 const J1 = { jobId: 'j1' };
@@ -45,6 +45,57 @@ test('the slots that this package computes are those of the server', async () =>
   const keys = [...tags, 'x', '{}{a}', 'a{b', 'ü{ä}}'];
   const slots = await Promise.all(keys.map((key) => node.cluster('KEYSLOT', key)));
   assert.equal(slots, keys.map(slotOf));
+});
+
+test('the hash tags of the 1024 partitions spread evenly: one in every 16 slots', () => {
+  const slots = Array.from({ length: PARTITIONS }, (_, number) => slotOf(`{${partitionName(number)}}:x`));
+  const sixteens = slots.map((slot) => Math.floor(slot / 16)).sort((a, b) => a - b);
+  assert.equal(sixteens, [...Array(1024).keys()]);
+});
+
+test("a channel's partition does not change with releases", () => {
+  const store = new ConversationStore(cluster, { sharded: true });
+  // printf '%04o' $((0x$(printf slack:C1 | sha256sum | cut -c1-4) & 0x3ff))
+  assert.is(store.key(C1, 'x'), '{0060}:x');
+  assert.is(store.key({ platform: 'Slack', channelId: 'C1' }, 'x'), '{0060}:x', 'whatever the case of the platform');
+  assert.is(store.key({ platform: 'teams', channelId: '19:ä@thread.tacv2' }, 'x'), '{1770}:x');
+  assert.is(store.key({ ...C1, jobId: OF_C1 }, 'x'), '{0060}:x');
+  const prefixed = new ConversationStore(cluster, { sharded: true, prefix: 'dev:' });
+  assert.is(prefixed.key(C1, 'x'), 'dev:{0060}:x', 'a prefix comes before it');
+});
+
+test('a new job id is unique, carries the partition and is a valid name of a Kubernetes job', () => {
+  const store = new ConversationStore(cluster, { sharded: true });
+  for (let n = 0; n < 1_000; n++) {
+    const channel = { platform: 'slack', channelId: `C${n}` };
+    const jobId = store.newJobId(channel);
+    assert.match(jobId, /^[a-z][a-z0-9-]{0,61}[a-z0-9]$/);
+    assert.is(store.key({ jobId }, 'x'), store.key(channel, 'x'));
+    assert.is.not(jobId, store.newJobId(channel));
+  }
+});
+
+const OF_C1 = 'job-0060-b359bcf4-dd14-4220-b92c-d8db2b3794f9';
+const KEYS: [args: string, code: number, said: RegExp][] = [
+  [
+    `--sharded --platform Slack --channel C1 --job ${OF_C1}`,
+    0,
+    /^conversation {2}\{0060}:conversation:slack:C1\njob index {5}\{0060}:job-index:job-0060-\S+\n$/,
+  ],
+  ['--platform slack --channel C1 --prefix {t}:', 0, /^\{t}:conversation:slack:C1\n$/],
+  [`--job ${OF_C1} --sharded --prefix dev:`, 0, /^dev:\{0060}:job-index:job-0060-\S+\n$/],
+  ['', 2, /^Name the channel with --platform and --channel, or the job with --job, or all three\.\n$/],
+  ['--platform slack', 2, /^Name the channel with --platform and --channel/],
+  ['--channel C1 --job j1', 2, /^Name the channel with --platform and --channel/],
+  ['--job j1 --sharded', 2, /^jobId was not made by newJobId; .*\.\n$/],
+  ['--platform a*b --channel C1', 2, /^platform must be /],
+];
+test('the keys command prints what the store uses, or what is wrong with what it was given', async () => {
+  for (const [args, exit, said] of KEYS) {
+    const { stdout, stderr, code } = await cli(['keys', ...args.split(' ').filter(Boolean)]);
+    assert.match(exit === 0 ? stdout : stderr, said);
+    assert.equal([exit === 0 ? stderr : stdout, code], ['', exit]);
+  }
 });
 
 test('a store without a hash tag is refused with a sentence that says what to do', async () => {
@@ -168,18 +219,21 @@ const TOLD = 'accepted claimed duplicate gone held lapsed queued removed stale u
 
 test('every call replies what it replies on a server, by every reference, whatever the client and the store', async () => {
   const server = await redis.connect();
+  const others: [client: Redis | Cluster, sharded: boolean][] = [
+    [cluster, false],
+    [cluster, true],
+    [clientOf([home], { keyPrefix: '{t}:', enableAutoPipelining: true }), false],
+    [await redis.connect({ enableAutoPipelining: true }), false],
+  ];
   const told = new Set<string>();
   for (const ref of [HOLDER, C1, { jobId: HOLDER.jobId }]) {
     const wanted = await replies(server, ref);
     for (const reply of Object.values(wanted)) told.add(String((reply as { outcome?: string })?.outcome ?? reply));
-    for (const [options, sharded] of [
-      [{}, false],
-      [{}, true],
-      [{ keyPrefix: '{t}:', enableAutoPipelining: true }, false],
-    ] as const) {
-      assert.equal(await replies(clientOf([home], options), ref, sharded), wanted);
+    for (const [client, sharded] of others) {
+      for (const each of [server, node]) await each.flushall();
+      assert.equal(await replies(client, ref, sharded), wanted);
     }
-    for (const redis of [server, node]) await redis.flushall();
+    await server.flushall();
   }
   for (const reply of TOLD) assert.ok(told.has(reply), `no call was told ${reply}`);
 });

@@ -180,6 +180,16 @@ const HALVES = [
   {},
 ];
 
+const NO_CLIENTS: [client: unknown, what: string][] = [
+  ...[undefined, null, 'redis://localhost', {}, { fcall() {} }].map((client): [unknown, string] => [
+    client,
+    'this is not one',
+  ]),
+  [new Redis({ lazyConnect: true }).pipeline(), 'this is a pipeline'],
+  [new Redis({ lazyConnect: true }).multi(), 'this is a pipeline'],
+  [{ fCall() {}, options: {} }, 'this is a client of the package redis (node-redis)'],
+];
+
 /** Calls that are refused, each with a sentence that says why. */
 const CASES: [call: () => Promise<unknown>, message: RegExp | string][] = [
   [() => plain.claim(STATE, { queue: { n: 1 } }), /^queue needs a store with silentAfterMs: /],
@@ -218,6 +228,12 @@ const CASES: [call: () => Promise<unknown>, message: RegExp | string][] = [
     async () => new ConversationStore(new Redis({ keyPrefix, lazyConnect: true }), { prefix: 'sation:' }),
     /^the client's keyPrefix with the prefix behind it must be a string .* that holds none of /,
   ]),
+  ...NO_CLIENTS.flatMap(([given, what]): typeof CASES => {
+    const client = given as Redis;
+    const message = `client must be a Redis or Cluster of ioredis 5.11 or later, new Redis(url); ${what}`;
+    const uses = [async () => new ConversationStore(client), () => loadLibrary(client), () => checkLibrary(client)];
+    return uses.map((use) => [use, message]);
+  }),
 ];
 
 test('what does not go together or is not there is refused with a sentence that says why, and nothing is sent', async () => {
@@ -253,21 +269,6 @@ test('ids of exactly 512 and 1024 bytes and 1024 fields are taken', async () => 
   assert.is((await store.update(STATE, {}, { deliveryId: id })).outcome, 'updated');
   assert.is((await store.claim({ ...STATE, jobId: 'j2', claimId: other }, { queue: fields })).outcome, 'queued');
   assert.is((await store.inbox(STATE).next()).value?.fields['f1023'], '1023');
-});
-
-test('a client that is none is refused, with the one that is wanted', async () => {
-  const nodeRedis = { fCall() {}, options: {} };
-  for (const [client, what] of [
-    ...[undefined, null, 'redis://localhost', {}, { fcall() {} }].map((client) => [client, 'this is not one'] as const),
-    ...[redis.pipeline(), redis.multi()].map((client) => [client, 'this is a pipeline'] as const),
-    [nodeRedis, 'this is a client of the package redis (node-redis)'] as const,
-  ]) {
-    const given = client as unknown as Redis;
-    for (const use of [async () => new ConversationStore(given), () => loadLibrary(given), () => checkLibrary(given)]) {
-      const { message } = await refusal(use(), 'INVALID_ARGUMENT');
-      assert.is(message, `client must be a Redis or Cluster of ioredis 5.11 or later, new Redis(url); ${what}`);
-    }
-  }
 });
 
 test.run();

@@ -148,22 +148,4 @@ test('the first calls look for the library once, however many come at once', asy
   assert.equal(await wire.during(() => store.ready()), []);
 });
 
-test('calls that autopipelining sends at once are one command each, and answer as alone', async () => {
-  const store = new ConversationStore(await server.connect({ enableAutoPipelining: true }));
-  await store.ready();
-  const states = Array.from({ length: 50 }, (_, n) => ({ ...STATE, jobId: `j${n}`, channelId: `C${n % 10}` }));
-  let outcomes: unknown[] = [];
-  const sent = await wire.during(async () => {
-    const bad = [store.set({ ...STATE, userId: '' }), store.remove({ jobId: 'j99' })];
-    const calls = [...states.map((state) => store.claim(state)), ...bad, store.get({ jobId: 'j0' })];
-    const settled = await Promise.allSettled<{ outcome?: string; jobId?: string } | null>(calls);
-    outcomes = settled.map((call) =>
-      call.status === 'fulfilled' ? (call.value?.outcome ?? call.value?.jobId) : call.reason.code,
-    );
-  });
-  assert.is(sent.filter(([command]) => command?.startsWith('fcall')).length, 53);
-  const claims = states.map((_, n) => (n < 10 ? 'claimed' : 'held'));
-  assert.equal(outcomes, [...claims, 'CONVSTATE', 'gone', 'j0']);
-});
-
 test.run();
