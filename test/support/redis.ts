@@ -92,36 +92,24 @@ export interface DumpedKey {
   deadline: number;
 }
 
-const READ: Record<string, (key: Buffer) => [string, ...(string | Buffer)[]]> = {
-  string: (key) => ['GET', key],
-  list: (key) => ['LRANGE', key, '0', '-1'],
-  hash: (key) => ['HGETALL', key],
-  set: (key) => ['SMEMBERS', key],
-  zset: (key) => ['ZRANGE', key, '0', '-1', 'WITHSCORES'],
-  stream: (key) => ['XRANGE', key, '-', '+'],
-};
+/** Everything in a database for EVAL: of each key, in order, the name, type, value and deadline. */
+export const SNAPSHOT = `local rows, keys = {}, redis.call('KEYS', '*')
+table.sort(keys)
+for number, key in ipairs(keys) do
+  local kind = redis.call('TYPE', key).ok
+  local read = { string = { 'GET', key }, hash = { 'HGETALL', key }, set = { 'SMEMBERS', key },
+    list = { 'LRANGE', key, 0, -1 }, zset = { 'ZRANGE', key, 0, -1, 'WITHSCORES' }, stream = { 'XRANGE', key, '-', '+' } }
+  rows[number] = { key, kind, redis.call(unpack(read[kind])), redis.call('PEXPIRETIME', key) }
+end
+return rows`;
 
 /**
- * Everything in the client's database, key by key in order, to be compared with what is there later: a call that is
- * refused leaves it exactly so, deadlines included. The client must not have a `keyPrefix`.
+ * Everything in the client's database, to be compared with what is there later: a call that is refused leaves it exactly
+ * so, deadlines included. The client must not have a `keyPrefix`.
  */
 export async function dump(client: Redis): Promise<Record<string, DumpedKey>> {
-  const keys: Buffer[] = [];
-  for await (const some of client.scanBufferStream({ count: 1000 })) keys.push(...some);
-  const found = await Promise.all(keys.map((key) => dumpKey(client, key)));
-  // SCAN may give a key twice; a record keeps it once.
-  return Object.fromEntries(found.flat().sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-/** None where it expired since the scan. */
-async function dumpKey(client: Redis, key: Buffer): Promise<[string, DumpedKey][]> {
-  const type = await client.type(key);
-  if (type === 'none') return [];
-  const read = READ[type];
-  if (!read) throw new Error(`dump() can't show a key of type ${type}`);
-  const [command, ...args] = read(key);
-  const [value, deadline] = await Promise.all([client.callBuffer(command, ...args), client.pexpiretime(key)]);
-  return [[String(textOf(key)), { type, value: textOf(value), deadline }]];
+  const rows = textOf(await client.callBuffer('EVAL', SNAPSHOT, '0')) as [string, string, unknown, number][];
+  return Object.fromEntries(rows.map(([key, type, value, deadline]) => [key, { type, value, deadline }]));
 }
 
 /** Bytes are UTF-8 where they are that; anything else is byte for byte, so that two values never look alike. */
