@@ -107,11 +107,10 @@ it('defect 5: of touches and removals at once no key is left', async ({ atOnce, 
       if (n % 4 === 2) return end.answerQuestion(PLACE, 'q1');
       return end.remove(STATE);
     });
+    const left = Object.keys(await dump());
     assert.equal(
-      Object.keys(await dump())
-        .join()
-        .replace(HANDLED, ''),
-      '',
+      left.filter((key) => key !== HANDLED),
+      [],
     );
   }
 });
@@ -121,8 +120,8 @@ it('defect 6: of 50 clicks on one question, one is accepted and published once',
   const click = (end_: typeof end, n: number) =>
     end_.answerQuestion(STATE, 'q1', { answerId: `a${n}`, stream: STREAM, fields: { answerId: `a${n}` } });
   assert.equal(await atOnce(50, click), { accepted: 1, answered: 49 });
-  const lastAnswer = (await end.get(STATE))?.['lastAnswer'] as { answerId: string };
-  assert.equal(await said(STREAM), [`answerId ${lastAnswer.answerId}`]);
+  const state = await end.get(STATE);
+  assert.equal(await said(STREAM), [`answerId ${state?.lastAnswer?.answerId}`]);
 });
 
 it('defect 7: the question is cleared and the answer published in one step, or neither', async ({ end, redis }) => {
@@ -186,8 +185,8 @@ it('defect 13: a removal says whether it removed, found another holder, or found
   assert.is(await told(end.remove(NEXT)), 'removed');
 });
 
-it('defect 14: a full server still removes', async ({ open, server }) => {
-  const full = await server.connect({}, await server.server('--maxmemory-policy', 'noeviction'));
+it('defect 14: a full server still removes', async ({ open }) => {
+  const full = await it.server.connect({}, await it.server.server('--maxmemory-policy', 'noeviction'));
   await full.function('LOAD', 'REPLACE', sourceUnderTest());
   const end = open(full);
   await end.set(STATE);

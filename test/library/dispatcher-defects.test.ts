@@ -2,14 +2,12 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ConversationStore, loadLibrary } from '../../src/index.ts';
 import { CHANNEL, DAY, INBOX, JOB, json, STATE, STREAM } from '../support/library.ts';
-import { withRedis } from '../support/redis.ts';
 import { AGAIN, codeOf, DELIVERED, dueOf, NEXT, PLACE, told, withEnds } from './ends.ts';
 
 // What goes wrong in a dispatcher around such a state.
 
 const test = suite('defects of a dispatcher that are impossible');
 const it = withEnds(test);
-const server = withRedis(test);
 
 it('defect 15: a message delivered again after its job has ended does not run a second time', async ({ end }) => {
   await end.claim(DELIVERED);
@@ -111,9 +109,9 @@ it('defect 22: what the application notes for itself overwrites nothing in betwe
     n === 7 ? end.answerQuestion(STATE, 'q1', { answerId: 'a1' }) : end.update(STATE, { [`note${n}`]: n }),
   );
   assert.equal(counts, { accepted: 1, updated: 19 });
-  const state = (await end.get(STATE)) ?? {};
-  assert.equal((state as { lastAnswer?: unknown }).lastAnswer, { questionId: 'q1', answerId: 'a1' });
-  assert.is(Object.keys(state).filter((name) => name.startsWith('note')).length, 19);
+  const state = await end.get(STATE);
+  assert.equal(state?.lastAnswer, { questionId: 'q1', answerId: 'a1' });
+  assert.is(Object.keys(state ?? {}).filter((name) => name.startsWith('note')).length, 19);
   for (const [n, ref] of [STATE, PLACE, { jobId: 'j1' }].entries()) {
     await end.set({ ...STATE, pendingQuestionId: 'q1' });
     const read = await end.get(ref);
@@ -222,7 +220,7 @@ for (const [name, foreign] of [
   ["a library of another name that has a function's name", "#!lua name=chat\nredis.register_function('conv_get', "],
 ] as const) {
   test(`defect 27: ${name} is not replaced`, async () => {
-    const other = await server.connect({}, await server.server());
+    const other = await it.server.connect({}, await it.server.server());
     await other.function('LOAD', `${foreign}function() return 'hi' end)`);
     const before = await other.function('LIST', 'WITHCODE');
     const calls: (() => Promise<unknown>)[] = [

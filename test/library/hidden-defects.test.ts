@@ -4,14 +4,12 @@ import * as assert from 'uvu/assert';
 import { ConversationStore, loadLibrary } from '../../src/index.ts';
 import { CHANNEL, HANDLED, INBOX, JOB, STREAM, WATCH } from '../support/keys.ts';
 import { DAY, SOURCE, STATE, sourceUnderTest } from '../support/library.ts';
-import { withRedis } from '../support/redis.ts';
 import { AGAIN, codeOf, DELIVERED, dueOf, NEXT, PLACE, type Play, told, withEnds } from './ends.ts';
 
 // What goes wrong behind an outcome that says that all is well.
 
 const test = suite('defects behind a success that are impossible');
 const it = withEnds(test);
-const server = withRedis(test);
 
 const FOLLOWING = { ...NEXT, deliveryId: 'd2' };
 const THIRD = { ...STATE, jobId: 'j3', claimId: 'c3' };
@@ -209,7 +207,7 @@ it('defect 41: a message with a large attachment is refused, not queued often', 
 });
 
 test('defect 42: a text that is cut off in the middle of an emoji is stored, with U+FFFD for its half', async () => {
-  const store = new ConversationStore(await server.connect());
+  const store = new ConversationStore(await it.server.connect());
   const claimed = await store.claim({ ...STATE, channelId: 'C42', jobId: 'j42', project: 'half a \ud83d' });
   assert.equal([claimed.outcome, claimed.state?.project], ['claimed', 'half a \ufffd']);
 });
@@ -232,14 +230,14 @@ it('defect 43: a stream is named by its whole key, and one of another prefix is 
 });
 
 it('defect 44: a server that was demoted refuses in words that say that the call may be sent again', async (at) => {
-  const demoted = await at.server.connect({}, await at.server.server());
+  const demoted = await it.server.connect({}, await it.server.server());
   await demoted.function('LOAD', SOURCE);
   await demoted.replicaof('127.0.0.1', 1);
   assert.match(await codeOf(at.open(demoted).claim(STATE)), /^(READONLY|UNAVAILABLE)$/);
 });
 
 test('defect 45: a library of an older major version is not replaced unasked', async () => {
-  const other = await server.connect({}, await server.server());
+  const other = await it.server.connect({}, await it.server.server());
   await other.function('LOAD', SOURCE.replace("VERSION = '1.", "VERSION = '0."));
   const before = await other.function('LIST', 'WITHCODE');
   assert.is(await codeOf(new ConversationStore(other).claim(STATE)), 'LIBRARY_OUTDATED');
@@ -264,7 +262,7 @@ it('defect 47: a question whose asking is sent again after the answer does not s
     await end.answerQuestion(STATE, 'q1', { answerId: 'a1' });
     const again = await end.setPendingQuestion(STATE, 'q1', options);
     assert.is(again?.pendingQuestionId, null);
-    assert.equal(again?.['lastAnswer'], { questionId: 'q1', answerId: 'a1' });
+    assert.equal(again?.lastAnswer, { questionId: 'q1', answerId: 'a1' });
   }
 });
 
@@ -285,7 +283,7 @@ it('defect 49: a redelivery does not interrupt the very job that it started', as
 });
 
 it('defect 50: with memory full a job says what it has read, is found silent and answered for', async (at) => {
-  const full = await at.server.connect({}, await at.server.server('--maxmemory-policy', 'noeviction'));
+  const full = await it.server.connect({}, await it.server.server('--maxmemory-policy', 'noeviction'));
   await full.function('LOAD', 'REPLACE', sourceUnderTest());
   const end = at.open(full, 1);
   await end.claim(DELIVERED, START);
@@ -316,7 +314,7 @@ it('defect 52: a state that was just small enough when it was stored can be aske
   assert.is(await told(at.open(at.redis, 60_000).claim(state, START)), 'claimed');
   await end.setPendingQuestion(STATE, questionId, { answerWithinMs: 60_000 });
   const { outcome, state: answered } = await end.answerQuestion(STATE, questionId, { answerId });
-  assert.equal([outcome, answered?.['lastAnswer']], ['accepted', { questionId, answerId }]);
+  assert.equal([outcome, answered?.lastAnswer], ['accepted', { questionId, answerId }]);
   assert.equal(await end.getByJobId('j1'), answered);
   const ours = ['pendingQuestionId', 'answerBy', 'lastAnswer', 'starting'];
   const own = Object.entries(answered ?? {}).filter(([name]) => !ours.includes(name));
@@ -330,7 +328,7 @@ test('defect 54: a logger that throws is no failure of the call', async () => {
   const fail = () => {
     throw new Error('the disk of the log is full');
   };
-  const redis = await server.connect();
+  const redis = await it.server.connect();
   const store = new ConversationStore(redis, { logger: { debug: fail, info: fail, warn: fail, error: fail } });
   assert.is((await store.claim({ ...STATE, channelId: 'C54', jobId: 'j54' })).outcome, 'claimed');
   assert.is(await store.setPendingQuestion({ jobId: 'j9' }, 'q1'), null);
