@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { Test } from 'uvu';
 import { ConversationError, type ConversationState, ConversationStore, type Fields } from '../../src/index.ts';
-import { INBOX, library, STATE, sourceUnderTest, WATCH } from '../support/library.ts';
+import { CHANNEL, INBOX, library, PAIR, STATE, sourceUnderTest, WATCH } from '../support/library.ts';
 import { withRedis } from '../support/redis.ts';
 
 // A play is a test that runs from both ends: by raw FCALL and by the store.
@@ -112,15 +112,10 @@ function playOf(connections: readonly Redis[], open: typeof byFcall) {
     deadlines: (...keys: string[]) => Promise.all(keys.map((key) => redis.pexpiretime(key))),
     /** The id of the last entry of the inbox. */
     lastQueued: async () => (await redis.xrevrange(INBOX, '+', '-', 'COUNT', 1))[0]?.[0] ?? '',
-    /** Lets so much time pass that every conversation has come to its end. */
-    async lapse() {
-      const keys = [...(await redis.keys('conversation:*')), ...(await redis.keys('job-index:*'))];
-      if (keys.length > 0) await redis.del(keys);
-    },
-    /** Lets so much time pass that every job on watch is due. */
-    async silence() {
-      for (const entry of await redis.zrange(WATCH, '0', '-1')) await redis.zadd(WATCH, 1, entry);
-    },
+    /** Lets so much time pass that the conversation of j1 has come to its end. */
+    lapse: () => redis.del(PAIR),
+    /** Lets so much time pass that j1 is due, if it is on watch. */
+    silence: () => redis.zadd(WATCH, 'XX', 1, `j1\n${CHANNEL}`),
   };
 }
 

@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import type { Test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CHANNEL, JOB, PAIR, WATCH } from './keys.ts';
-import { type DumpedKey, dump, type TestRedis, withRedis } from './redis.ts';
+import { dump, withRedis } from './redis.ts';
 import { rejection } from './rejection.ts';
 
 export * from './keys.ts';
@@ -54,44 +54,15 @@ export const NO_UTF8 = ['ff', 'c3', '80', 'c0af', 'e08080', 'eda080', 'f4908080'
   Buffer.from(`61${hex}`, 'hex'),
 );
 
-/** The server with the library, as one test sees it. */
-export interface Library {
-  redis: Redis;
-  /** FCALL of the function whose name begins with conv_. */
-  call: Call<unknown>;
-  /** FCALL_RO. */
-  read: Call<unknown>;
-  /** The outcome of an FCALL that answers with one. */
-  outcome: Call<string | undefined>;
-  /** The message of the error that an FCALL must end with. */
-  refusal: Call<string>;
-  /** The reply to an FCALL that must change nothing, not even a deadline. */
-  still: Call<unknown>;
-  /** The same for whatever makes calls. */
-  unchanged<T>(calls: () => Promise<T>): Promise<T>;
-  /** Everything on the server. */
-  dump(): Promise<Record<string, DumpedKey>>;
-  /** The entries of a stream, each its fields and values with blanks between. */
-  said(key: string): Promise<string[]>;
-  /** Makes a call and checks that these keys then expire at one millisecond, so long after it. */
-  living<T>(ttlMs: number, call: () => Promise<T>, keys?: readonly string[]): Promise<T>;
-  /** Makes a call and checks that the job is then due so long after it. */
-  dueIn<T>(ms: number, call: () => Promise<T>, jobId?: string): Promise<T>;
-}
-
-type Call<T> = (name: string, keys: readonly string[], ...args: (string | number | Buffer)[]) => Promise<T>;
-
 /** Registers tests that run once in RESP2 and once in RESP3, each on an empty server with the library loaded. */
-export function withLibrary<T>(test: Test<T>): ((name: string, body: (library: Library) => Promise<void>) => void) & {
-  server: TestRedis;
-} {
+export function withLibrary<T>(test: Test<T>) {
   const server = withRedis(test);
   const libraries: Partial<Record<2 | 3, Library>> = {};
   test.before(async () => {
     for (const protocol of [2, 3] as const) libraries[protocol] = library(await server.connect({ protocol }));
     await libraries[3]?.redis.function('LOAD', 'REPLACE', sourceUnderTest());
   });
-  const register = (name: string, body: (library: Library) => Promise<void>) => {
+  return (name: string, body: (library: Library) => Promise<void>) => {
     for (const protocol of [2, 3] as const) {
       test(`${name} (RESP${protocol})`, async () => {
         const found = libraries[protocol] as Library;
@@ -100,12 +71,19 @@ export function withLibrary<T>(test: Test<T>): ((name: string, body: (library: L
       });
     }
   };
-  return Object.assign(register, { server });
 }
 
-export function library(redis: Redis): Library {
-  const call: Library['call'] = (name, keys, ...args) => redis.fcall(`conv_${name}`, keys.length, ...keys, ...args);
-  const unchanged: Library['unchanged'] = async (run) => {
+type Call = [name: string, keys: readonly string[], ...args: (string | number | Buffer)[]];
+
+/** The server with the library, as one test sees it. */
+export type Library = ReturnType<typeof library>;
+
+export function library(redis: Redis) {
+  /** FCALL of the function whose name begins with conv_. */
+  const call = (...[name, keys, ...args]: Call): Promise<unknown> =>
+    redis.fcall(`conv_${name}`, keys.length, ...keys, ...args);
+  /** The reply of whatever makes calls that must change nothing, not even a deadline. */
+  const unchanged = async <T>(run: () => Promise<T>): Promise<T> => {
     const before = await dump(redis);
     const reply = await run();
     assert.equal(await dump(redis), before, 'nothing may have changed');
@@ -123,21 +101,29 @@ export function library(redis: Redis): Library {
   return {
     redis,
     call,
-    read: (name, keys, ...args) => redis.fcall_ro(`conv_${name}`, keys.length, ...keys, ...args),
-    outcome: async (...args) => ((await call(...args)) as string[])[0],
+    unchanged,
+    /** FCALL_RO. */
+    read: (...[name, keys, ...args]: Call) => redis.fcall_ro(`conv_${name}`, keys.length, ...keys, ...args),
+    /** The outcome of an FCALL that answers with one. */
+    outcome: async (...args: Call) => ((await call(...args)) as string[])[0],
+    /** The message of the error that an FCALL must end with. */
+    refusal: (...args: Call) => failure(call(...args)),
+    /** The reply to an FCALL that must change nothing. */
+    still: (...args: Call) => unchanged(() => call(...args)),
+    /** Everything on the server. */
     dump: () => dump(redis),
-    said: async (key) => (await redis.xrange(key, '-', '+')).map(([, fields]) => fields.join(' ')),
-    living: (ttlMs, run, keys = PAIR) =>
+    /** The entries of a stream, each its fields and values with blanks between. */
+    said: async (key: string) => (await redis.xrange(key, '-', '+')).map(([, fields]) => fields.join(' ')),
+    /** Makes a call and checks that these keys then expire at one millisecond, so long after it. */
+    living: <T>(ttlMs: number, run: () => Promise<T>, keys: readonly string[] = PAIR) =>
       moment(ttlMs, run, async () => {
         const [first = 0, ...others] = await Promise.all(keys.map((key) => redis.pexpiretime(key)));
         for (const other of others) assert.is(other, first, `${keys.join(' and ')} must expire together`);
         return [first, `${keys[0]} expires`];
       }),
-    dueIn: (ms, run, jobId = 'j1') =>
-      moment(ms, run, async () => [Number(await redis.zscore(WATCH, `${jobId}\n${CHANNEL}`)), `${jobId} is due`]),
-    refusal: (...args) => failure(call(...args)),
-    still: (...args) => unchanged(() => call(...args)),
-    unchanged,
+    /** Makes a call and checks that the job is then due so long after it. */
+    dueIn: <T>(ms: number, run: () => Promise<T>) =>
+      moment(ms, run, async () => [Number(await redis.zscore(WATCH, `j1\n${CHANNEL}`)), 'j1 is due']),
   };
 }
 

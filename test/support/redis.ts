@@ -2,16 +2,6 @@ import { Redis, type RedisOptions } from 'ioredis';
 import type { Test } from 'uvu';
 import { type RunningRedis, startRedis } from '../../scripts/redis/start.ts';
 
-/** What a suite gets from {@link withRedis}. */
-export interface TestRedis {
-  /** Where the server of this test process listens. It is started when first asked for. */
-  url(): Promise<string>;
-  /** A further connection to it, or to another server of this suite; it ends after the suite. */
-  connect(options?: ClientOptions, to?: RunningRedis): Promise<Redis>;
-  /** A server of the suite's own, for what can't be undone on the common one (users, memory limits); ends after the suite. */
-  server(...args: string[]): Promise<RunningRedis>;
-}
-
 export type ClientOptions = RedisOptions & { replyMapping?: 'legacy' };
 
 let common: Promise<RunningRedis> | undefined;
@@ -22,7 +12,7 @@ let common: Promise<RunningRedis> | undefined;
  * The server of `REDIS_URL` is used too, but only if it is empty to begin with: tests load libraries and flush, and a
  * server with anything on it is somebody's.
  */
-export function withRedis<T>(suite: Test<T>): TestRedis {
+export function withRedis<T>(suite: Test<T>) {
   const clients: Redis[] = [];
   const servers: RunningRedis[] = [];
   const url = async () => {
@@ -36,13 +26,16 @@ export function withRedis<T>(suite: Test<T>): TestRedis {
     if (started) await use(started, empty);
   });
   return {
+    /** Where the server of this test process listens. It is started when first asked for. */
     url,
-    async connect(options: ClientOptions = {}, to) {
+    /** A further connection to it, or to another server of this suite; it ends after the suite. */
+    async connect(options: ClientOptions = {}, to?: RunningRedis) {
       const client = new Redis(to?.url ?? (await url()), options);
       clients.push(client);
       return client;
     },
-    async server(...args) {
+    /** A server of the suite's own, for what can't be undone on the common one (users, memory limits); ends after the suite. */
+    async server(...args: string[]) {
       const server = await startRedis({ args });
       servers.push(server);
       return server;
