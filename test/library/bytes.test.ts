@@ -1,5 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { ConversationStore } from '../../src/index.ts';
 import { CHANNEL, JOB, PAIR, SECOND } from '../support/keys.ts';
 import { type Library, second, withLibrary } from '../support/library.ts';
 
@@ -12,7 +13,10 @@ const BASE =
 
 const { raw } = String;
 
-/** Texts by their name: `<p>` and `<l>` are the values of the pendingQuestionId and the lastAnswer that count. */
+/**
+ * Texts by their name: `<p>` and `<l>` are the values of the pendingQuestionId and the lastAnswer that count, `<new>` is
+ * where the members go that are absent.
+ */
 const TEMPLATES = {
   'both members first': '{<both>,<base>}',
   'both members last': '{<base>,"lastAnswer":<l>,"pendingQuestionId":<p>}',
@@ -47,15 +51,17 @@ const TEMPLATES = {
   'the members of the keys spelled with escapes': raw`{<base>,"job\u0049d":"\u006a1","platform":"\u0073lack",<both>}`,
   'a platform in capitals': '{<base>,"platform":"SLACK",<both>}',
   'dots in strings that look like numbers': '{"v":"1. first","w":"-.5","x":"1.","y":".",<base>,<both>}',
+  'absent members, in one line': '{<base><new>}',
+  'absent members, pretty-printed': '{\n  <base><new>\n}\n',
+  'absent members behind an array': '{<base>,"transcript":[]<new> } ',
+  'absent members behind an object': '{<base>,"a":{"pendingQuestionId":"no","lastAnswer":null}<new>}',
+  'absent members behind a string with braces': raw`{<base>,"a":"} \"}\" }"<new>${'\t}\r\n'}`,
+  'absent members behind a number': '{<base>,"n":1.10<new>}',
+  'absent members behind a literal': '{<base>,"n":null<new>\n}',
+  'absent members with their names as values': '{<base>,"n":"pendingQuestionId","m":"lastAnswer"<new>}',
+  'absent members with their names in strings': raw`{<base>,"n":"\"pendingQuestionId\":1,\"lastAnswer\":2"<new>}`,
   'nesting as deep as the server reads it': `{"deep":${'['.repeat(990)}${']'.repeat(990)},<base>,<both>}`,
 };
-
-type Text = (pending: string, last: string) => string;
-
-const TEXTS = Object.entries(TEMPLATES).map(([name, template]): [string, Text] => {
-  const whole = template.replace('<both>', '"pendingQuestionId":<p>,"lastAnswer":<l>').replace('<base>', BASE);
-  return [name, (pending, last) => whole.replace('<p>', () => pending).replace('<l>', () => last)];
-});
 
 /** Values that a change replaces whole. */
 const PENDING = ['null', '"q0"', '"q\\u0030"', '"}\\",\\"lastAnswer\\":{"', '"\\\\"'];
@@ -66,11 +72,19 @@ const LAST = [
   '{"questionId":"q0","answerId":"","more":{"pendingQuestionId":["}"],"lastAnswer":[{}]}}',
 ];
 
-for (const [name, text] of TEXTS) {
+for (const [name, template] of Object.entries(TEMPLATES)) {
+  const whole = template.replace('<both>', '"pendingQuestionId":<p>,"lastAnswer":<l>').replace('<base>', BASE);
+  const text = (pending?: string, last?: string) => {
+    const added = [pending && `,"pendingQuestionId":${pending}`, last && `,"lastAnswer":${last}`].join('');
+    return whole
+      .replace('<p>', () => `${pending}`)
+      .replace('<l>', () => `${last}`)
+      .replace('<new>', () => added);
+  };
   it(`${name}: every other byte survives every change`, async (at) => {
     const { call, redis } = at;
-    for (const [n, pending] of PENDING.entries()) {
-      const last = LAST[n % LAST.length] as string;
+    for (const [n, pending] of (template.includes('<new>') ? [undefined] : PENDING).entries()) {
+      const last = pending && LAST[n % LAST.length];
       const given = text(pending, last);
       await redis.flushall();
       await call('set', PAIR, given);
@@ -81,6 +95,7 @@ for (const [name, text] of TEXTS) {
       assert.is(patched, `${given.slice(0, given.length - tail.length)},"added":[1.10, {}, "}\\""]${tail}`);
       await redis.set(CHANNEL, given);
       assert.is(await call('get_by_job', [JOB]), given);
+      if (!pending || pending === 'null') assert.is(await call('set_pending', PAIR, ''), given);
       await stands(at, given, await call('set_pending', [JOB], 'q1'), text('"q1"', last));
       await stands(at, given, await call('set_pending', [CHANNEL], 'q"\\2'), text('"q\\"\\\\2"', last));
       const [outcome, answered] = (await call('answer', PAIR, 'q"\\2', 'a}"1')) as string[];
@@ -109,32 +124,6 @@ it('every other byte survives a first sign of life and a time limit', async ({ c
   }
 });
 
-/** Endings of a text without the two members, which are then added behind the last one. */
-for (const [name, [head, tail]] of Object.entries({
-  'in one line': [`{${BASE}`, '}'],
-  'pretty-printed': [`{\n  ${BASE}`, '\n}\n'],
-  'behind an array': [`{${BASE},"transcript":[]`, ' } '],
-  'behind an object': [`{${BASE},"a":{"pendingQuestionId":"no","lastAnswer":null}`, '}'],
-  'behind a string with braces': [`{${BASE},"a":"} \\"}\\" }"`, '\t}\r\n'],
-  'behind a number': [`{${BASE},"n":1.10`, '}'],
-  'behind a literal': [`{${BASE},"n":null`, '\n}'],
-  'with the names as values': [`{${BASE},"n":"pendingQuestionId","m":"lastAnswer"`, '}'],
-  'with the names in strings': [`{${BASE},"n":"\\"pendingQuestionId\\":1,\\"lastAnswer\\":2"`, '}'],
-} as const)) {
-  it(`members that are absent are added, ${name}, and every byte survives`, async (at) => {
-    const { call } = at;
-    const given = head + tail;
-    await call('set', PAIR, given);
-    assert.is(await at.still('get', PAIR), given);
-    assert.is(await call('set_pending', PAIR, ''), given, 'clearing what is absent adds nothing');
-    const asked = `${head},"pendingQuestionId":"q1"${tail}`;
-    await stands(at, given, await call('set_pending', PAIR, 'q1'), asked);
-    const [, answered] = (await call('answer', PAIR, 'q1', 'a1')) as string[];
-    const answer = '{"questionId":"q1","answerId":"a1"}';
-    await stands(at, given, answered, `${head},"pendingQuestionId":null,"lastAnswer":${answer}${tail}`);
-  });
-}
-
 it("another program's pending question of any type is replaced whole", async (at) => {
   const text = (p: string, l: string) =>
     `{"a":{"pendingQuestionId":"no"},${BASE},"pendingQuestionId":${p},"lastAnswer":${l}}`;
@@ -148,12 +137,30 @@ it("another program's pending question of any type is replaced whole", async (at
   }
 });
 
-it('a state of 256 KiB with long strings is changed in its place', async (at) => {
-  const note = '\\"pendingQuestionId\\":'.repeat(11_800);
-  const text: Text = (p, l) => `{"note":"${note}",${BASE},"pendingQuestionId":${p},"lastAnswer":${l}}`;
-  assert.ok(text('null', 'null').length > 250_000);
-  await at.call('set', PAIR, text('null', 'null'));
-  await stands(at, text('null', 'null'), await at.call('set_pending', PAIR, 'q1'), text('"q1"', 'null'));
+/** What System.Text.Json writes: camelCase, nulls, seven digits of a second, everything but plain ASCII escaped. */
+const DOTNET =
+  raw`{"jobId":"j1","channelId":"19:abc\u002B1@thread.tacv2","userId":"29:\u00DCnal","platform":"Teams",` +
+  raw`"project":"M\u00FCnchen \u0022Nord\u0022 \u0026 \u003Cb\u003E","ticketId":4711,"startedAt":"2026-02-03T10:15:30.1234567+01:00",` +
+  raw`"pendingQuestionId":"q\u002B\u00E9","lastAnswer":null,"claimId":null,"deliveryId":null,"starting":null,"threadId":null}`;
+
+it('the state of a C# dispatcher is read and changed in its place, and its deadlines come together', async (at) => {
+  const [channelId, channel] = ['19:abc+1@thread.tacv2', 'conversation:teams:19:abc+1@thread.tacv2'];
+  for (const keys of [[channel], [JOB], [channel, JOB]]) {
+    // Its SetAsync and IndexJobAsync: two commands, whose deadlines differ.
+    await at.redis.set(channel, DOTNET, 'EX', 7_200);
+    await at.redis.set(JOB, channel, 'PX', 7_100_000);
+    assert.is(await at.still('get', keys), DOTNET);
+    assert.equal(await new ConversationStore(at.redis).get({ platform: 'Teams', channelId }), JSON.parse(DOTNET));
+    const ask = () => at.call('set_pending', keys, 'q+é', 7_300_000);
+    assert.is(await at.living(7_300_000, ask, [channel, JOB]), DOTNET, 'its own pending question is known');
+    const answered = DOTNET.replace(
+      raw`"q\u002B\u00E9","lastAnswer":null`,
+      'null,"lastAnswer":{"questionId":"q+é","answerId":"a1"}',
+    );
+    assert.equal(await at.call('answer', keys, 'q+é', 'a1'), ['accepted', answered]);
+    assert.equal(await at.call('remove', keys, 'retry'), ['removed', answered]);
+    await at.redis.flushall();
+  }
 });
 
 /** The reply and what is stored are the wanted text, and a JSON parser finds in it what the given one had, changed. */
