@@ -14,31 +14,39 @@ const CHANNELS = [
 const JOBS = [...CHANNELS, 'conversation:', 'job-index:', 'conversation:slack:'];
 const PREFIXES = ['', 'b:', '{agentsmith}:', 'conversation', 'job-index', 'prod/é/', '%a*', 'x'.repeat(2_000)];
 
-it('a conversation under every allowed id and prefix goes from claim to removal', async ({ call, dump }) => {
+it('a conversation under every allowed id and prefix goes from claim to removal, whatever own keys are declared', async ({
+  call,
+  dump,
+}) => {
   for (const prefix of PREFIXES) {
     for (const [n, jobId] of JOBS.entries()) {
       const channelId = CHANNELS[n % CHANNELS.length] ?? '';
       const [channel, job] = [`${prefix}conversation:slack:${channelId}`, `${prefix}job-index:${jobId}`];
       const [text, next] = [json({ channelId, jobId }), json({ channelId, jobId: 'next' })];
+      const asked = json({ channelId, jobId, pendingQuestionId: 'q' });
       const answered = json({ channelId, jobId, lastAnswer: { questionId: 'q', answerId: '' } });
+      const [inbox, handled] = ['inbox', 'handled'].map((name) => `${prefix}conversation-${name}:slack:${channelId}`);
+      const watch = `${prefix}conversation-watch`;
+      const own = [[], [inbox], [handled], [watch], [watch, handled, inbox]][n % 5] as string[];
       const ref = [[channel], [job], [channel, job]][(n + prefix.length) % 3] as string[];
       const [stream, fields] = ref.includes(job) ? [[`${prefix}answers`], ['f', 'v']] : [[], []];
+      const three = [channel, job, `${prefix}job-index:next`];
       const replies = await Promise.all([
-        call('claim', [channel, job], text),
-        call('get', ref),
-        call('set_pending', ref, 'q'),
-        call('answer', [...ref, ...stream], 'q', '', '', ...fields),
-        call('get_by_job', [job]),
-        call('hand_over', [channel, job, `${prefix}job-index:next`], next),
-        call('set', [channel, job], text),
-        call('remove', ref),
+        call('claim', [channel, job, ...own], text),
+        call('get', [...ref, ...own]),
+        call('set_pending', [...ref, ...own], 'q'),
+        call('answer', [...ref, ...own, ...stream], 'q', '', '', ...fields),
+        call('get_by_job', [job, ...own]),
+        call('update', [...ref, ...stream, ...own], '{}', stream.length > 0 ? jobId : '', ...fields),
+        call('hand_over', [...three, ...own, `${prefix}answers`], next, '', 'f', 'v'),
+        call('set', [channel, job, ...own], text),
+        call('remove', [...ref, ...own]),
       ]);
-      const asked = json({ channelId, jobId, pendingQuestionId: 'q' });
-      const expected = [['claimed', text], text, asked, ['accepted', answered], answered, ['claimed', next], next];
-      assert.equal(replies, [...expected, ['removed', text]], ref.join(' '));
+      const expected = [['claimed', text], text, asked, ['accepted', answered], answered, ['updated', answered]];
+      assert.equal(replies, [...expected, ['claimed', next], next, ['removed', text]], ref.join(' '));
     }
   }
-  assert.equal([...new Set(Object.values(await dump()).map(({ type }) => type))], ['stream']);
+  assert.equal([...new Set(Object.values(await dump()).map(({ type }) => type))].sort(), ['stream', 'zset']);
 });
 
 it('a platform of letters, digits, dots, underscores and hyphens has its key in lower case', async ({ call, dump }) => {
@@ -165,28 +173,6 @@ it('a platform with a colon is refused, even where the key comes out the same', 
     assert.match(await refusal(name, ['conversation:slack:x:y', JOB], split), /^CONVSTATE platform /);
     const empty = json({ platform: 'slack:x', channelId: '' });
     assert.match(await refusal(name, ['conversation:slack:x:', JOB], empty), /^CONVSTATE /);
-  }
-});
-
-it('the own inbox, handled and watch keys, and a stream, may stand behind a reference in any order', async (at) => {
-  const { call, redis } = at;
-  const next = json({ jobId: 'j2' });
-  for (const further of [[INBOX], [HANDLED], [WATCH], [WATCH, HANDLED, INBOX], [INBOX, WATCH, INBOX]]) {
-    for (const ref of [[CHANNEL], [JOB], PAIR]) {
-      const [stream, published] = ref.includes(JOB) ? [['s'], ['f', 'v']] : [[], []];
-      await redis.flushall();
-      await call('claim', [...PAIR, ...further], json());
-      assert.is(await call('get', [...ref, ...further]), json());
-      assert.is(await call('set', [...PAIR, ...further], json()), json());
-      if (ref.includes(JOB)) assert.is(await call('get_by_job', [...ref, ...further]), json());
-      assert.is(await call('set_pending', [...ref, ...further], 'q'), json({ pendingQuestionId: 'q' }));
-      assert.is(await at.outcome('update', [...ref, ...stream, ...further], '{}', 'd1', ...published), 'updated');
-      assert.is(await at.outcome('answer', [...ref, ...further, ...stream], 'q', 'a', '', ...published), 'accepted');
-      assert.is(await at.outcome('hand_over', [...HAND_OVER, ...further, 's'], next, '', 'f', 'v'), 'claimed');
-      assert.is((await at.said('s')).length, ref.includes(JOB) ? 3 : 1);
-      await call('set', PAIR, json());
-      assert.equal(await call('remove', [...ref, ...further]), ['removed', json()]);
-    }
   }
 });
 
