@@ -12,7 +12,10 @@ export function serialize(what: string, value: object, added: Added = () => ({})
   let text: string | undefined;
   try {
     const own: unknown = typeof given.toJSON === 'function' ? given.toJSON('') : given;
-    text = JSON.stringify(isRecord(own) ? withAdded(own, added(own)) : own);
+    // It was called already; a second call could leave out what was added.
+    const called = isRecord(own) && typeof own['toJSON'] === 'function' && { toJSON: undefined };
+    // What is no object is sent as it is: the server says what is wrong with it.
+    text = JSON.stringify(isRecord(own) ? { ...own, ...added(own), ...called } : own);
   } catch (error) {
     throw invalidArgument(`${what} cannot be written as JSON: ${(error as Error).message.split('\n')[0]}`);
   }
@@ -21,16 +24,8 @@ export function serialize(what: string, value: object, added: Added = () => ({})
   return text.replace(/\\(?:ud[89a-f][0-9a-f]{2}|.)/g, (found) => (found.startsWith('\\ud') ? '\uFFFD' : found));
 }
 
-/** Anything else is sent as it is: the server says what is wrong with it. */
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function withAdded(own: Record<string, unknown>, added: Record<string, unknown>): Record<string, unknown> {
-  const whole = { ...own, ...added };
-  // It was called already; a second call could leave out what was added.
-  if (typeof whole['toJSON'] === 'function') delete whole['toJSON'];
-  return whole;
 }
 
 /** The ids of a state, and a fresh UUID for each of them that it does not have. */

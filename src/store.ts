@@ -165,7 +165,7 @@ export class ConversationStore<Extra extends Members = Record<never, never>> {
    */
   async getByJobId(jobId: string, options: GetByJobIdOptions = {}): Promise<Stored<Extra> | null> {
     return this.#call('getByJobId', { jobId }, options, async ({ ttlMs, lastSeen, renew = true }) => {
-      const keys = jobKeys(this.#space, { jobId });
+      const keys = jobKeys(this.#space, jobId);
       const args = { ttlMs: this.#ttl(ttlMs), lastSeen };
       if (checkBoolean('renew', renew)) {
         return parseOrNull(await this.#connection.call(library.convGetByJob, keys, args, null));

@@ -27,22 +27,17 @@ export async function onScreen(run: (draw: (lines: readonly string[]) => void) =
 }
 
 /** Runs something and says on stderr, where that is a terminal, how far it has come if it takes longer than a second. */
-export async function withProgress<T>(say: () => string, run: (clear: () => void) => Promise<T>): Promise<T> {
+export function withProgress<T>(say: () => string, run: (clear: () => void) => Promise<T>): Promise<T> {
   const { stderr } = process;
-  if (!stderr.isTTY) return run(() => {});
-  let isShown = false;
-  const timer = setInterval(() => {
-    isShown = true;
-    stderr.write(`\r\x1b[K${say().slice(0, stderr.columns - 1)}`);
-  }, 1_000);
-  const clear = () => {
-    if (isShown) stderr.write('\r\x1b[K');
-    isShown = false;
+  let shown = '';
+  const show = (text: string) => {
+    if (shown || text) stderr.write(`\r\x1b[K${text}`);
+    shown = text;
   };
-  try {
-    return await run(clear);
-  } finally {
+  const clear = () => show('');
+  const timer = setInterval(() => stderr.isTTY && show(say().slice(0, stderr.columns - 1)), 1_000);
+  return run(clear).finally(() => {
     clearInterval(timer);
     clear();
-  }
+  });
 }

@@ -36,13 +36,9 @@ export function watchMember(jobId: string, conversation: string): string {
 }
 
 /** The further keys of a conversation, by the prefix and the conversation key. */
-export function furtherKeys(prefix: string, conversation: string): { inbox: string; handled: string; watch: string } {
+export function furtherKeys(prefix: string, conversation: string) {
   const channel = conversation.slice(prefix.length + CONVERSATION.length);
-  return {
-    inbox: `${prefix}${INBOX}${channel}`,
-    handled: `${prefix}${HANDLED}${channel}`,
-    watch: watchKey(prefix),
-  };
+  return { inbox: `${prefix}${INBOX}${channel}`, handled: `${prefix}${HANDLED}${channel}`, watch: watchKey(prefix) };
 }
 
 /** The keys of a call and, where it names the channel, all others that any function may touch for it. */
@@ -64,21 +60,14 @@ export function channelOf(prefix: string, conversation: string): ChannelReferenc
   return { platform, channelId };
 }
 
-export function pairKeys(
-  space: Keyspace,
-  state: ChannelReference & JobReference,
-): ReferenceKeys & { conversation: string; job: string } {
+export function pairKeys(space: Keyspace, state: ChannelReference & JobReference) {
   const { platform, channelId, jobId } = checkObject('the state', state);
   const prefix = prefixOf(space, { platform, channelId, jobId });
   return { prefix, conversation: conversationKey(prefix, platform, channelId), job: jobIndexKey(prefix, jobId) };
 }
 
 /** The keys of a hand-over, from a job to the job of a state. */
-export function handOverKeys(
-  space: Keyspace,
-  job: FencedReference,
-  next: ChannelReference & JobReference,
-): ReferenceKeys & { conversation: string; job: string; successor: string } {
+export function handOverKeys(space: Keyspace, job: FencedReference, next: ChannelReference & JobReference) {
   const { prefix, conversation, job: successor } = pairKeys(space, next);
   const outgoing = referenceKeys(space, job);
   if (outgoing.job === undefined) throw invalidArgument('job must name the outgoing job by its jobId');
@@ -104,9 +93,9 @@ export function referenceKeys(space: Keyspace, ref: ConversationReference): Refe
   return keys;
 }
 
-export function jobKeys(space: Keyspace, ref: JobReference): ReferenceKeys & { job: string } {
-  const prefix = prefixOf(space, ref);
-  return { prefix, job: jobIndexKey(prefix, ref.jobId) };
+export function jobKeys(space: Keyspace, jobId: string) {
+  const prefix = prefixOf(space, { jobId });
+  return { prefix, job: jobIndexKey(prefix, jobId) };
 }
 
 export function keyBeside(space: Keyspace, ref: ConversationReference, name: string): string {
