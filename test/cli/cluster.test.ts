@@ -5,7 +5,7 @@ import { slotOf } from '../../scripts/redis/slot.ts';
 import { ConversationStore } from '../../src/index.ts';
 import { introduce, kill, type Node, restart, settled, startNode, stopAll } from '../cluster/nodes.ts';
 import { linesOf, pageOf, words } from '../docs/pages.ts';
-import { cli, failed, startCli } from './cli.ts';
+import { cli, failed, jsonLines, startCli } from './cli.ts';
 
 const test = suite('the command line on a cluster in trouble');
 const PREFIX = '{t}:';
@@ -48,15 +48,19 @@ async function onCall(args: string[], ...lacking: string[]): Promise<string[]> {
   return [...args, '--url', `redis://oncall:oncall-password@127.0.0.1:${entry.port}`, '--prefix', PREFIX];
 }
 
-test('list and doctor go to every master, and find nothing wrong with sharded conversations', async () => {
-  const sharded = new ConversationStore(client, { sharded: true });
-  for (const channelId of ['C1', 'C2', 'C3', 'C4']) {
-    const channel = { ...STATE, channelId };
-    await sharded.claim({ ...channel, jobId: sharded.newJobId(channel) });
-  }
+test('list, due, show and doctor find sharded conversations on every master, and nothing wrong with them', async () => {
+  const sharded = new ConversationStore(client, { sharded: true, silentAfterMs: 1 });
+  const channels = ['C1', 'C2', 'C3', 'C4'];
+  const jobs = new Map(channels.map((channelId) => [channelId, sharded.newJobId({ ...STATE, channelId })]));
+  for (const [channelId, jobId] of jobs) await sharded.claim({ ...STATE, channelId, jobId });
   const where = ['--sharded', '--url', `redis://127.0.0.1:${entry.port}`];
-  const list = await cli(['list', '--json', ...where]);
-  assert.equal(list.stdout.match(/(?<="channelId":")C\d/g)?.sort(), ['C1', 'C2', 'C3', 'C4']);
+  for (const command of ['list', 'due']) {
+    const found = jsonLines(await cli([command, '--json', ...where]));
+    const shown = found.map(({ channelId, jobId }): [string, string] => [channelId, jobId]);
+    assert.equal(new Map(shown.sort()), jobs);
+  }
+  const show = await cli(['show', '--job', jobs.get('C4') ?? '', ...where]);
+  assert.match(show.stdout, `slack C4, job ${jobs.get('C4')}\n`);
   const { stdout, code } = await cli(['doctor', ...where]);
   for (const { port } of [entry, other]) assert.match(stdout, `\n127.0.0.1:${port}\n`);
   assert.match(stdout, 'All 16384 are served.');

@@ -246,18 +246,6 @@ test('watch prints one list after the other in a pipe, also after a lost connect
   assert.equal([stderr, code], ['', 0]);
 });
 
-test('a store with a prefix or with partitions is found by it', async () => {
-  await new ConversationStore(redis, { prefix: 'tenant:' }).claim(STATE);
-  const sharded = new ConversationStore(redis, { prefix: 's:', sharded: true, silentAfterMs: 1 });
-  const jobId = sharded.newJobId(STATE);
-  await sharded.claim({ ...STATE, jobId });
-  assert.equal(await lines('list'), []);
-  assert.is((await lines('list', '--prefix', 'tenant:'))[0].jobId, 'j1');
-  const where = ['--prefix', 's:', '--sharded'];
-  for (const command of ['list', 'due']) assert.is((await lines(command, ...where))[0].jobId, jobId);
-  assert.match((await run('show', '--job', jobId, ...where)).stdout, `job ${jobId}`);
-});
-
 test('without the library, or without a right, every command says so', async () => {
   await redis.call('ACL', 'SETUSER', 'reader', 'on', '>Wr0ng', '~*', '+@all', '-pttl');
   await store.claim(STATE);
