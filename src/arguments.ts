@@ -56,18 +56,14 @@ export function checkPlatform(platform: string): void {
 
 export function checkChannel(platform: string, channelId: string): void {
   checkPlatform(platform);
-  id('channelId', channelId);
-}
-
-export function checkJobId(jobId: string): string {
-  return id('jobId', jobId);
+  checkId('channelId', channelId);
 }
 
 export function checkMessageId(name: string, value: string): string {
-  return id(name, value, MAX_MESSAGE_ID);
+  return checkId(name, value, MAX_MESSAGE_ID);
 }
 
-function id(name: string, value: string, most = MAX_ID): string {
+export function checkId(name: string, value: string, most = MAX_ID): string {
   if (typeof value !== 'string' || value === '' || !CLEAN.test(value) || Buffer.byteLength(value) > most) {
     throw invalidArgument(`${name} must be a non-empty string of at most ${most} bytes without control characters`);
   }

@@ -5,7 +5,7 @@ import { callAndWait, type Durability } from './cluster/replicas.ts';
 import { scanKeys } from './cluster/scan.ts';
 import { functionsBy, readState, withWholeKeys } from './cluster/whole-keys.ts';
 import { convGet, type FunctionClient, LIBRARY_NAME, LIBRARY_VERSION } from './conversation.gen.ts';
-import { fromClient, invalidArgument, isFunctionMissing } from './errors.ts';
+import { fromClient, invalidArgument, isFunctionMissing, rethrow } from './errors.ts';
 import { type ReferenceKeys, withFurtherKeys } from './keys/conversation-keys.ts';
 import { refusalOf } from './library/decision.ts';
 import { prepareLibrary } from './library/loading.ts';
@@ -20,10 +20,6 @@ type Call<Keys, Args, Result> = (functions: FunctionClient, keys: Keys, args: Ar
 
 /** The way to a server or a cluster with the library on it. Calls are the same for both. */
 export type Connection = ReturnType<typeof connect>;
-
-const rethrow = (error: unknown): never => {
-  throw fromClient(error);
-};
 
 /** @throws ConversationError INVALID_ARGUMENT */
 export function connect(client: Redis | Cluster, load: 'auto' | 'never', log: Log) {

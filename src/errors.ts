@@ -97,6 +97,11 @@ export function fromClient(error: unknown): unknown {
   return new ConversationError('UNAVAILABLE', `${said.replace(/\.$/, '')}. ${MAY_BE_REPEATED}`, error);
 }
 
+/** @throws what `fromClient` returns */
+export function rethrow(error: unknown): never {
+  throw fromClient(error);
+}
+
 /** Whether the server answered that it does not know a function of the library. */
 export function isFunctionMissing(error: unknown): boolean {
   return error instanceof Error && /^ERR Function not found/i.test(error.message);

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster, Redis } from 'ioredis';
-import type { NodeFailure } from '../cluster/masters.ts';
+import { type NodeFailure, onMasters } from '../cluster/masters.ts';
 import { LIBRARY_NAME, LIBRARY_VERSION } from '../conversation.gen.ts';
 import { isConversationError } from '../errors.ts';
 import { compareVersions, refusalOf } from '../library/decision.ts';
-import { checkEverywhere, loadEverywhere, type NodeReport } from '../library/loading.ts';
-import type { LibraryReport } from '../library/report.ts';
+import { loadEverywhere, type NodeReport } from '../library/loading.ts';
+import { checkOn, type LibraryReport } from '../library/report.ts';
 import { Failure, misuse, type Values } from './command.ts';
 import { withServer } from './connect.ts';
 import { shownJson } from './print.ts';
@@ -29,7 +29,7 @@ export async function load(values: Values): Promise<void> {
 /** Says whether every server serves this version. */
 export async function check(values: Values): Promise<void> {
   const { exact = false } = values;
-  const results = await onServers(values, checkEverywhere, found);
+  const results = await onServers(values, (client) => onMasters(client, checkOn), found);
   const wrong = results.filter((result) => 'error' in result || !(exact ? result.current : isServing(result)));
   if (wrong.length === 0) return;
   const refusals = wrong.map((result) => ('error' in result ? null : refusalOf(result, result.address)));

@@ -1,4 +1,4 @@
-import { checkChannel, checkJobId, checkObject, flat } from '../arguments.ts';
+import { checkChannel, checkId, checkObject, flat } from '../arguments.ts';
 import { CONVERSATION, HANDLED, INBOX, JOB_INDEX, WATCH } from '../conversation.gen.ts';
 import { invalidArgument } from '../errors.ts';
 import type { Fields } from '../options.ts';
@@ -22,7 +22,7 @@ export function conversationKey(prefix: string, platform: string, channelId: str
 
 /** `{prefix}job-index:{jobId}` */
 export function jobIndexKey(prefix: string, jobId: string): string {
-  return `${prefix}${JOB_INDEX}${checkJobId(jobId)}`;
+  return `${prefix}${JOB_INDEX}${checkId('jobId', jobId)}`;
 }
 
 /** `{prefix}conversation-watch` */

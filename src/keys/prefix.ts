@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { checkChannel, checkJobId, checkObject, checkPlatform, checkPrefix } from '../arguments.ts';
+import { checkChannel, checkId, checkObject, checkPlatform, checkPrefix } from '../arguments.ts';
 import { CONVERSATION } from '../conversation.gen.ts';
 import { invalidArgument } from '../errors.ts';
 import type { ChannelReference, JobReference } from '../state.ts';
@@ -34,7 +34,7 @@ export function checkKeyspace({ prefix, sharded }: Keyspace, cluster: boolean, c
 /** What stands before the keys of a conversation. */
 export function prefixOf({ prefix, sharded }: Keyspace, ref: Partial<ChannelReference & JobReference>): string {
   if (!sharded) return prefix;
-  const byJob = ref.jobId === undefined ? undefined : JOB_ID.exec(checkJobId(ref.jobId))?.[1];
+  const byJob = ref.jobId === undefined ? undefined : JOB_ID.exec(checkId('jobId', ref.jobId))?.[1];
   if (ref.jobId !== undefined && byJob === undefined) throw invalidArgument(`jobId was not made by newJobId; ${MAKE}`);
   if (ref.platform === undefined || ref.channelId === undefined) return `${prefix}{${byJob}}:`;
   checkChannel(ref.platform, ref.channelId);

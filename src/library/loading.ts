@@ -47,7 +47,7 @@ export function checkLibrary(client: Redis): Promise<LibraryReport>;
 export function checkLibrary(cluster: Cluster): Promise<NodeReport[]>;
 export async function checkLibrary(client: Redis | Cluster): Promise<LibraryReport | NodeReport[]> {
   checkClient(client);
-  return isCluster(client) ? succeeded(await checkEverywhere(client)) : checkOn(client);
+  return isCluster(client) ? succeeded(await onMasters(client, checkOn)) : checkOn(client);
 }
 
 /** Loads on every master that a client leads to, and looks whether it is there. A refusal on any master stops it all. */
@@ -56,7 +56,7 @@ export async function loadEverywhere(
   { force = false }: LoadOptions,
 ): Promise<(NodeReport | NodeFailure)[]> {
   const rules = { load: 'auto', force } as const;
-  const found = await checkEverywhere(client);
+  const found = await onMasters(client, checkOn);
   for (const report of found) {
     if (!('error' in report)) decide(report, rules, found.length === 1 ? 'the server' : report.address);
   }
@@ -65,11 +65,6 @@ export async function loadEverywhere(
     if (report.loaded && !(await checkOn(master)).current) throw new Error('it took the library and does not have it');
     return report;
   });
-}
-
-/** Compares on every master that a client leads to. */
-export function checkEverywhere(client: Redis | Cluster): Promise<(NodeReport | NodeFailure)[]> {
-  return onMasters(client, checkOn);
 }
 
 function succeeded(reports: (NodeReport | NodeFailure)[]): NodeReport[] {
@@ -117,14 +112,10 @@ async function askVersion(server: Redis): Promise<Answer> {
   try {
     return { version: await convVersion(server) };
   } catch (error) {
-    if (!mayBeForeign(error)) throw error;
+    // Another program's function of that name may be refused by the server, or return no text.
+    if (!(error instanceof TypeError || (error as Error).message.startsWith('ERR '))) throw error;
     return { version: null, ...(!isFunctionMissing(error) && { failure: error }) };
   }
-}
-
-/** Whether conv_version may be another program's: it is missing, the server refuses to run it, or it returns no text. */
-function mayBeForeign(error: unknown): boolean {
-  return error instanceof TypeError || (error as Error).message.startsWith('ERR ');
 }
 
 /**
@@ -151,7 +142,9 @@ async function loadOn(server: Redis, rules: LoadRules, name = 'the server', answ
       ? server.function('LOAD', 'REPLACE', LIBRARY_SOURCE)
       : server.function('LOAD', LIBRARY_SOURCE));
   } catch (error) {
-    if (!report.present && isTaken(error)) return loadOn(server, rules, name, answer);
+    // A library, or a function, of this name has come since it was looked at.
+    const isTaken = /^ERR (Library|Function) .* already exists/i.test((error as Error).message);
+    if (!report.present && isTaken) return loadOn(server, rules, name, answer);
     // An app whose user may not load is one that leaves it to the deploy step.
     if (answer && isDenied(error)) throw refusalOf(report, name) ?? refusalOf({ ...report, found: null }, name);
     throw fromClient(error);
@@ -161,9 +154,4 @@ async function loadOn(server: Redis, rules: LoadRules, name = 'the server', answ
 
 function isDenied(error: unknown): boolean {
   return (error as Error).message.startsWith('NOPERM ');
-}
-
-/** Whether the server answered that a library, or a function, of this name has come since it was looked at. */
-function isTaken(error: unknown): boolean {
-  return /^ERR (Library|Function) .* already exists/i.test((error as Error).message);
 }

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { FUNCTIONS, LIBRARY_NAME, LIBRARY_SOURCE } from '../conversation.gen.ts';
-import { fromClient } from '../errors.ts';
+import { rethrow } from '../errors.ts';
 import { recordOf } from '../json.ts';
 
 /** What was found on a server, and what was done about it. */
@@ -19,22 +19,18 @@ export interface LibraryReport {
 
 /** Compares one server's library with this version and changes nothing. */
 export async function checkOn(client: Redis): Promise<LibraryReport> {
-  try {
-    const libraries = listed(await client.function('LIST', 'WITHCODE'));
-    const own = libraries.find(({ name }) => name === LIBRARY_NAME);
-    const foreign = libraries.find(({ name, functions }) =>
-      name === LIBRARY_NAME ? !CORE.every((one) => functions.includes(one)) : functions.some((one) => OURS.has(one)),
-    );
-    return {
-      present: own !== undefined,
-      found: versionOf(own?.source),
-      current: own?.source === LIBRARY_SOURCE,
-      loaded: false,
-      foreign: foreign?.name ?? null,
-    };
-  } catch (error) {
-    throw fromClient(error);
-  }
+  const libraries = listed(await client.function('LIST', 'WITHCODE').catch(rethrow));
+  const own = libraries.find(({ name }) => name === LIBRARY_NAME);
+  const foreign = libraries.find(({ name, functions }) =>
+    name === LIBRARY_NAME ? !CORE.every((one) => functions.includes(one)) : functions.some((one) => OURS.has(one)),
+  );
+  return {
+    present: own !== undefined,
+    found: /^local VERSION = '(\d+\.\d+\.\d+)'$/m.exec(own?.source ?? '')?.[1] ?? null,
+    current: own?.source === LIBRARY_SOURCE,
+    loaded: false,
+    foreign: foreign?.name ?? null,
+  };
 }
 
 /** Function names are unique on a server, in any case. */
@@ -50,8 +46,4 @@ function listed(reply: unknown): { name: string; source: string; functions: stri
     const names = (functions as unknown[]).map((each) => String(recordOf(each)['name']).toLowerCase());
     return { name: String(name), source: String(source), functions: names };
   });
-}
-
-function versionOf(source: string | undefined): string | null {
-  return source?.match(/^local VERSION = '(\d+\.\d+\.\d+)'$/m)?.[1] ?? null;
 }
