@@ -63,24 +63,17 @@ export function reasonOf(failure: unknown, tls: boolean): string {
     // A server that does not speak TLS waits for the rest of what it takes for a command.
     return `no answer within ${LIMIT_MS / 1000} s.${tls ? ` ${NO_TLS}` : ''}`;
   }
-  if (message.startsWith('NOPERM')) return withoutRight(message);
+  if (message.startsWith('NOPERM')) {
+    const command = /'([\w|]+)' (?:sub)?command/.exec(message)?.[1];
+    const what = /\bkeys?\b/.test(message) ? 'may not use the keys of this store' : 'lacks a right';
+    if (command === undefined) return `this user ${what}.`;
+    return `this user may not run ${command.replace('|', ' ').toUpperCase()}. It needs the right +${command}.`;
+  }
   if (code === 'ECONNRESET' || code === 'EPIPE' || /clos(ed|ing)|disconnected/i.test(message)) {
     const hint = tls ? OWN_CERTIFICATE : 'if it requires TLS, the address begins with rediss://';
     return `the connection was closed before an answer came. Look whether the server still runs; ${hint}`;
   }
   return /SSL|TLS|EPROTO|CERT|SIGNATURE/.test(code) ? `TLS failed: ${tlsReason(code, message)}` : sentence(message);
-}
-
-/** The command that this user may not run, if that is what a server's reply says. */
-export function commandRefused(message: string): string | undefined {
-  return message.startsWith('NOPERM') ? /'([\w|]+)' (?:sub)?command/.exec(message)?.[1] : undefined;
-}
-
-function withoutRight(message: string): string {
-  const command = commandRefused(message);
-  if (command !== undefined)
-    return `this user may not run ${command.replace('|', ' ').toUpperCase()}. It needs the right +${command}.`;
-  return `this user ${/\bkeys?\b/.test(message) ? 'may not use the keys of this store' : 'lacks a right'}.`;
 }
 
 function tlsReason(code: string, message: string): string {

@@ -27,13 +27,11 @@ export function tableOf<Row>(columns: readonly Column<Row>[], rows: readonly Row
   const spare = fitted.filter((each) => each.spare !== undefined).sort((a, b) => (a.spare ?? 0) - (b.spare ?? 0));
   for (const next of spare) if (excess(fitted) > 0) fitted = fitted.filter((each) => each !== next);
   for (const turn of ['cut first', 'cut last'] as const) {
-    // A short id keeps its width, and those that are longer share the rest.
-    const ids = fitted.filter(({ isId }) => isId === turn).sort((a, b) => a.width - b.width);
-    let room = ids.reduce((sum, id) => sum + id.width, 0) - Math.max(0, excess(fitted));
-    for (const [at, id] of ids.entries()) {
-      const least = turn === 'cut first' ? id.head.length : 1;
-      id.width = Math.max(least, Math.min(id.width, Math.floor(room / (ids.length - at))));
-      room -= id.width;
+    const ids = fitted.filter(({ isId }) => isId === turn);
+    for (let more = excess(fitted); more > 0; more--) {
+      // A short id keeps its width, and those that are longer share the rest.
+      const [widest] = ids.sort((a, b) => b.width - a.width);
+      if (widest && widest.width > (turn === 'cut first' ? widest.head.length : 1)) widest.width--;
     }
   }
   const lines = [-1, ...rows.keys()].map((at) => {

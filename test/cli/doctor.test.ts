@@ -121,9 +121,9 @@ test('a library that is missing, and a user who may not look, are said; the rest
   await redis.call('ACL', 'SETUSER', 'blind', 'on', '>p', '-@all', '+info', '+fcall_ro', '+hello', '+time');
   const env = { REDIS_URL: url.replace('redis://', 'redis://blind:p@') };
   for (const [check, command] of [
-    ['library', 'FUNCTION LIST'],
-    ['rights', 'ACL WHOAMI'],
-    ['keys', 'SCAN'],
+    ['library', 'FUNCTION LIST. It needs the right +function|list'],
+    ['rights', 'ACL WHOAMI. It needs the right +acl|whoami'],
+    ['keys', 'SCAN. It needs the right +scan'],
   ] as const) {
     const [{ level, found } = {}] = await doctor(check, [], env);
     assert.equal([level, found], ['warning', `Not checked: this user may not run ${command}.`]);

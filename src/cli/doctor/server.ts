@@ -4,7 +4,7 @@ import { checkOn } from '../../library/report.ts';
 import { found } from '../deployment.ts';
 import { serverTime } from '../look.ts';
 import { sentence, span } from '../print.ts';
-import { commandRefused } from '../reason.ts';
+import { reasonOf } from '../reason.ts';
 import { type Finding, ok, warning, wrong } from './finding.ts';
 
 const OLDEST_MAJOR = 7;
@@ -17,8 +17,7 @@ const CLOCK_MS = 1_000;
 export async function permitted(check: string, findings: Promise<Finding[]>): Promise<Finding[]> {
   return findings.catch((error: Error) => {
     if (!error.message.startsWith('NOPERM')) throw error;
-    const command = commandRefused(error.message) ?? 'what it takes';
-    const found = `Not checked: this user may not run ${command.replace('|', ' ').toUpperCase()}.`;
+    const found = `Not checked: ${reasonOf(error, false)}`;
     return [warning(check, found, 'Give it that right, or run doctor as a user who has it.')];
   });
 }
