@@ -42,6 +42,9 @@ local MAX_MESSAGE_ID = 1024
 local MAX_KEY = 4096
 --- The most bytes of a state as JSON.
 local MAX_STATE = 262144
+--- The most values of a state or a patch, nested ones too, counted by the commas and opening brackets before them.
+--- Decoding many more takes 50 ms and longer.
+local MAX_VALUES = 32768
 --- The most members of a patch.
 local MAX_PATCH = 1024
 --- The most fields of one entry of a stream.
@@ -74,7 +77,7 @@ local WATCH = 'conversation-watch'
 --- What a platform looks like: a Lua pattern and a regular expression alike.
 local PLATFORM = '[A-Za-z0-9][A-Za-z0-9._-]*'
 
----@alias State string JSON of one ConversationState, at most 262144 bytes.
+---@alias State string JSON of one ConversationState, at most 262144 bytes and 32768 values.
 ---@alias Patch string A JSON object: the members to put into the state, each value byte for byte; at most 1024 of them.
 --- jobId, channelId, platform, pendingQuestionId, lastAnswer, claimId, deliveryId, starting, silentAfterMs and answerBy
 --- cannot be patched.
@@ -657,9 +660,28 @@ local function check_size(bytes)
   end
 end
 
+-- Whether there are too many of the marks that stand before values.
+local function has_too_many_marks(text)
+  local count = 0
+  for _, mark in ipairs({ ',', '[', '{' }) do
+    local at = text:find(mark, 1, true)
+    while at and count <= MAX_VALUES do
+      count, at = count + 1, text:find(mark, at + 1, true)
+    end
+  end
+  return count > MAX_VALUES
+end
+
+local function check_values(text)
+  if #text > LONG and has_too_many_marks(text) and has_too_many_marks(without_strings(text)) then
+    fail('CONVSTATE', 'the state would have more than ' .. MAX_VALUES .. ' values, those in arrays and objects counted too')
+  end
+end
+
 -- A JSON object that a call gives, decoded. `what` is the state or the patch.
 local function read_object(what, text)
   check_size(#text)
+  check_values(text)
   local ok, object = pcall(parse, text)
   if not ok then fail('CONVSTATE', 'the ' .. what .. ' must be JSON: ' .. object) end
   if type(object) ~= 'table' or not text:find('^%s*{') then
@@ -1174,6 +1196,7 @@ local function update(ref, patch, deliveryId, ...)
   end
   local text = change(found, changes) or found.text
   if #text > MAX_STATE then check_size(own_size(text)) end
+  check_values(text)
   local problem = problem_of_wanted(state) or problem_of_optional(state)
   if problem then fail('CONVSTATE', problem) end
   if ref.stream then append(writes, ref.stream, math.max(time + DAY, call('PEXPIRETIME', found.key)), ...) end

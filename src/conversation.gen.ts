@@ -77,6 +77,12 @@ export const MAX_KEY = 4096;
 /** The most bytes of a state as JSON. */
 export const MAX_STATE = 262144;
 
+/**
+ * The most values of a state or a patch, nested ones too, counted by the commas and opening brackets before them.
+ * Decoding many more takes 50 ms and longer.
+ */
+export const MAX_VALUES = 32768;
+
 /** The most members of a patch. */
 export const MAX_PATCH = 1024;
 
@@ -113,7 +119,7 @@ export const WATCH = 'conversation-watch';
 /** What a platform looks like: a Lua pattern and a regular expression alike. */
 export const PLATFORM = '[A-Za-z0-9][A-Za-z0-9._-]*';
 
-/** JSON of one ConversationState, at most 262144 bytes. */
+/** JSON of one ConversationState, at most 262144 bytes and 32768 values. */
 export type State = string;
 
 /**
@@ -240,7 +246,7 @@ export interface Watch {
  *
  * @param keys A conversation key, a job-index key, or both. With a job-index key the call works only while that job
  *   still holds the channel.
- * @returns JSON of one ConversationState, at most 262144 bytes.
+ * @returns JSON of one ConversationState, at most 262144 bytes and 32768 values.
  * @throws The server's error, whose first word is `CONVARG`, `CONVCORRUPT`, `CONVKEY` or a code of Redis; a
  *   TypeError if the reply is not one of this function.
  */
@@ -260,12 +266,12 @@ export async function convGet(client: FunctionClient, keys: Reference): Promise<
  *
  * @param keys Both keys of a conversation. The other keys are for Redis Cluster.
  * @param args.state Without pendingQuestionId, answerBy and lastAnswer. JSON of one ConversationState, at most
- *   262144 bytes.
+ *   262144 bytes and 32768 values.
  * @param args.ttlMs The TTL, in whole milliseconds, 1 to 999999999999; empty or left out means 7200000 (2 h).
  * @param args.rest Field and value, in turn, for the inbox; at most 1024 of each and 262144 bytes together. The
  *   state then has a claimId and a deliveryId.
  * @returns `state`: What is stored now. Nil where the message is a duplicate and no job holds the channel. JSON of
- *   one ConversationState, at most 262144 bytes.
+ *   one ConversationState, at most 262144 bytes and 32768 values.
  * @throws The server's error, whose first word is `CONVARG`, `CONVCORRUPT`, `CONVJOB`, `CONVKEY`, `CONVSTATE` or a
  *   code of Redis; a TypeError if the reply is not one of this function.
  */
@@ -300,9 +306,9 @@ export async function convClaim(
  *
  * @param keys Both keys of a conversation. The other keys are for Redis Cluster.
  * @param args.state With a pending question and answerBy, the conversation ends ttlMs after that. JSON of one
- *   ConversationState, at most 262144 bytes.
+ *   ConversationState, at most 262144 bytes and 32768 values.
  * @param args.ttlMs The TTL, in whole milliseconds, 1 to 999999999999; empty or left out means 7200000 (2 h).
- * @returns What stood there. JSON of one ConversationState, at most 262144 bytes.
+ * @returns What stood there. JSON of one ConversationState, at most 262144 bytes and 32768 values.
  * @throws The server's error, whose first word is `CONVARG`, `CONVCORRUPT`, `CONVJOB`, `CONVKEY`, `CONVSTATE` or a
  *   code of Redis; a TypeError if the reply is not one of this function.
  */
@@ -328,10 +334,10 @@ export async function convSet(
  * @param keys The conversation key, the job-index key of the outgoing job and that of its successor. Behind them,
  *   the stream to which the fields are added, and keys for Redis Cluster.
  * @param args.state The successor's, with a claimId and without pendingQuestionId, answerBy and lastAnswer. JSON of
- *   one ConversationState, at most 262144 bytes.
+ *   one ConversationState, at most 262144 bytes and 32768 values.
  * @param args.ttlMs The TTL, in whole milliseconds, 1 to 999999999999; empty or left out means 7200000 (2 h).
  * @param args.rest Field and value, in turn, for the stream; at most 1024 of each and 262144 bytes together.
- * @returns `state`: What is stored now. JSON of one ConversationState, at most 262144 bytes.
+ * @returns `state`: What is stored now. JSON of one ConversationState, at most 262144 bytes and 32768 values.
  * @throws The server's error, whose first word is `CONVARG`, `CONVCORRUPT`, `CONVJOB`, `CONVKEY`, `CONVSTATE` or a
  *   code of Redis; a TypeError if the reply is not one of this function.
  */
@@ -368,7 +374,7 @@ export async function convHandOver(
  * @param args.ttlMs The TTL, in whole milliseconds, 1 to 999999999999; empty or left out means 7200000 (2 h).
  * @param args.lastSeen The job has read the entries of its inbox up to this one, and they are deleted. The id of the
  *   last inbox entry that the job has read, such as `1700000000000-0`.
- * @returns JSON of one ConversationState, at most 262144 bytes.
+ * @returns JSON of one ConversationState, at most 262144 bytes and 32768 values.
  * @throws The server's error, whose first word is `CONVARG`, `CONVCORRUPT`, `CONVKEY` or a code of Redis; a
  *   TypeError if the reply is not one of this function.
  */
@@ -398,7 +404,8 @@ export async function convGetByJob(
  * @param args.deliveryId A stream needs one. Names a message, the same in every redelivery of it; at most 1024 bytes
  *   without control characters. Empty or left out: the call is not tied to a message.
  * @param args.rest Field and value, in turn, for the stream; at most 1024 of each and 262144 bytes together.
- * @returns `state`: The new state, or the one that stays. JSON of one ConversationState, at most 262144 bytes.
+ * @returns `state`: The new state, or the one that stays. JSON of one ConversationState, at most 262144 bytes and
+ *   32768 values.
  * @throws The server's error, whose first word is `CONVARG`, `CONVCORRUPT`, `CONVJOB`, `CONVKEY`, `CONVSTATE` or a
  *   code of Redis; a TypeError if the reply is not one of this function.
  */
@@ -432,7 +439,7 @@ export async function convUpdate(
  * @param args.ttlMs The TTL, in whole milliseconds, 1 to 999999999999; empty or left out means 7200000 (2 h).
  * @param args.withinMs The conversation ends ttlMs after the limit, and the job is due then and not sooner. The time
  *   limit of the question, in whole milliseconds, 1 to 999999999999; empty or left out: the question has no limit.
- * @returns The new state. JSON of one ConversationState, at most 262144 bytes.
+ * @returns The new state. JSON of one ConversationState, at most 262144 bytes and 32768 values.
  * @throws The server's error, whose first word is `CONVARG`, `CONVCORRUPT`, `CONVKEY` or a code of Redis; a
  *   TypeError if the reply is not one of this function.
  */
@@ -465,7 +472,7 @@ export async function convSetPending(
  *   characters. Of an empty one, no resend is recognised.
  * @param args.ttlMs The TTL, in whole milliseconds, 1 to 999999999999; empty or left out means 7200000 (2 h).
  * @param args.rest Field and value, in turn, for the stream; at most 1024 of each and 262144 bytes together.
- * @returns `state`: JSON of one ConversationState, at most 262144 bytes.
+ * @returns `state`: JSON of one ConversationState, at most 262144 bytes and 32768 values.
  * @throws The server's error, whose first word is `CONVARG`, `CONVCORRUPT`, `CONVKEY` or a code of Redis; a
  *   TypeError if the reply is not one of this function.
  */
@@ -512,7 +519,7 @@ export async function convAnswer(
  * @param args.how retry: the job never ran, and a redelivery of its message may start it. all: the inbox goes too,
  *   whatever it holds.
  * @returns `state`: What was removed or is still there, or the holder's. JSON of one ConversationState, at most
- *   262144 bytes.
+ *   262144 bytes and 32768 values.
  * @throws The server's error, whose first word is `CONVARG`, `CONVCORRUPT`, `CONVKEY` or a code of Redis; a
  *   TypeError if the reply is not one of this function.
  */
@@ -644,6 +651,9 @@ local MAX_MESSAGE_ID = 1024
 local MAX_KEY = 4096
 --- The most bytes of a state as JSON.
 local MAX_STATE = 262144
+--- The most values of a state or a patch, nested ones too, counted by the commas and opening brackets before them.
+--- Decoding many more takes 50 ms and longer.
+local MAX_VALUES = 32768
 --- The most members of a patch.
 local MAX_PATCH = 1024
 --- The most fields of one entry of a stream.
@@ -676,7 +686,7 @@ local WATCH = 'conversation-watch'
 --- What a platform looks like: a Lua pattern and a regular expression alike.
 local PLATFORM = '[A-Za-z0-9][A-Za-z0-9._-]*'
 
----@alias State string JSON of one ConversationState, at most 262144 bytes.
+---@alias State string JSON of one ConversationState, at most 262144 bytes and 32768 values.
 ---@alias Patch string A JSON object: the members to put into the state, each value byte for byte; at most 1024 of them.
 --- jobId, channelId, platform, pendingQuestionId, lastAnswer, claimId, deliveryId, starting, silentAfterMs and answerBy
 --- cannot be patched.
@@ -1259,9 +1269,28 @@ local function check_size(bytes)
   end
 end
 
+-- Whether there are too many of the marks that stand before values.
+local function has_too_many_marks(text)
+  local count = 0
+  for _, mark in ipairs({ ',', '[', '{' }) do
+    local at = text:find(mark, 1, true)
+    while at and count <= MAX_VALUES do
+      count, at = count + 1, text:find(mark, at + 1, true)
+    end
+  end
+  return count > MAX_VALUES
+end
+
+local function check_values(text)
+  if #text > LONG and has_too_many_marks(text) and has_too_many_marks(without_strings(text)) then
+    fail('CONVSTATE', 'the state would have more than ' .. MAX_VALUES .. ' values, those in arrays and objects counted too')
+  end
+end
+
 -- A JSON object that a call gives, decoded. \`what\` is the state or the patch.
 local function read_object(what, text)
   check_size(#text)
+  check_values(text)
   local ok, object = pcall(parse, text)
   if not ok then fail('CONVSTATE', 'the ' .. what .. ' must be JSON: ' .. object) end
   if type(object) ~= 'table' or not text:find('^%s*{') then
@@ -1776,6 +1805,7 @@ local function update(ref, patch, deliveryId, ...)
   end
   local text = change(found, changes) or found.text
   if #text > MAX_STATE then check_size(own_size(text)) end
+  check_values(text)
   local problem = problem_of_wanted(state) or problem_of_optional(state)
   if problem then fail('CONVSTATE', problem) end
   if ref.stream then append(writes, ref.stream, math.max(time + DAY, call('PEXPIRETIME', found.key)), ...) end

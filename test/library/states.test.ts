@@ -83,6 +83,8 @@ const NO_STATES: (string | Buffer)[] = [
   Buffer.from(GOOD, 'utf16le'),
 ];
 
+const TOO_MANY_VALUES = /^CONVSTATE .* more than 32768 values, those in arrays and objects counted too$/;
+
 /** Texts, and what each call says of them. */
 const REFUSED: Record<string, [texts: (string | Buffer)[], wanted: (name: string) => RegExp]> = {
   'what is no JSON to a strict parser is not stored': [
@@ -96,6 +98,10 @@ const REFUSED: Record<string, [texts: (string | Buffer)[], wanted: (name: string
   'a state of more than 256 KiB is refused': [
     ['n'.repeat(ROOM + 1), 'é'.repeat((ROOM + 1) / 2)].map((note) => json({ note })),
     () => /^CONVSTATE the state would have 262145 bytes; at most 262144 are stored$/,
+  ],
+  'a state of more than 32768 values is refused': [
+    [Array(32_769).fill(0), Array(16_400).fill({}), Array(16_400).fill([])].map((list) => json({ list })),
+    () => TOO_MANY_VALUES,
   ],
 };
 for (const [member, values] of Object.entries(MEMBERS)) {
@@ -133,6 +139,16 @@ it('the first and last character of every row of well-formed UTF-8 is taken', as
     await call('set', PAIR, json({ note }));
     assert.is(await call('get', PAIR), json({ note }));
   }
+});
+
+it('a patch of more than 32768 values is refused, and one that makes a state of more', async (at) => {
+  const list = (count: number) => Array(count).fill(0);
+  await at.call('set', PAIR, json({ list: list(20_000), note: ',[{"'.repeat(20_000) }), 60_000);
+  await at.unchanged(async () => {
+    for (const patch of [{ list: list(32_769) }, { more: list(20_000) }]) {
+      assert.match(await at.refusal('update', PAIR, JSON.stringify(patch)), TOO_MANY_VALUES);
+    }
+  });
 });
 
 it('of the optional members null means the same as absent, and stays null', async (at) => {
