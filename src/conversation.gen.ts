@@ -309,8 +309,8 @@ export async function convClaim(
  *   ConversationState, at most 262144 bytes and 32768 values.
  * @param args.ttlMs The TTL, in whole milliseconds, 1 to 999999999999; empty or left out means 7200000 (2 h).
  * @returns What stood there. JSON of one ConversationState, at most 262144 bytes and 32768 values.
- * @throws The server's error, whose first word is `CONVARG`, `CONVCORRUPT`, `CONVJOB`, `CONVKEY`, `CONVSTATE` or a
- *   code of Redis; a TypeError if the reply is not one of this function.
+ * @throws The server's error, whose first word is `CONVARG`, `CONVJOB`, `CONVKEY`, `CONVSTATE` or a code of Redis; a
+ *   TypeError if the reply is not one of this function.
  */
 export async function convSet(
   client: FunctionClient,
@@ -406,8 +406,8 @@ export async function convGetByJob(
  * @param args.rest Field and value, in turn, for the stream; at most 1024 of each and 262144 bytes together.
  * @returns `state`: The new state, or the one that stays. JSON of one ConversationState, at most 262144 bytes and
  *   32768 values.
- * @throws The server's error, whose first word is `CONVARG`, `CONVCORRUPT`, `CONVJOB`, `CONVKEY`, `CONVSTATE` or a
- *   code of Redis; a TypeError if the reply is not one of this function.
+ * @throws The server's error, whose first word is `CONVARG`, `CONVCORRUPT`, `CONVKEY`, `CONVSTATE` or a code of
+ *   Redis; a TypeError if the reply is not one of this function.
  */
 export async function convUpdate(
   client: FunctionClient,
@@ -1244,11 +1244,11 @@ end
 -- What is wrong with a member that may be absent, or nil.
 local function problem_of_optional(state)
   local name, wanted
-  local question, claim, delivery = state.pendingQuestionId, state.claimId, state.deliveryId
+  local question, claim_id, delivery = state.pendingQuestionId, state.claimId, state.deliveryId
   local last, starting, silence, limit = state.lastAnswer, state.starting, state.silentAfterMs, state.answerBy
   -- A function in place of the pairs of comparisons would take 3 % more of a claim.
   if question ~= nil and question ~= null and not is_id(question, MAX_MESSAGE_ID) then name = 'pendingQuestionId'
-  elseif claim ~= nil and claim ~= null and not is_id(claim, MAX_MESSAGE_ID) then name = 'claimId'
+  elseif claim_id ~= nil and claim_id ~= null and not is_id(claim_id, MAX_MESSAGE_ID) then name = 'claimId'
   elseif delivery ~= nil and delivery ~= null and not is_id(delivery, MAX_MESSAGE_ID) then name = 'deliveryId'
   elseif last ~= nil and last ~= null and not is_last_answer(last) then
     name, wanted = 'lastAnswer', 'must be {"questionId": string, "answerId": string}, each of at most 1024 bytes without '
@@ -1283,7 +1283,8 @@ end
 
 local function check_values(text)
   if #text > LONG and has_too_many_marks(text) and has_too_many_marks(without_strings(text)) then
-    fail('CONVSTATE', 'the state would have more than ' .. MAX_VALUES .. ' values, those in arrays and objects counted too')
+    fail('CONVSTATE', 'the state would have more than ' .. MAX_VALUES
+      .. ' values, those in arrays and objects counted too')
   end
 end
 
