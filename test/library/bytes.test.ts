@@ -1,8 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ConversationStore } from '../../src/index.ts';
-import { CHANNEL, JOB, PAIR, SECOND } from '../support/keys.ts';
-import { type Library, second, withLibrary } from '../support/library.ts';
+import { CHANNEL, JOB, type Library, PAIR, SECOND, second, withLibrary } from '../support/library.ts';
 
 const test = suite('bytes that survive');
 const it = withLibrary(test);
@@ -102,7 +101,7 @@ for (const [name, template] of Object.entries(TEMPLATES)) {
       assert.is(outcome, 'accepted');
       const answer = '{"questionId":"q\\"\\\\2","answerId":"a}\\"1"}';
       await stands(at, given, answered, text('null', answer));
-      await stands(at, given, await call('set_pending', PAIR, 'é'), text('"é"', answer));
+      await stands(at, given, await call('set_pending', PAIR, 'é😀\u2028/'), text('"é😀\u2028/"', answer));
       await stands(at, given, await call('set_pending', PAIR, ''), text('null', answer));
       assert.equal(await call('remove', [CHANNEL]), ['removed', text('null', answer)]);
     }

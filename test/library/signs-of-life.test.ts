@@ -11,25 +11,18 @@ const it = withLibrary(test);
 
 const TEXT = ` ${json({ transcript: [], starting: false })}\n`;
 
-it('get returns the state as it is stored and changes nothing, nil where there is none', async (at) => {
-  for (const keys of Object.values(REFERENCES)) assert.is(await at.still('get', keys), null);
-  await at.call('set', PAIR, TEXT);
-  for (const keys of Object.values(REFERENCES)) {
-    assert.is(await at.still('get', keys), TEXT);
-    assert.is(await at.read('get', keys), TEXT, 'read-only');
-  }
-  await at.redis.del(JOB);
-  assert.is(await at.call('get', PAIR), TEXT, 'the state alone decides, not its index');
-});
-
-it('get_by_job returns the state as it is stored; nil where there is none, also with an index that is left', async (at) => {
-  for (const keys of Object.values(FENCED)) {
-    assert.is(await at.still('get_by_job', keys), null);
-    await at.call('set', PAIR, TEXT);
-    assert.is(await at.call('get_by_job', keys), TEXT);
-    assert.equal(await at.redis.mget(CHANNEL, JOB), [TEXT, CHANNEL]);
-    await at.redis.del(CHANNEL);
-    assert.is(await at.still('get_by_job', keys, '', '1-1'), null);
+it('both getters return the state as it is stored; nil where there is none, also with an index that is left', async (at) => {
+  for (const [name, forms] of Object.entries({ get: REFERENCES, get_by_job: FENCED })) {
+    for (const keys of Object.values(forms)) {
+      assert.is(await at.still(name, keys), null);
+      await at.call('set', PAIR, TEXT);
+      assert.is(await at.call(name, keys), TEXT);
+      if (name === 'get') assert.is(await at.unchanged(() => at.read(name, keys)), TEXT, 'read-only');
+      assert.equal(await at.redis.mget(CHANNEL, JOB), [TEXT, CHANNEL]);
+      await at.redis.del(CHANNEL);
+      assert.is(await at.still(name, keys), null);
+      await at.redis.del(JOB);
+    }
   }
 });
 
@@ -66,19 +59,20 @@ const STORED = {
   silentAfterMs: 60_000,
 };
 
-/** How long the conversation has at the time of the call, without end the last time, and what its index then holds. */
+/** How long the conversation lives before a call, -1 for ever, what its index holds, and the TTL that a renewal gives. */
 const LIVES = [
-  { ttl: 600_000, index: CHANNEL },
-  { ttl: 600_000, index: null },
-  { ttl: 3 * DAY, index: 'rubbish' },
-  { ttl: -1, index: 'conversation:slack:C2' },
+  { ttl: 600_000, index: CHANNEL, ttlMs: '' },
+  { ttl: 600_000, index: null, ttlMs: '999999999999' },
+  { ttl: 3 * DAY, index: 'rubbish', ttlMs: 60_000 },
+  { ttl: -1, index: 'conversation:slack:C2', ttlMs: 60_000 },
 ];
 
 for (const [name, [sign, called, keys, ...args]] of Object.entries(CALLS)) {
   it(`${name}: the deadline is ${DEADLINES[sign]}, to the job it is ${sign}`, async (at) => {
     const stays = sign === 'nothing';
-    const call = () => at.call(called, keys, ...args);
-    for (const { ttl, index } of LIVES) {
+    for (const { ttl, index, ttlMs } of LIVES) {
+      const call = () => at.call(called, keys, ...args, ...(stays ? [] : [ttlMs]));
+      const given = Number(ttlMs || DEFAULT_TTL);
       await at.redis.flushall();
       await at.call('set', PAIR, json({ ...STORED, starting: true }), ttl > 0 ? ttl : DAY);
       await at.redis.xadd(INBOX, '1-1', 'text', 'waits');
@@ -88,9 +82,9 @@ for (const [name, [sign, called, keys, ...args]] of Object.entries(CALLS)) {
       const [before, inbox] = [await at.redis.pexpiretime(CHANNEL), await at.redis.pexpiretime(INBOX)];
       // Every renewal brings the index back, where the call names the channel.
       if (!stays && keys[0] === CHANNEL) await (index === null ? at.redis.del(JOB) : at.redis.set(JOB, index));
-      const isAsItWas = stays || (sign === 'sign of life' && ttl > DEFAULT_TTL);
+      const isAsItWas = stays || (sign === 'sign of life' && ttl > given);
       if (isAsItWas) await call();
-      else await at.living(DEFAULT_TTL, call);
+      else await at.living(given, call);
       const after = await at.redis.pexpiretime(CHANNEL);
       const of = `${ttl} and the index ${index}`;
       assert.equal([await at.redis.get(JOB), await at.redis.pexpiretime(JOB)], [CHANNEL, after], of);
@@ -103,7 +97,7 @@ for (const [name, [sign, called, keys, ...args]] of Object.entries(CALLS)) {
     for (const starting of [undefined, null, false]) {
       await at.call('set', PAIR, json({ ...STORED, starting }));
       await at.redis.del(HANDLED);
-      await call();
+      await at.call(called, keys, ...args);
       assert.is(JSON.parse(String(await at.redis.get(CHANNEL))).starting, starting, `${starting} stays`);
     }
   });
@@ -114,22 +108,16 @@ it('a question that is cleared with none pending sets the deadline all the same'
   for (const _ of [1, 2]) await living(60_000, () => call('set_pending', PAIR, '', 60_000));
 });
 
-it('the ttlMs of a call is what it gives, empty the default, at most 999999999999', async ({ call, living, redis }) => {
+it('the ttlMs of a new state is what it gives, empty the default, at most 999999999999', async ({ call, living }) => {
   for (const [ttl, arg] of [
     [60_000, 60_000],
     [DEFAULT_TTL, ''],
     [999_999_999_999, '999999999999'],
   ] as const) {
-    await redis.flushall();
-    await call('set', PAIR, json(STORED), 10_000);
-    await living(ttl, () => call('get_by_job', [JOB], arg));
-    await living(ttl, () => call('hand_over', HAND_OVER, second(), arg), SECOND);
-    await living(ttl, () => call('set', PAIR, json(STORED), arg));
-    await living(ttl, () => call('set_pending', PAIR, 'q2', arg));
-    await living(ttl, () => call('answer', PAIR, 'q2', 'a2', arg));
-    await living(ttl, () => call('set_pending', PAIR, '', arg));
-    await call('remove', PAIR);
     await living(ttl, () => call('claim', PAIR, json(), arg));
+    await living(ttl, () => call('hand_over', HAND_OVER, second(), arg), SECOND);
+    await living(ttl, () => call('set', PAIR, json(), arg));
+    await call('remove', PAIR);
   }
 });
 

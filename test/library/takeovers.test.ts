@@ -35,19 +35,16 @@ it('a job that takes the channel over has it with its inbox; the other loses ind
   }
 });
 
-it('the index of a job that lost its channel stays where it leads elsewhere, and may be missing', async (at) => {
-  for (const index of ['conversation:slack:C2', null]) {
-    for (const [name, keys] of [
-      ['set', SECOND],
-      ['hand_over', HAND_OVER],
-    ] as const) {
-      await at.call('set', PAIR, json());
-      if (index) await at.redis.set(JOB, index);
-      else await at.redis.del(JOB);
-      await at.call(name, keys, NEXT);
-      assert.equal(await at.redis.mget(CHANNEL, JOB), [NEXT, index], name);
-      await at.redis.flushall();
-    }
+it('the index of a job that lost its channel stays where it leads elsewhere', async (at) => {
+  for (const [name, keys] of [
+    ['set', SECOND],
+    ['hand_over', HAND_OVER],
+  ] as const) {
+    await at.call('set', PAIR, json());
+    await at.redis.set(JOB, 'conversation:slack:C2');
+    await at.call(name, keys, NEXT);
+    assert.equal(await at.redis.mget(CHANNEL, JOB), [NEXT, 'conversation:slack:C2'], name);
+    await at.redis.flushall();
   }
 });
 

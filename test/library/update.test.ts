@@ -1,7 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CHANNEL, JOB, PAIR, SECOND } from '../support/keys.ts';
-import { json, REFERENCES, second, withLibrary } from '../support/library.ts';
+import { CHANNEL, JOB, json, PAIR, REFERENCES, SECOND, second, withLibrary } from '../support/library.ts';
 
 // Whom an update reaches, and when it has to come again, is in defects 5, 22, 23 and 58.
 
