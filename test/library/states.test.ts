@@ -45,20 +45,21 @@ const STORING = [
   ['hand_over', [CHANNEL, 'job-index:j0', JOB]],
 ] as const;
 
-it('every date and time of ISO 8601 and every kind of ticket is taken', async ({ call }) => {
-  for (const startedAt of [
+/** Values that are taken. */
+const TAKEN: Record<string, unknown[]> = {
+  startedAt: [
     ...['2026-01-31T09:30:00Z', '2026-01-31T09:30Z', '2026-01-31T09:30:00', '2026-01-31T09:30:00.1Z'],
     ...['2026-01-31T09:30:00.1234567+01:00', '2026-01-31T09:30:00.123456789-1130', '2026-01-31T09:30:00+01'],
     ...['2026-12-01T24:00:00Z', '2016-12-31T23:59:60Z', '2026-02-03T10:15:30.1-05:30', '0001-01-01T00:00:00'],
     ...['2026-02-03T10:15:30.123456Z', '2026-02-03T10:15:30.1234567', '9999-12-31T23:59:59.9999999+14:00'],
-  ]) {
-    await call('set', PAIR, json({ startedAt }));
-  }
-  for (const ticketId of [0, -1, 12, 9_007_199_254_740_991, 'WEB-12', '12', ' ']) {
-    await call('set', PAIR, json({ ticketId }));
-  }
-  for (const lastAnswer of [null, { questionId: 'q', answerId: '' }, { questionId: 'q', answerId: 'a', at: 1 }]) {
-    await call('set', PAIR, json({ lastAnswer }));
+  ],
+  ticketId: [0, -1, 12, 9_007_199_254_740_991, 'WEB-12', '12', ' '],
+  lastAnswer: [null, { questionId: 'q', answerId: '' }, { questionId: 'q', answerId: 'a', at: 1 }],
+};
+
+it('every date and time of ISO 8601 and every kind of ticket and last answer is taken', async ({ call }) => {
+  for (const [member, values] of Object.entries(TAKEN)) {
+    for (const value of values) await call('set', PAIR, json({ [member]: value }));
   }
 });
 
