@@ -15,16 +15,12 @@ export const AGAIN = { ...NEXT, deliveryId: 'd1' };
 type Ref = Partial<Pick<ConversationState, 'platform' | 'channelId' | 'jobId'>>;
 
 /** The options of all calls of the store. */
-interface Options extends Partial<Record<'ttlMs' | 'startWithinMs' | 'answerWithinMs' | 'leaseMs', number>> {
-  answerId?: string;
-  deliveryId?: string;
-  lastSeen?: string;
-  queue?: Fields;
-  stream?: string;
-  fields?: Fields;
-  retry?: boolean;
-  discardInbox?: boolean;
-}
+type Options = Partial<
+  Record<'ttlMs' | 'startWithinMs' | 'answerWithinMs' | 'leaseMs', number> &
+    Record<'answerId' | 'deliveryId' | 'lastSeen' | 'stream', string> &
+    Record<'queue' | 'fields', Fields> &
+    Record<'retry' | 'discardInbox', boolean>
+>;
 
 export type End = ReturnType<typeof byFcall>;
 
