@@ -41,7 +41,7 @@ for (const [form, keys] of Object.entries(REFERENCES)) {
     assert.equal(
       await at.still('remove', keys, 'retry'),
       ['held', heard],
-      'a job that was heard of is not one to retry',
+      'it was heard of, so it is not one to retry',
     );
     await at.redis.del(INBOX);
     assert.equal(await at.still('remove', keys, 'retry'), ['held', heard]);

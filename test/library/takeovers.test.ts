@@ -18,10 +18,7 @@ async function busy({ call }: Library): Promise<void> {
 }
 
 it('a job that takes the channel over has it with its inbox; the other loses index, watch entry and message', async (at) => {
-  for (const [name, keys] of [
-    ['set', SECOND],
-    ['hand_over', HAND_OVER],
-  ] as const) {
+  for (const [name, keys] of Object.entries({ set: SECOND, hand_over: HAND_OVER })) {
     await busy(at);
     await at.living(DEFAULT_TTL, () => at.call(name, keys, NEXT), SECOND);
     assert.equal(await at.redis.mget(CHANNEL, 'job-index:j2', JOB), [NEXT, CHANNEL, null], name);
@@ -36,10 +33,7 @@ it('a job that takes the channel over has it with its inbox; the other loses ind
 });
 
 it('the index of a job that lost its channel stays where it leads elsewhere', async (at) => {
-  for (const [name, keys] of [
-    ['set', SECOND],
-    ['hand_over', HAND_OVER],
-  ] as const) {
+  for (const [name, keys] of Object.entries({ set: SECOND, hand_over: HAND_OVER })) {
     await at.call('set', PAIR, json());
     await at.redis.set(JOB, 'conversation:slack:C2');
     await at.call(name, keys, NEXT);
