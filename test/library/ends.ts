@@ -82,9 +82,6 @@ function byStore(redis: Redis, silentAfterMs?: number): End {
   return store;
 }
 
-/** The ends, by their name. */
-const ENDS = { FCALL: byFcall, store: byStore };
-
 export type Play = ReturnType<typeof playOf>;
 
 function playOf(connections: readonly Redis[], open: typeof byFcall) {
@@ -126,7 +123,7 @@ export function withEnds<T>(test: Test<T>) {
     await connections[0]?.function('LOAD', 'REPLACE', sourceUnderTest());
   });
   const register = (name: string, body: (play: Play) => Promise<void>) => {
-    for (const [form, open] of Object.entries(ENDS)) {
+    for (const [form, open] of Object.entries({ FCALL: byFcall, store: byStore })) {
       test(`${name} (${form})`, async () => {
         await connections[0]?.flushall();
         await body(playOf(connections, open));
