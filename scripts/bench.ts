@@ -1,7 +1,7 @@
 // npm run bench: how often the store and what people use in its place are wrong, and how fast they are, side by side. It takes about
 // five minutes, wants an idle machine of two cores or more, and writes BENCHMARKS.md and benchmarks.svg.
 // npm run bench -- --quick FOLDER: a look in a minute, written into that folder, because its figures are worth little.
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -22,7 +22,8 @@ const DESIGNS = [storeDesign, chatDesign, bullDesign, watchDesign, plainDesign];
 const RACED = DESIGNS.filter((design) => design !== bullDesign);
 
 const { values } = parseArgs({ options: { quick: { type: 'string' } } });
-const folder = values.quick ?? join(import.meta.dirname, '..');
+const root = join(import.meta.dirname, '..');
+const folder = values.quick ?? root;
 const [contests, nearTurns, farTurns, rounds, calls] = values.quick ? [40, 1, 1, 10, 64] : [2000, 16, 8, 400, 1280];
 
 const [load = 0] = loadavg();
@@ -32,7 +33,7 @@ const say = (what: string) => console.error(`${Math.round((performance.now() - b
 const redis = await startRedis({ args: [] });
 try {
   const admin = await connect(redis.url);
-  const machine = await describeMachine(admin, load, place('apart', redis.pid));
+  const machine = describeMachine(redis.origin, load, place('apart', redis.pid));
   const outcomes = [];
   for (const design of DESIGNS) {
     say(`contests, ${design.name}`);
@@ -57,8 +58,9 @@ try {
   const bare = await loadBareCommands(admin);
   const serverTime = await measureServerTime(admin, [operationCalls('conv_'), bare], rounds);
   admin.disconnect();
-  const text = report({ apart, far, together, outcomes, serverTime, machine, designs: DESIGNS });
-  writeFileSync(join(folder, 'BENCHMARKS.md'), text);
+  const page = readFileSync(join(root, 'BENCHMARKS.md'), 'utf8');
+  const measured = { apart, far, together, outcomes, serverTime, machine, designs: DESIGNS };
+  writeFileSync(join(folder, 'BENCHMARKS.md'), report(page, measured));
   writeFileSync(join(folder, 'benchmarks.svg'), chart(outcomes, apart, machine));
   say(`BENCHMARKS.md and benchmarks.svg are written to ${folder}`);
 } finally {

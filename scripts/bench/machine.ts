@@ -1,6 +1,5 @@
 import { spawnSync } from 'node:child_process';
 import { cpus, totalmem, type } from 'node:os';
-import type { Redis } from 'ioredis';
 import ioredis from 'ioredis/package.json' with { type: 'json' };
 import { LIBRARY_VERSION } from '../../src/index.ts';
 
@@ -18,17 +17,17 @@ export function place(where: 'apart' | 'together', server: number | undefined): 
   return run('chrt', '-a', where === 'apart' ? '-o' : '-b', '-p', '0', String(server)) && kept;
 }
 
-export type Machine = Awaited<ReturnType<typeof describeMachine>>;
+export type Machine = ReturnType<typeof describeMachine>;
 
-/** Where and with what it was measured. `load` is the load average before, `placed` whether the processes were kept to their cores. */
-export async function describeMachine(admin: Redis, load: number, placed: boolean) {
-  const server = await admin.info('server');
-  const valkey = /^valkey_version:(\S+)/m.exec(server)?.[1];
-  const engine = valkey ? `Valkey ${valkey}` : `Redis ${/^redis_version:(\S+)/m.exec(server)?.[1]}`;
+/**
+ * Where and with what it was measured. `server` is what the server is called, `load` the load average before, `placed` whether the
+ * processes were kept to their cores.
+ */
+export function describeMachine(server: string, load: number, placed: boolean) {
   return {
     busy: load > 0.5 ? ` The load average before was ${load.toFixed(1)}, so the absolute figures may be low.` : '',
     date: new Date().toISOString().slice(0, 10),
     hardware: `${type()}, ${cpus().length} cores of ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB of memory${placed ? '' : '; the system chose the cores'}`,
-    software: `${engine} without persistence, Node ${process.versions.node}, ioredis ${ioredis.version}, conversation-state ${LIBRARY_VERSION}`,
+    software: `${server} without persistence, Node ${process.versions.node}, ioredis ${ioredis.version}, conversation-state ${LIBRARY_VERSION}`,
   };
 }
