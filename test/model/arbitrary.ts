@@ -203,7 +203,7 @@ function ending(all: Cast, line: fc.Arbitrary<number>): fc.Arbitrary<Move[]> {
     return fc
       .tuple(beginning(cast, 'set'), beginning(cast, 'claim'), second, between, fc.boolean(), end(cast), line, line)
       .map(([set, claim, second, between, lapses, end, line, last]): Move[] => {
-        const own = { ...claim, state: at(claim.state, claim.channel, set.state) };
+        const own = { ...claim, state: ofMessage(set.state, claim.state) };
         const [fresh = ''] = cast.answerIds;
         const named = withMember(withMember(claim.state, 'deliveryId', fresh), 'claimId', 'k1');
         const message = second === 'another' ? [{ ...claim, state: named, queue: fresh }] : second ? [own] : [];
@@ -221,16 +221,15 @@ function end(cast: Cast): fc.Arbitrary<(set: Beginning) => Call> {
     .map(([how, next, kind]) => ({ channel, job, state }) => {
       // Anybody may be followed where messages wait and nobody holds the channel.
       const outgoing = next.successor === job ? next.job : job;
-      if (kind > 2) return { ...next, channel, job: outgoing, state: at(next.state, channel, kind > 3 ? state : []) };
+      if (kind > 2) return { ...next, job: outgoing, state: kind > 3 ? ofMessage(state, next.state) : next.state };
       return { name: 'remove', channel, ...(kind > 0 && { job }), ...how };
     });
 }
 
-/** The state in this channel, of the message that another job was started by. */
-function at(state: Document, channel: string, other: Document): Document {
-  const placed = withMember(state, 'channelId', channel.slice(channel.indexOf(':') + 1));
+/** The state, of the message that another job was started by. */
+function ofMessage(other: Document, state: Document): Document {
   const deliveryId = given(other, 'deliveryId');
-  return deliveryId === undefined ? placed : withMember(placed, 'deliveryId', deliveryId);
+  return deliveryId === undefined ? state : withMember(state, 'deliveryId', deliveryId);
 }
 
 const ttlMs = fc.oneof(
