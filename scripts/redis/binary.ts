@@ -27,11 +27,8 @@ export function findRedisBinary(): Promise<RedisBinary> {
 
 async function findAnew(): Promise<RedisBinary> {
   const reasons: string[] = [];
-  for (const [name, way] of [
-    ['On the PATH', fromPath],
-    ['Debian', fromDebian],
-    ['Download', fromDownload],
-  ] as const) {
+  const ways = { 'On the PATH': fromPath, Debian: fromDebian, Download: fromDownload };
+  for (const [name, way] of Object.entries(ways)) {
     try {
       return await way();
     } catch (error) {

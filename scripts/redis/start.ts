@@ -19,9 +19,8 @@ export interface RunningRedis {
   origin: string;
   /** True for the server of `REDIS_URL`, which others may use too. */
   shared: boolean;
-  /** The process and the program, if this process started the server. */
+  /** The process, if this one started the server. */
   pid?: number;
-  binary?: string;
   /** Ends the server, unless it is shared. */
   stop(): Promise<void>;
   /** Lets Node end while the server still runs; the server then ends with it. */
@@ -114,7 +113,6 @@ async function launch({ path, origin }: RedisBinary, args: readonly string[]): P
     origin,
     shared: false,
     pid: server.pid as number,
-    binary: path,
     stop,
     unref: () => {
       for (const one of [server, ...streams]) one.unref();

@@ -50,17 +50,18 @@ export async function hunt(mutants: readonly Mutant[], files: readonly string[])
   const left = [...mutants];
   const survivors = new Set<Mutant>();
   // Who noticed a mistake is asked first: what noticed one in the same function, then what noticed the last ones.
-  const likely = new Map<string, string>();
+  const likely = new Map<string, string[]>();
   let order = [...files];
   const lane = async () => {
     let suite = await startFastSuite();
     for (let mutant = left.shift(); mutant; mutant = left.shift()) {
       survivors.add(mutant);
-      for (const file of new Set([likely.get(mutant.function) ?? '', ...order].filter(Boolean))) {
+      const [place = ''] = mutant.name.split(':');
+      for (const file of new Set([...(likely.get(place) ?? []), ...order])) {
         const { isGood, isOver } = await suite.run(mutant.source, file);
         if (isGood) continue;
         survivors.delete(mutant);
-        likely.set(mutant.function, file);
+        likely.set(place, [file]);
         order = [file, ...order.filter((other) => other !== file)];
         if (isOver) {
           await suite.end();

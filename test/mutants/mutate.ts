@@ -9,8 +9,6 @@ export interface Mutant {
    * same twice, they are counted: `due: size > 0 → size > 1 #2`. It stays what it is when lines move or change around it.
    */
   name: string;
-  /** The function that is wrong. */
-  function: string;
   source: string;
 }
 
@@ -54,11 +52,8 @@ export function mutants(source: string): Mutant[] {
       const name = `${around}: ${change.trim()}`;
       const times = (seen.get(name) ?? 0) + 1;
       seen.set(name, times);
-      found.push({
-        name: times > 1 ? `${name} #${times}` : name,
-        function: around,
-        source: sourceOf(text.slice(0, from) + by + text.slice(to)),
-      });
+      const mutated = text.slice(0, from) + by + text.slice(to);
+      found.push({ name: times > 1 ? `${name} #${times}` : name, source: sourceOf(mutated) });
     }
   }
   return found;
