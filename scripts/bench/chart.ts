@@ -1,5 +1,5 @@
 import type { Outcome } from './contests.ts';
-import { OPERATION_NAMES, OPERATIONS } from './conversations.ts';
+import { OPERATION_NAMES, OPERATIONS } from './designs.ts';
 import type { Machine } from './machine.ts';
 import { count } from './page.ts';
 import { type Figures, find } from './speed.ts';

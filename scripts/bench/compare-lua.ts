@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startRedis } from '../redis/start.ts';
-import { connect, type Entry, QUESTION } from './conversations.ts';
+import { connect, type Entry, QUESTION } from './designs.ts';
 import { place } from './machine.ts';
 import { json, measureServerTime, operationCalls, timed } from './server-time.ts';
 

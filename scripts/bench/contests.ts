@@ -1,4 +1,4 @@
-import { type Design, entryOf, type Operation, type Session, type Told } from './conversations.ts';
+import { type Design, entryOf, type Operation, type Session, type Told } from './designs.ts';
 import { shuffled } from './speed.ts';
 
 /** How a contest can end wrongly. */

@@ -4,8 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { type BenchState, callsOf, type Design, TTL_MS } from './conversations.ts';
-import { decide } from './designs.ts';
+import { type BenchState, callsOf, type Design, decide, TTL_MS } from './designs.ts';
 
 const VERSIONS = { chat: '4.41.0', '@chat-adapter/state-ioredis': '4.41.0', bullmq: '6.7.0', ioredis: '5.11.1' };
 const CACHE = join(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'conversation-state-bench');

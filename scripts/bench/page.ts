@@ -1,5 +1,5 @@
 import { type Outcome, WRONGS, type Wrong } from './contests.ts';
-import { type Design, OPERATION_NAMES, OPERATIONS } from './conversations.ts';
+import { type Design, OPERATION_NAMES, OPERATIONS } from './designs.ts';
 import type { Machine } from './machine.ts';
 import type { ServerTime } from './server-time.ts';
 import { type Figures, find } from './speed.ts';

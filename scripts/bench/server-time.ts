@@ -1,7 +1,7 @@
 // What a call costs the server by its own clock, in two libraries side by side.
 import { on } from 'node:events';
 import type { Redis } from 'ioredis';
-import { type Entry, entryOf, OPERATIONS, type Operation, prepare, QUESTION } from './conversations.ts';
+import { type Entry, entryOf, OPERATIONS, type Operation, prepare, QUESTION } from './designs.ts';
 import { quantile } from './speed.ts';
 
 /** A call whose time is taken: what the conversation is prepared for, and the function with its keys and arguments. */

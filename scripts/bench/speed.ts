@@ -1,4 +1,4 @@
-import { connect, type Design, entryOf, OPERATIONS, type Operation, prepare } from './conversations.ts';
+import { connect, type Design, entryOf, OPERATIONS, type Operation, prepare } from './designs.ts';
 
 /** Turns before those that count: what is done for the first time takes longer. */
 const WARM_UP = 3;

@@ -1,8 +1,15 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { playContests, WRONGS, type Wrong } from '../../scripts/bench/contests.ts';
-import { callsOf, entryOf, OPERATIONS, type Session } from '../../scripts/bench/conversations.ts';
-import { plainDesign, storeDesign, watchDesign } from '../../scripts/bench/designs.ts';
+import {
+  callsOf,
+  entryOf,
+  OPERATIONS,
+  plainDesign,
+  type Session,
+  storeDesign,
+  watchDesign,
+} from '../../scripts/bench/designs.ts';
 import { judge } from '../../scripts/bench/page.ts';
 import { loadBareCommands, operationCalls, run } from '../../scripts/bench/server-time.ts';
 import { race } from '../../scripts/bench/speed.ts';
