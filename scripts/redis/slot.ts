@@ -1,4 +1,4 @@
-// Own code, because a strict compiler refuses the types of cluster-key-slot.
+// Own code: cluster-key-slot takes the a of {}{a} for a hash tag, which the server does not.
 /** The slot of a key on a Redis Cluster: CRC16 (XMODEM) of its hash tag, or of the whole key. */
 export function slotOf(key: string): number {
   let crc = 0;

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { Socket } from 'node:net';
+import { type AddressInfo, createServer, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,7 +10,6 @@ import { onExit } from 'signal-exit';
 import { Failure } from '../../src/cli/command.ts';
 import { type Server, withServer } from '../../src/cli/connect.ts';
 import { findRedisBinary, type RedisBinary } from './binary.ts';
-import { freePort } from './free-port.ts';
 
 /** A server that runs until `stop()`, and no longer than this process. */
 export interface RunningRedis {
@@ -118,4 +118,22 @@ async function launch({ path, origin }: RedisBinary, args: readonly string[]): P
       for (const one of [server, ...streams]) one.unref();
     },
   };
+}
+
+/** Below those that Linux, macOS and Windows give to connections, which would take one between the look and its use. */
+const [FIRST, LAST] = [15_000, 32_000];
+
+/** A port of 127.0.0.1 that nobody listens on. */
+export async function freePort(attemptsLeft = 100): Promise<number> {
+  const server = createServer().listen(randomInt(FIRST, LAST), '127.0.0.1');
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    if (attemptsLeft === 0) throw error;
+    return freePort(attemptsLeft - 1);
+  }
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
 }

@@ -1,8 +1,7 @@
 import { once } from 'node:events';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { freePort } from '../../scripts/redis/free-port.ts';
-import { startRedis } from '../../scripts/redis/start.ts';
+import { freePort, startRedis } from '../../scripts/redis/start.ts';
 import { LIBRARY_SOURCE, LIBRARY_VERSION } from '../../src/index.ts';
 import { LIBRARY_RETOUCHED, libraryOf } from '../deploy/versions.ts';
 import { withRedis } from '../support/redis.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { type Attempt, type Message, type OnCall, startStandIn } from '../../examples/slack/stand-in.ts';
-import { freePort } from '../../scripts/redis/free-port.ts';
+import { freePort } from '../../scripts/redis/start.ts';
 import { install, pack, run } from '../package/packed.ts';
 
 const SECRET = 'a signing secret';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { findRedisBinary } from '../../scripts/redis/binary.ts';
-import { freePort } from '../../scripts/redis/free-port.ts';
+import { freePort } from '../../scripts/redis/start.ts';
 
 const LIMIT_MS = 60_000;
 
