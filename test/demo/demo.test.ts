@@ -51,14 +51,6 @@ test('GET and SET lose each race, the library none, and the story shows every ou
   assert.equal(wide, [], 'lines fit 120 columns, and are plain in a pipe');
 });
 
-test('a wrong option is one sentence and the usage', async () => {
-  const { code, stderr } = await run(['--keeep']);
-  assert.match(
-    `${code} ${stderr}`,
-    /^1 error: unknown option '--keeep'\n\(Did you mean --keep\?\)\n\nUsage: npm start -- /,
-  );
-});
-
 test('a server that cannot be reached is one sentence, without its password', async () => {
   const { code, stderr } = await run([], { REDIS_URL: 'redis://:secret@127.0.0.1:1' });
   assert.match(`${code} ${stderr}`, /^1 (?!.*secret).*127\.0\.0\.1:1.*\n$/);
