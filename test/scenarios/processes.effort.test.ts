@@ -30,17 +30,19 @@ test(`${DISPATCHERS} dispatchers a channel, jobs and sweeps, whose processes are
   const url = await server.url();
   await redis.flushall();
   await redis.function('LOAD', 'REPLACE', sourceUnderTest());
-  const processes = new Set<ChildProcess>();
+  const processes: ChildProcess[] = [];
+  let isOver = false;
   const exits = new Set<number | null>();
   let names = 0;
   /** Starts one more process, and another one in its place when it is killed. */
   async function hire(): Promise<void> {
     const name = `p${++names}`;
     await ledger.sadd('processes', name);
+    if (isOver) return;
     const actor = fork(join(import.meta.dirname, 'actor.ts'), [url, name], { execArgv: typescript() });
-    processes.add(actor);
+    processes.push(actor);
     actor.once('exit', async (code) => {
-      if (!processes.delete(actor)) return;
+      if (isOver) return;
       exits.add(code);
       await ledger.srem('processes', name);
       await hire();
@@ -67,9 +69,8 @@ test(`${DISPATCHERS} dispatchers a channel, jobs and sweeps, whose processes are
     await until(async () => (await redis.exists('conversation-watch', ...keys)) === 0);
     [hosts, there] = [await ledger.hgetall('hosts'), await ledger.smembers('processes')];
   } finally {
-    const all = [...processes];
-    processes.clear();
-    for (const actor of all) actor.kill('SIGKILL');
+    isOver = true;
+    for (const actor of processes) actor.kill('SIGKILL');
   }
 
   assert.equal([...exits], [null], 'a process ended by itself');
