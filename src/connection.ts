@@ -6,7 +6,7 @@ import { scanKeys } from './cluster/scan.ts';
 import { functionsBy, readState, withWholeKeys } from './cluster/whole-keys.ts';
 import { convGet, type FunctionClient, LIBRARY_NAME, LIBRARY_VERSION } from './conversation.gen.ts';
 import { fromClient, invalidArgument, isFunctionMissing, rethrow } from './errors.ts';
-import { type ReferenceKeys, withFurtherKeys } from './keys/conversation-keys.ts';
+import { type ReferenceKeys, withFurtherKeys } from './keys.ts';
 import { refusalOf } from './library/decision.ts';
 import { prepareLibrary } from './library/loading.ts';
 import type { Log } from './log.ts';

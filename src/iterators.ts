@@ -5,13 +5,16 @@ import { invalidArgument, isConversationError } from './errors.ts';
 import { parse, parseOrNull, recordOf } from './json.ts';
 import {
   conversationKey,
+  conversationPattern,
   inboxKey,
+  type Keyspace,
+  prefixesOf,
+  prefixOf,
   referenceKeys,
   watchedJob,
   watchKey,
   watchMember,
-} from './keys/conversation-keys.ts';
-import { conversationPattern, type Keyspace, prefixesOf, prefixOf } from './keys/prefix.ts';
+} from './keys.ts';
 import type { Log } from './log.ts';
 import type { DueOptions, InboxOptions, ListOptions } from './options.ts';
 import type {

@@ -7,16 +7,18 @@ import { invalidArgument } from './errors.ts';
 import { conversations, dueJobs, inboxEntries } from './iterators.ts';
 import { idsOf, parse, parseOrNull, serialize } from './json.ts';
 import {
+  checkKeyspace,
   handOverKeys,
   inboxKey,
   jobKeys,
+  type Keyspace,
   keyBeside,
+  newJobId,
   pairKeys,
   type ReferenceKeys,
   referenceKeys,
   withStream,
-} from './keys/conversation-keys.ts';
-import { checkKeyspace, type Keyspace, newJobId } from './keys/prefix.ts';
+} from './keys.ts';
 import { type Log, log } from './log.ts';
 import type {
   AnswerOptions,

@@ -2,7 +2,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { modeOf, onMasters } from '../cluster/masters.ts';
 import { type Connection, connect } from '../connection.ts';
 import { isConversationError } from '../errors.ts';
-import { checkKeyspace, type Keyspace } from '../keys/prefix.ts';
+import { checkKeyspace, type Keyspace } from '../keys.ts';
 import { log } from '../log.ts';
 import { LIMIT_MS, type Target, targetOf } from './address.ts';
 import { Failure, type Values } from './command.ts';

@@ -1,7 +1,7 @@
 import { Help } from 'commander';
 import type { Redis } from 'ioredis';
 import { onMasters } from '../cluster/masters.ts';
-import { checkKeyspace } from '../keys/prefix.ts';
+import { checkKeyspace } from '../keys.ts';
 import { thingsWrong, type Values } from './command.ts';
 import { type Server, withServer, withStore } from './connect.ts';
 import { type Finding, ok, some, warning, wrong } from './doctor/finding.ts';

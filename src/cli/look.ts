@@ -2,8 +2,7 @@ import { CONVERSATION } from '../conversation.gen.ts';
 import { isConversationError } from '../errors.ts';
 import { reasonOf } from '../iterators.ts';
 import { parse, recordOf } from '../json.ts';
-import { channelOf, furtherKeys, jobIndexKey, watchedJob, watchKey, watchMember } from '../keys/conversation-keys.ts';
-import { prefixesOf } from '../keys/prefix.ts';
+import { channelOf, furtherKeys, jobIndexKey, prefixesOf, watchedJob, watchKey, watchMember } from '../keys.ts';
 import type { ChannelReference, DueJob, JobReference, StoredConversationState } from '../state.ts';
 import type { Store } from './connect.ts';
 

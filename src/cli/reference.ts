@@ -1,5 +1,4 @@
-import { referenceKeys } from '../keys/conversation-keys.ts';
-import { checkKeyspace } from '../keys/prefix.ts';
+import { checkKeyspace, referenceKeys } from '../keys.ts';
 import type { ChannelReference, ConversationReference } from '../state.ts';
 import { misuse, type Values } from './command.ts';
 import { shown, unescaped } from './print.ts';

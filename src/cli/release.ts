@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os';
 import { createInterface } from 'node:readline/promises';
 import { isConversationError } from '../errors.ts';
-import { referenceKeys } from '../keys/conversation-keys.ts';
+import { referenceKeys } from '../keys.ts';
 import type { ConversationReference } from '../state.ts';
 import { ConversationStore } from '../store.ts';
 import { Failure, misuse, type Values } from './command.ts';

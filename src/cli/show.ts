@@ -1,4 +1,4 @@
-import { furtherKeys, jobIndexKey, referenceKeys } from '../keys/conversation-keys.ts';
+import { furtherKeys, jobIndexKey, referenceKeys } from '../keys.ts';
 import type { ConversationReference } from '../state.ts';
 import { Failure, thingsWrong, type Values } from './command.ts';
 import { type Store, withStore } from './connect.ts';

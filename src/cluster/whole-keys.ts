@@ -1,7 +1,7 @@
 import type { Cluster } from 'ioredis';
 import { CONVERSATION, convGet, type FunctionClient } from '../conversation.gen.ts';
 import { ConversationError, isConversationError } from '../errors.ts';
-import { jobIndexKey, type ReferenceKeys, withFurtherKeys } from '../keys/conversation-keys.ts';
+import { jobIndexKey, type ReferenceKeys, withFurtherKeys } from '../keys.ts';
 import { send } from './cluster.ts';
 
 // A call that touches a key it has not declared reads nil where that key is on the move, so on a cluster every call

@@ -4,7 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { slotOf } from '../../scripts/redis/slot.ts';
 import { ConversationStore } from '../../src/index.ts';
-import { PARTITIONS, partitionName } from '../../src/keys/prefix.ts';
+import { PARTITIONS, partitionName } from '../../src/keys.ts';
 import { cli } from '../cli/cli.ts';
 import { CALLS, HOLDER, NAMES, NEXT, prepare, storeFor } from '../store/calls.ts';
 import { refusal, wiretap } from '../store/store.ts';

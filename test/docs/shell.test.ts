@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { LIBRARY_SOURCE } from '../../src/index.ts';
-import { partitionOf } from '../../src/keys/prefix.ts';
+import { partitionOf } from '../../src/keys.ts';
 import { cli } from '../cli/cli.ts';
 import { withRedis } from '../support/redis.ts';
 import { linesOf, pageOf, words } from './pages.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ConversationStore } from '../../src/index.ts';
-import { partitionOf } from '../../src/keys/prefix.ts';
+import { partitionOf } from '../../src/keys.ts';
 import { STATE, STREAM } from '../support/library.ts';
 import { all } from './store.ts';
 

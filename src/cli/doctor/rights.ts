@@ -1,6 +1,5 @@
 import type { Redis } from 'ioredis';
-import { furtherKeys, pairKeys } from '../../keys/conversation-keys.ts';
-import { type Keyspace, newJobId } from '../../keys/prefix.ts';
+import { furtherKeys, type Keyspace, newJobId, pairKeys } from '../../keys.ts';
 import { type Finding, ok, some, warning, wrong } from './finding.ts';
 
 const CHANNEL = { platform: 'doctor', channelId: 'doctor' };

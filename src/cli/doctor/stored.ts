@@ -1,6 +1,5 @@
 import { CONVERSATION, HANDLED, INBOX, JOB_INDEX, WATCH } from '../../conversation.gen.ts';
-import { channelOf } from '../../keys/conversation-keys.ts';
-import { keyPattern } from '../../keys/prefix.ts';
+import { channelOf, keyPattern } from '../../keys.ts';
 import type { Store } from '../connect.ts';
 import { MISTYPED_INDEX, pairAt, readTyped, serverTime, stateAt } from '../look.ts';
 import { counted, NPX, quoted, shown } from '../print.ts';
