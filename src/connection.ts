@@ -7,8 +7,8 @@ import { functionsBy, readState, withWholeKeys } from './cluster/whole-keys.ts';
 import { convGet, type FunctionClient, LIBRARY_NAME, LIBRARY_VERSION } from './conversation.gen.ts';
 import { fromClient, invalidArgument, isFunctionMissing, rethrow } from './errors.ts';
 import { type ReferenceKeys, withFurtherKeys } from './keys.ts';
-import { refusalOf } from './library/decision.ts';
 import { prepareLibrary } from './library/loading.ts';
+import { refusalOf } from './library/report.ts';
 import type { Log } from './log.ts';
 
 /** How often a call is made if the library is missing: on a cluster, one node after the other may lack it. */

@@ -4,8 +4,7 @@ import { isCluster } from '../cluster/cluster.ts';
 import { type NodeFailure, onMasters } from '../cluster/masters.ts';
 import { convVersion, LIBRARY_NAME, LIBRARY_SOURCE } from '../conversation.gen.ts';
 import { fromClient, isConversationError, isFunctionMissing } from '../errors.ts';
-import { decide, type LoadRules, refusalOf } from './decision.ts';
-import { checkOn, type LibraryReport } from './report.ts';
+import { checkOn, decide, type LibraryReport, type LoadRules, refusalOf } from './report.ts';
 
 /** Options of `loadLibrary`. */
 export interface LoadOptions {

@@ -11,7 +11,7 @@ import {
   LIBRARY_VERSION,
   loadLibrary,
 } from '../../src/index.ts';
-import { decide } from '../../src/library/decision.ts';
+import { decide } from '../../src/library/report.ts';
 import { listener, refusal } from '../store/store.ts';
 import { SOURCE, STATE } from '../support/library.ts';
 import { withRedis } from '../support/redis.ts';

@@ -1,6 +1,5 @@
 import type { Redis } from 'ioredis';
-import { refusalOf } from '../../library/decision.ts';
-import { checkOn } from '../../library/report.ts';
+import { checkOn, refusalOf } from '../../library/report.ts';
 import { found } from '../deployment.ts';
 import { serverTime } from '../look.ts';
 import { sentence, span } from '../print.ts';
