@@ -12,13 +12,10 @@ const LONG_AGO = new Date(Date.now() - 26 * 3_600_000).toISOString();
 
 const redis = await server.connect();
 const env = { REDIS_URL: await server.url(), NO_COLOR: '1' };
-let store: ConversationStore;
+const store = new ConversationStore(redis, { silentAfterMs: 3_600_000 });
 
-test.before.each(async () => {
-  await redis.flushall();
-  store = new ConversationStore(redis, { silentAfterMs: 3_600_000 });
-  await store.ready();
-});
+test.before(() => store.ready());
+test.before.each(async () => void (await redis.flushall()));
 
 const run = (...args: string[]) => cli(args, env);
 const CHANNEL_C1 = ['--platform', 'slack', '--channel', 'C1'];

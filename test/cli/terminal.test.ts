@@ -17,13 +17,10 @@ const LONG = { channelId: 'C07F2KQ1M9T:1700000000.000100', jobId: 'fix-web-14-83
 
 const redis = await server.connect();
 const url = await server.url();
-let store: ConversationStore;
+const store = new ConversationStore(redis, { silentAfterMs: 3_600_000 });
 
-test.before.each(async () => {
-  await redis.flushall();
-  store = new ConversationStore(redis, { silentAfterMs: 3_600_000 });
-  await store.ready();
-});
+test.before(() => store.ready());
+test.before.each(async () => void (await redis.flushall()));
 
 /** Runs a command on a terminal of its own; once the text before a key has appeared, it is typed, or sent as a signal. */
 function onTerminal(
@@ -142,8 +139,8 @@ test('a word for a shell keeps what a terminal would obey or not show as an esca
 
 test('an id that no command takes is cut before the others, down to its head', () => {
   const columns: Column<string>[] = [
-    { head: 'JOB', cell: (text) => text, isId: 'cut last' },
-    { head: 'QUESTION', cell: (text) => text, isId: 'cut first' },
+    { head: 'JOB', cell: String, isId: 'cut last' },
+    { head: 'QUESTION', cell: String, isId: 'cut first' },
   ];
   for (const [width, line] of [
     [22, '0123456789  0123456789'],
@@ -174,23 +171,14 @@ test('what scans for long says how far it has come, and leaves nothing of that b
   const { stderr } = process;
   const { isTTY, columns, write } = stderr;
   const written: string[] = [];
-  Object.assign(stderr, { isTTY: true, columns: 80 });
-  const isShown = new Promise<void>((resolve) => {
-    stderr.write = (text: string | Uint8Array) => {
-      written.push(String(text));
-      resolve();
-      return true;
-    };
-  });
-  try {
-    await withProgress(
-      () => '7 keys looked at.',
-      () => isShown,
-    );
-    assert.equal([written[0], written.at(-1)], ['\r\u001b[K7 keys looked at.', '\r\u001b[K']);
-  } finally {
-    Object.assign(stderr, { isTTY, columns, write });
-  }
+  const said = () => '7 keys looked at.';
+  const isShown = () =>
+    new Promise<void>((resolve) => {
+      const hear = (text: string) => written.push(text) && resolve();
+      Object.assign(stderr, { isTTY: true, columns: 80, write: hear });
+    });
+  await withProgress(said, isShown).finally(() => Object.assign(stderr, { isTTY, columns, write }));
+  assert.equal([written[0], written.at(-1)], ['\r\u001b[K7 keys looked at.', '\r\u001b[K']);
 });
 
 test.run();
