@@ -797,7 +797,7 @@ local function find(ref)
   if not text then return nil end
   local state = read(ref, key, text)
   if ref.job and state.jobId ~= ref.job_id then return nil end
-  return { prefix = ref.prefix, key = key, text = text, state = state }
+  return { prefix = ref.prefix, key = key, text = text, state = state, index = ref.job }
 end
 
 -- Milliseconds since 1970.
@@ -829,7 +829,7 @@ end
 local function find_to_renew(ref)
   local found = find(ref)
   if not found then return nil end
-  found.index = ref.job or ref.prefix .. JOB_INDEX .. found.state.jobId
+  found.index = found.index or ref.prefix .. JOB_INDEX .. found.state.jobId
   found.indexed = not ref.conversation or call('GET', found.index) == found.key
   if not ref.job then require_right('SET', found.index, '') end
   return found
@@ -925,7 +925,7 @@ end
 local function mark_handled(writes, handled, time, delivery, member)
   local length, score = call('ZCARD', handled), as_text(time)
   writes[#writes + 1] = { 'ZADD', handled, score, delivery, score, member or delivery }
-  writes[#writes + 1] = { 'ZREMRANGEBYSCORE', handled, '-inf', as_text(time - DAY) }
+  if length > 0 then writes[#writes + 1] = { 'ZREMRANGEBYSCORE', handled, '-inf', as_text(time - DAY) } end
   if length + 2 > HANDLED_LENGTH then
     writes[#writes + 1] = { 'ZREMRANGEBYRANK', handled, 0, -HANDLED_LENGTH - 1 }
   end
