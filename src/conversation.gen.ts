@@ -1534,7 +1534,7 @@ end
 local function mark_handled(writes, handled, time, delivery, member)
   local length, score = call('ZCARD', handled), as_text(time)
   writes[#writes + 1] = { 'ZADD', handled, score, delivery, score, member or delivery }
-  if length > 0 then writes[#writes + 1] = { 'ZREMRANGEBYSCORE', handled, '-inf', as_text(time - DAY) } end
+  writes[#writes + 1] = { 'ZREMRANGEBYSCORE', handled, '-inf', as_text(time - DAY) }
   if length + 2 > HANDLED_LENGTH then
     writes[#writes + 1] = { 'ZREMRANGEBYRANK', handled, 0, -HANDLED_LENGTH - 1 }
   end
