@@ -73,7 +73,6 @@ async function inboxOf({ get }: Connection, space: Keyspace, ref: ConversationRe
   return text === null ? undefined : inboxKey(space, parse<ChannelReference>(text));
 }
 
-/** The due jobs of every partition, each with its state. */
 export async function* dueJobs<State extends QuestionState>(
   { functions, get, keyPrefix }: Connection,
   space: Keyspace,
@@ -119,7 +118,6 @@ export function reasonOf(state: QuestionState | null, dueAt: number): Pick<DueJo
   return { reason: isOver ? 'question' : 'silent', dueAt };
 }
 
-/** Every readable conversation, each once. */
 export async function* conversations<State extends ChannelReference>(
   connection: Connection,
   space: Keyspace,

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { checkChannel, checkId, checkObject, checkPlatform, checkPrefix, flat } from './arguments.ts';
+import { checkBoolean, checkChannel, checkId, checkObject, checkPlatform, checkPrefix, flat } from './arguments.ts';
 import { CONVERSATION, HANDLED, INBOX, JOB_INDEX, WATCH } from './conversation.gen.ts';
 import { invalidArgument } from './errors.ts';
 import type { Fields } from './options.ts';
@@ -14,10 +14,14 @@ export interface Keyspace {
 }
 
 /** Checks that the kinds of keys can be told apart and that, on a cluster, the keys of a conversation are in one slot. */
-export function checkKeyspace({ prefix, sharded }: Keyspace, cluster: boolean, clientKeyPrefix: string): Keyspace {
+export function checkKeyspace(
+  { prefix = '', sharded = false }: { prefix?: string | undefined; sharded?: boolean | undefined },
+  cluster: boolean,
+  clientKeyPrefix = '',
+): Keyspace {
   checkPrefix('prefix', prefix);
   checkPrefix("the client's keyPrefix with the prefix behind it", clientKeyPrefix + prefix);
-  if (typeof sharded !== 'boolean') throw invalidArgument('sharded must be true or false');
+  checkBoolean('sharded', sharded);
   if (sharded && (clientKeyPrefix + prefix).includes('{')) {
     throw invalidArgument(
       'prefix must not contain "{" if sharded is true: each conversation has a hash tag of its own',
@@ -102,18 +106,15 @@ export interface ReferenceKeys {
   stream?: string;
 }
 
-/** `{prefix}conversation:{platform, lower case}:{channelId}` */
 export function conversationKey(prefix: string, platform: string, channelId: string): string {
   checkChannel(platform, channelId);
   return `${prefix}${CONVERSATION}${platform.toLowerCase()}:${channelId}`;
 }
 
-/** `{prefix}job-index:{jobId}` */
 export function jobIndexKey(prefix: string, jobId: string): string {
   return `${prefix}${JOB_INDEX}${checkId('jobId', jobId)}`;
 }
 
-/** `{prefix}conversation-watch` */
 export function watchKey(prefix: string): string {
   return `${prefix}${WATCH}`;
 }

@@ -35,7 +35,6 @@ export function log(given: Logger | undefined) {
     debug: (message: string) => say('debug', message),
     changed: (what: keyof typeof CHANGES, ref: ConversationReference) =>
       say('info', `${CHANGES[what]}: ${describe(ref)}`),
-    /** There was no conversation to ask a question in. */
     notThere: (ref: ConversationReference) =>
       say('warn', `pending question for a conversation that is not there: ${describe(ref)}`),
     unreadable,

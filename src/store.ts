@@ -83,10 +83,10 @@ export class ConversationStore<Extra extends Members = Record<never, never>> {
    * @throws ConversationError INVALID_ARGUMENT, also on a cluster with neither a hash tag in the prefix nor `sharded`
    */
   constructor(client: Redis | Cluster, options: ConversationStoreOptions = {}) {
-    const { prefix = '', sharded = false, logger, load = 'auto' } = checkOptions('new ConversationStore', options);
+    const { logger, load = 'auto' } = checkOptions('new ConversationStore', options);
     this.#log = log(logger);
     this.#connection = connect(client, load, this.#log);
-    this.#space = checkKeyspace({ prefix, sharded }, this.#connection.isCluster, this.#connection.keyPrefix);
+    this.#space = checkKeyspace(options, this.#connection.isCluster, this.#connection.keyPrefix);
     this.#ttlMs = checkMilliseconds('ttlMs', options.ttlMs);
     this.#silentAfterMs = checkMilliseconds('silentAfterMs', options.silentAfterMs);
   }

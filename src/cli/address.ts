@@ -88,7 +88,6 @@ export function readAddress(url: string | undefined, { REDIS_URL }: NodeJS.Proce
   return Object.assign(parsed, { port: parsed.port || '6379', pathname: '' });
 }
 
-/** The places of the Sentinels. @throws Failure */
 export function readSentinels(sentinel: string | undefined, name: string | undefined) {
   const both = '--sentinel host:port,… and --name NAME, of the server that they know, go together.';
   if (!sentinel || !name) throw misuse(both);

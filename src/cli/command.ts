@@ -3,7 +3,6 @@ type Text =
   | ('sort' | 'reason' | 'by' | 'stream' | 'user' | 'wait');
 type Switch = 'sharded' | 'silent' | 'waiting' | 'wide' | 'yes' | 'discardInbox' | 'json' | 'force' | 'exact';
 
-/** What the options of a command gave. */
 export type Values = { [Name in Text]?: string } & { [Name in Switch]?: boolean };
 
 /** How to call the program was misunderstood, as against work that could not be done (1). */
@@ -20,7 +19,6 @@ export class Failure extends Error {
   }
 }
 
-/** The end of a command line that was misunderstood. */
 export function misuse(message: string): Failure {
   return new Failure(message, USAGE_ERROR);
 }

@@ -56,19 +56,15 @@ export async function withServer<T>(values: Values, task: (server: Server) => Pr
 
 /** Connects to a server or to the whole cluster of a node, and finds the store on it that the options name. */
 export function withStore<T>(values: Values, task: (store: Store) => Promise<T>): Promise<T> {
-  const { prefix = '', sharded = false } = values;
-  const storeOf = (client: Redis | Cluster, space: Keyspace) =>
-    task({ client, connection: connect(client, 'never', log(undefined)), space });
   return withServer(values, async (server) => {
-    const space = checkKeyspace({ prefix, sharded }, server.isCluster, '');
-    if (!server.isCluster) return storeOf(server.client, space);
-    const cluster = await clusterOf(server.client);
+    const space = checkKeyspace(values, server.isCluster);
+    const client = server.isCluster ? await clusterOf(server.client) : server.client;
     try {
-      return await storeOf(cluster, space);
+      return await task({ client, connection: connect(client, 'never', log(undefined)), space });
     } catch (error) {
-      throw await ofMasters(server, error);
+      throw server.isCluster ? await ofMasters(server, error) : error;
     } finally {
-      cluster.disconnect();
+      client.disconnect();
     }
   });
 }
@@ -84,7 +80,6 @@ async function ofMasters({ client, tls }: Server, error: unknown): Promise<unkno
   return lines.length === 0 ? error : new Failure(lines.join('\n'), 1, error);
 }
 
-/** A client for the whole cluster that a node belongs to. */
 async function clusterOf(entry: Redis): Promise<Cluster> {
   // Where a right is missing this says which, and the client of the cluster only that no node is available.
   await entry.cluster('SLOTS');

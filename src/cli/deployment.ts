@@ -14,7 +14,6 @@ const THIS = `${LIBRARY_NAME} ${LIBRARY_VERSION}`;
 /** How long to wait before a server that could not be reached is tried again. */
 const AGAIN_MS = 500;
 
-/** Brings every server to this version. */
 export async function load(values: Values): Promise<void> {
   const { force = false } = values;
   const results = await onServers(values, (client) => loadEverywhere(client, { force }), loaded).catch((error) => {
@@ -25,7 +24,6 @@ export async function load(values: Values): Promise<void> {
   if (failed > 0) throw new Failure(`${failed} of ${results.length} masters could not be brought to ${THIS}.`);
 }
 
-/** Says whether every server serves this version. */
 export async function check(values: Values): Promise<void> {
   const { exact = false } = values;
   const results = await onServers(values, (client) => onMasters(client, checkOn), found);

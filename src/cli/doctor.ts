@@ -19,7 +19,6 @@ const INDENT = ' '.repeat(15);
 const NEEDS = 'Not checked: that takes every server, with the library.';
 const UNSEEN = warning('keys', NEEDS, 'Mend that, then look again.');
 
-/** Prints what is wrong with the server, the rights and the stored keys. */
 export async function doctor(values: Values): Promise<void> {
   const all: Finding[] = [];
   const print = (findings: readonly Finding[], server: string) => {
@@ -44,9 +43,10 @@ export async function doctor(values: Values): Promise<void> {
   if (failures > 0) throw thingsWrong(failures);
 }
 
-async function lookAtServers(server: Server, { prefix = '', sharded = false, user, stream }: Values) {
+async function lookAtServers(server: Server, values: Values) {
   const { client, name, tls, isCluster: cluster } = server;
-  const space = checkKeyspace({ prefix, sharded }, cluster, '');
+  const { user, stream } = values;
+  const space = checkKeyspace(values, cluster);
   const masters = await onMasters(client, async (master, address) => {
     const findings = await Promise.all([
       permitted('server', master.info().then(fromInfo)),

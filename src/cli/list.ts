@@ -29,7 +29,6 @@ const COLUMNS: readonly Column<Conversation>[] = [
   { head: 'LEFT', cell: ({ leftMs: ms }) => (ms === undefined ? styled('red', 'for ever') : span(ms)), align: 'right' },
 ];
 
-/** Prints a line for each conversation. */
 export async function list(values: Values): Promise<void> {
   const order = orderOf(values);
   await withStore(values, async (store) => {
@@ -61,7 +60,6 @@ export async function list(values: Values): Promise<void> {
   });
 }
 
-/** Shows the list again and again. */
 export async function watch(values: Values): Promise<void> {
   const order = orderOf(values);
   await onScreen(async (draw) => {
@@ -149,7 +147,6 @@ const DUE_COLUMNS: readonly Column<DueEntry>[] = [
   { head: 'CHANNEL IS', cell: ({ holds }) => (holds === null ? 'unreadable' : holds ? 'held' : 'not held') },
 ];
 
-/** Prints the jobs that somebody has to look at. */
 export async function due(values: Values): Promise<void> {
   await withStore(values, async (store) => {
     await store.connection.ready();

@@ -9,7 +9,6 @@ import type { Store } from './connect.ts';
 /** Why somebody has to look at a job, and for how many milliseconds already. */
 type Due = Pick<DueJob<unknown>, 'reason'> & { dueMs: number };
 
-/** A conversation as it stands. */
 export interface Conversation {
   key: string;
   /** What stands before `conversation:` in its key. */

@@ -20,10 +20,8 @@ export function described(ref: ConversationReference): string {
   return `in ${shown(platform)} ${shown(channelId)} ${job}`.trimEnd();
 }
 
-/** Prints the keys of a conversation. */
 export async function keys(values: Values): Promise<void> {
-  const { prefix = '', sharded = false } = values;
-  const { conversation, job } = referenceKeys(checkKeyspace({ prefix, sharded }, false, ''), referenceIn(values));
+  const { conversation, job } = referenceKeys(checkKeyspace(values, false), referenceIn(values));
   if (conversation === undefined || job === undefined) console.log(conversation ?? job);
   else console.log(`conversation  ${conversation}\njob index     ${job}`);
 }

@@ -15,7 +15,6 @@ interface Released {
   released: { by: string; reason: string; at: string };
 }
 
-/** Takes a channel from a job. */
 export async function release(values: Values): Promise<void> {
   const { reason, stream, by = userInfo().username } = values;
   const jobId = unescaped(values.job ?? '');

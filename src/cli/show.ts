@@ -10,7 +10,6 @@ import { described, referenceIn } from './reference.ts';
 /** How many messages of the inbox are shown. */
 const INBOX_SHOWN = 20;
 
-/** Prints one conversation. */
 export async function show(values: Values): Promise<void> {
   const ref = referenceIn(values);
   await withStore(values, async (store) => {

@@ -3,9 +3,7 @@ export interface Finding {
   check: string;
   /** Whether it is as it should be, deserves a look, or is wrong. */
   level: 'ok' | 'warning' | 'wrong';
-  /** What was found, in one sentence. */
   found: string;
-  /** What to do about it. */
   advice?: string;
   /** The advice as a command to copy. */
   command?: string;

@@ -39,7 +39,6 @@ export async function clockOf(server: Redis): Promise<Finding[]> {
   return [warning('clock', found, advice)];
 }
 
-/** What the reply of INFO says. */
 export function fromInfo(info: string): Finding[] {
   const values = new Map([...info.matchAll(/^(\w+):(.*?)\r?$/gm)].map(([, name, value]) => [name, value]));
   const of = (name: string) => values.get(name) ?? '';

@@ -54,13 +54,11 @@ const PROBLEMS = {
 
 type Problem = keyof typeof PROBLEMS;
 
-/** What is wrong with a key, and the command against it. */
 type Fault = [problem: Problem, command: string] | undefined;
 
 /** Keys of one kind: what they are called, what their names begin with, and what is wrong with one. */
 type Kind = [one: string, all: string, name: string, faultOf: (key: string) => Promise<Fault>];
 
-/** Looks for what is wrong with the store's keys. */
 export async function storedFindings(store: Store): Promise<Finding[]> {
   const found = new Map<Problem, { keys: string[]; command: string }>();
   const counts: string[] = [];
