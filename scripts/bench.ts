@@ -1,12 +1,11 @@
 // npm run bench: how often the store and what people use in its place are wrong, and how fast they are, side by side. It takes about
-// five minutes, wants an idle machine of two cores or more, and writes BENCHMARKS.md and benchmarks.svg.
+// five minutes, wants an idle machine of two cores or more, and writes its figures into BENCHMARKS.md.
 // npm run bench -- --quick FOLDER: a look in a minute, written into that folder, because its figures are worth little.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadLibrary } from '../src/index.ts';
-import { chart } from './bench/chart.ts';
 import { playContests } from './bench/contests.ts';
 import { connect, plainDesign, storeDesign, watchDesign } from './bench/designs.ts';
 import { describeMachine, place } from './bench/machine.ts';
@@ -60,8 +59,7 @@ try {
   const page = readFileSync(join(root, 'BENCHMARKS.md'), 'utf8');
   const measured = { apart, far, together, outcomes, serverTime, machine, designs: DESIGNS };
   writeFileSync(join(folder, 'BENCHMARKS.md'), report(page, measured));
-  writeFileSync(join(folder, 'benchmarks.svg'), chart(outcomes, apart, machine));
-  say(`BENCHMARKS.md and benchmarks.svg are written to ${folder}`);
+  say(`BENCHMARKS.md is written to ${folder}`);
 } finally {
   await redis.stop();
 }

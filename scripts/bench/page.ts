@@ -1,5 +1,5 @@
 import { type Outcome, WRONGS, type Wrong } from './contests.ts';
-import { type Design, OPERATION_NAMES, OPERATIONS } from './designs.ts';
+import { type Design, OPERATION_NAMES, OPERATIONS, type Operation } from './designs.ts';
 import type { Machine } from './machine.ts';
 import type { ServerTime } from './server-time.ts';
 import { type Figures, find } from './speed.ts';
@@ -73,6 +73,11 @@ export function report(
       const times = OPERATIONS.map((operation) => find(figures, name, operation, 32).outrun);
       return `${Math.min(...times).toFixed(1)} to ${Math.max(...times).toFixed(1)} times as fast as ${name}`;
     });
+  const most = Math.max(...apart.map(({ perSecond }) => perSecond));
+  const speed = (name: string, operation: Operation) => {
+    const { perSecond } = find(apart, name, operation, 32);
+    return bar(name, perSecond / most, count(perSecond));
+  };
   const wrongs = Object.keys(WRONGS) as Wrong[];
   const sums = outcomes.map(({ name, wrong, contests }) => `${name} ${count(wrong)} of ${count(contests)}`);
   const parts: Record<string, string> = {
@@ -81,6 +86,19 @@ export function report(
       `**Speed with the server on a core of its own and 32 callers**: from its worst operation to its best, the store is ${ranges(apart).join('; ')}.`,
       `**With the server 1 ms away**: ${ranges(far).join('; ')}.`,
     ].join('\n\n'),
+    chart: [
+      '```text',
+      'Contests between four callers that were decided wrongly',
+      ...outcomes.map(({ name, wrong, contests }) =>
+        bar(name, wrong / contests, `${count(wrong)} of ${count(contests)}`),
+      ),
+      '\nCalls per second with 32 callers, the server on a core of its own',
+      ...OPERATIONS.flatMap((operation) => [
+        `\n${OPERATION_NAMES[operation]}`,
+        ...names.map((name) => speed(name, operation)),
+      ]),
+      '```',
+    ].join('\n'),
     machine: `${machine.date}. ${machine.hardware}. ${machine.software}.${machine.busy}`,
     'wrong outcomes': table(
       ['', ...Object.values(WRONGS), 'wrong contests', 'of'],
@@ -115,14 +133,19 @@ export function report(
   );
 }
 
+/** A bar of text, and what it stands for. */
+function bar(name: string, share: number, label: string): string {
+  return `${name.padEnd(10)}${'█'.repeat(Math.round(share * 50))} ${label}`;
+}
+
 /** A Markdown table, numbers to the right. */
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const rule = head.map((_, column) => (rows.every((row) => /^[\d–]/.test(row[column] ?? '')) ? '---:' : '---'));
   return [head, rule, ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
 /** `23,400`: of more than ten thousand three digits, because the fourth is noise. */
-export function count(value: number): string {
+function count(value: number): string {
   const rounded = value > 10_000 ? Number(value.toPrecision(3)) : Math.round(value);
   return String(rounded).replace(/\B(?=(\d{3})+$)/g, ',');
 }
