@@ -34,8 +34,11 @@ export interface Wire {
   stop(): void;
 }
 
-/** Listens by MONITOR on a connection of its own to the server of `marker`, which sends what ends a listening. */
-export async function wiretap(marker: Redis): Promise<Wire> {
+/**
+ * Listens by MONITOR on a connection of its own to the server of `marker`, which sends what ends a listening. Commands
+ * inside functions have `lua` before them, and are left out if nobody asks for them.
+ */
+export async function wiretap(marker: Redis, isInside = false): Promise<Wire> {
   const heard = await marker.monitor();
   let commands: string[][] = [];
   let count = 0;
@@ -52,7 +55,9 @@ export async function wiretap(marker: Redis): Promise<Wire> {
       marker.echo(own).catch(reject);
     });
   heard.on('monitor', (_time: string, [name = '', ...args]: string[], source: string) => {
-    if (source !== 'lua') commands.push([name.toLowerCase(), ...args]);
+    const command = [name.toLowerCase(), ...args];
+    if (source !== 'lua') commands.push(command);
+    else if (isInside) commands.push(['lua', ...command]);
   });
   return {
     async during(work) {
