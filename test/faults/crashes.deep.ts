@@ -5,7 +5,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { calls } from '../model/arbitrary.ts';
 import type { Call } from '../model/model.ts';
-import { byFcall, type Performer, withEntry } from '../model/perform.ts';
+import { byFcall, withEntry } from '../model/perform.ts';
 import { type SeenKey, SNAPSHOT, Table } from '../model/table.ts';
 import { kill, restart, startServer, stopAll } from '../operations/servers.ts';
 import { sourceUnderTest } from '../support/library.ts';
@@ -20,50 +20,34 @@ const [channelIds, jobIds, questionIds, answerIds] = [['C1'], ['j1', 'j2', 'j3']
 const CAST = { platform: 'slack', channelIds, jobIds, questionIds, answerIds };
 
 /** Makes calls under a prefix of its own, and knows by the model what has to be there. */
-class Caller {
-  acknowledged = 0;
-  /** The call under way, or the one that failed. */
-  doing: Call | undefined;
-  readonly #direct: Redis;
-  readonly #prefix: string;
-  readonly #perform: Performer;
-  readonly #table: Table;
-  readonly #calls: Call[];
-  #since = 0;
-
-  constructor(direct: Redis, client: Redis, prefix: string, chance: number) {
-    this.#direct = direct;
-    this.#prefix = prefix;
-    this.#perform = byFcall(client, prefix);
-    this.#table = new Table(prefix);
-    // What ends soon ends at a moment that nobody sees while the server is away.
-    const lasting = calls(CAST).filter(({ ttlMs = 0 }) => ttlMs > 1_000 || ttlMs === 0);
-    this.#calls = fc.sample(lasting, { seed: chance, numRuns: 400 });
-  }
-
-  /** Makes one more call and compares everything under the prefix with the model. Throws what the call throws. */
-  async step(): Promise<void> {
-    const call = this.#calls[this.acknowledged % this.#calls.length] as Call;
-    this.doing = await withEntry(this.#direct, this.#prefix, call);
-    this.#since = Date.now();
-    const found = await this.#perform(this.doing);
-    const [now, keys] = await this.#snapshot();
-    this.#table.judge(this.doing, found, [{ from: this.#since, to: now }], now, keys);
-    this.doing = undefined;
-    this.acknowledged++;
-  }
-
-  /** Says whether the call that failed took effect, and goes on from there; throws where something else is there. */
-  async recover(killedAt: number): Promise<boolean> {
-    const [now, keys] = await this.#snapshot();
-    const tookEffect = this.#table.tookEffect(this.doing, { from: this.#since, to: killedAt }, now, keys);
-    this.doing = undefined;
-    return tookEffect;
-  }
-
-  async #snapshot(): Promise<[now: number, keys: SeenKey[]]> {
-    return (await this.#direct.eval(SNAPSHOT, 0, this.#prefix)) as [number, SeenKey[]];
-  }
+function callerOf(direct: Redis, client: Redis, prefix: string, chance: number) {
+  const [perform, table] = [byFcall(client, prefix), new Table(prefix)];
+  // What ends soon ends at a moment that nobody sees while the server is away.
+  const lasting = calls(CAST).filter(({ ttlMs = 0 }) => ttlMs > 1_000 || ttlMs === 0);
+  const made = fc.sample(lasting, { seed: chance, numRuns: 400 });
+  let [acknowledged, since] = [0, 0];
+  let doing: Call | undefined;
+  const snapshot = async () => (await direct.eval(SNAPSHOT, 0, prefix)) as [now: number, keys: SeenKey[]];
+  return {
+    acknowledged: () => acknowledged,
+    /** Makes one more call and compares everything under the prefix with the model. Throws what the call throws. */
+    async step(): Promise<void> {
+      doing = await withEntry(direct, prefix, made[acknowledged % made.length] as Call);
+      since = Date.now();
+      const found = await perform(doing);
+      const [now, keys] = await snapshot();
+      table.judge(doing, found, [{ from: since, to: now }], now, keys);
+      doing = undefined;
+      acknowledged++;
+    },
+    /** Says whether the call that failed took effect, and goes on from there; throws where something else is there. */
+    async recover(killedAt: number): Promise<boolean> {
+      const [now, keys] = await snapshot();
+      const tookEffect = table.tookEffect(doing, { from: since, to: killedAt }, now, keys);
+      doing = undefined;
+      return tookEffect;
+    },
+  };
 }
 
 test(`a server with AOF that is killed ${KILLS} times under load keeps every acknowledged call, and the library`, async () => {
@@ -83,7 +67,7 @@ test(`a server with AOF that is killed ${KILLS} times under load keeps every ack
     const strict = { maxRetriesPerRequest: 0, autoResendUnfulfilledCommands: false };
     const callers = Array.from({ length: CALLERS }, (_, index) => {
       const client = connect(index % 2 ? strict : { ...strict, protocol: 2 });
-      return new Caller(direct, client, `c${index}:`, seed + index);
+      return callerOf(direct, client, `c${index}:`, seed + index);
     });
     let took = 0;
     for (let kills = 0; kills < KILLS; kills++) {
@@ -104,14 +88,13 @@ test(`a server with AOF that is killed ${KILLS} times under load keeps every ack
         assert.match(lost, /Connection is closed|max retries|ECONN|EPIPE/, `SEED=${seed}, kill ${kills}`);
       }
       for (const caller of callers) {
-        const doing = caller.doing?.name;
         const tookEffect = await caller.recover(killedAt).catch((error: unknown) => {
-          throw new Error(`SEED=${seed}, kill ${kills}, ${doing}: ${error}`);
+          throw new Error(`SEED=${seed}, kill ${kills}: ${error}`);
         });
         if (tookEffect) took++;
       }
     }
-    const acknowledged = callers.reduce((sum, caller) => sum + caller.acknowledged, 0);
+    const acknowledged = callers.reduce((sum, caller) => sum + caller.acknowledged(), 0);
     console.log(`seed ${seed}: ${acknowledged} calls acknowledged; ${took} of those under way took effect`);
     assert.ok(acknowledged > 0, 'no call was acknowledged');
     assert.ok(took > 0, 'no kill met a call that was executed and not acknowledged');
