@@ -64,10 +64,10 @@ function ledgerOf(isHere: (slot: number) => boolean, options: ClaimOptions = {})
   /** Prints and returns how many claims were acknowledged, how many of them a replica had, and how many of each are lost. */
   const judge = async () => {
     const left = await Promise.all(entries.map(isThere));
-    const count = (isMeant: (n: number) => unknown) => entries.filter((_, n) => isMeant(n)).length;
-    const isConfirmed = (n: number) => entries[n]?.isConfirmed;
-    const [claims, lost, confirmed] = [entries.length, count((n) => !left[n]), count(isConfirmed)];
-    const verdict = { claims, lost, confirmed, lostConfirmed: count((n) => !left[n] && isConfirmed(n)) };
+    const lost = entries.filter((_, n) => !left[n]);
+    const confirmed = (claims: typeof entries) => claims.filter(({ isConfirmed }) => isConfirmed).length;
+    const [confirmedAll, lostConfirmed] = [confirmed(entries), confirmed(lost)];
+    const verdict = { claims: entries.length, lost: lost.length, confirmed: confirmedAll, lostConfirmed };
     console.log('  on the killed master:', JSON.stringify(verdict));
     return verdict;
   };

@@ -4,12 +4,7 @@ import type { Cluster } from 'ioredis';
 import * as assert from 'uvu/assert';
 import { slotOf } from '../../scripts/redis/slot.ts';
 import { fromClient, isConversationError } from '../../src/errors.ts';
-import {
-  type ChannelReference,
-  type ConversationErrorCode,
-  ConversationStore,
-  type StoredConversationState,
-} from '../../src/index.ts';
+import { type ChannelReference, ConversationStore, type StoredConversationState } from '../../src/index.ts';
 import { SOON } from '../model/arbitrary.ts';
 import { documentOf } from '../model/document.ts';
 import { anyCalls, describe } from '../model/histories.ts';
@@ -41,14 +36,13 @@ export function connect(nodes: readonly Node[], options: ClientOptions = {}): Cl
   return clientOf(nodes, { maxRedirections: 200, retryDelayOnFailover: 200, retryDelayOnClusterDown: 200, ...options });
 }
 
-/** Makes a call, and again where the client lost its patience all the same, or whatever else the call may end with. */
-export async function patiently<T>(run: () => Promise<T>, code: ConversationErrorCode = 'UNAVAILABLE'): Promise<T> {
+/** Makes a call, and again where the client lost its patience all the same. */
+export async function patiently<T>(run: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await run();
     } catch (error) {
-      const isPassing = isConversationError(error, 'UNAVAILABLE') || isConversationError(error, code);
-      if (!isPassing || attempt === REPEATS) throw error;
+      if (!isConversationError(error, 'UNAVAILABLE') || attempt === REPEATS) throw error;
     }
     await sleep(100);
   }
@@ -60,7 +54,6 @@ export class Load {
   resends = false;
   /** Slots of which an acknowledged write may be lost, so that nobody knows what a call has to answer. */
   avoid: (slot: number) => boolean = () => false;
-  readonly #passing: ConversationErrorCode;
   readonly #wrong: unknown[] = [];
   readonly #cluster: Cluster;
   readonly #stores: ConversationStore[];
@@ -71,10 +64,9 @@ export class Load {
   #calls = 0;
   #channels = 0;
 
-  constructor(nodes: Node[], load: 'auto' | 'never' = 'auto') {
-    this.#passing = load === 'never' ? 'LIBRARY_MISSING' : 'UNAVAILABLE';
+  constructor(nodes: Node[]) {
     // No job is silent before the load ends.
-    const options = { load, silentAfterMs: 600_000 };
+    const options = { silentAfterMs: 600_000 };
     this.#cluster = connect(nodes);
     const autopipelining = connect(nodes, { enableAutoPipelining: true });
     const scaled = connect(nodes, { scaleReads: 'slave' });
@@ -89,18 +81,17 @@ export class Load {
     ];
     this.#listers = [
       ...this.#stores.map((store): [ConversationStore, ConversationStore] => [store, store]),
-      [new ConversationStore(scaled, { load, sharded: true }), sharded],
-      [new ConversationStore(scaled, { load, prefix: TENANT }), tenant],
+      [new ConversationStore(scaled, { sharded: true }), sharded],
+      [new ConversationStore(scaled, { prefix: TENANT }), tenant],
     ];
   }
 
   /** Makes a call that must be answered in the end. */
   #call<T>(run: () => Promise<T>): Promise<T> {
-    const counted = () => {
+    return patiently(() => {
       this.#calls++;
       return run().catch((error) => Promise.reject(fromClient(error)));
-    };
-    return patiently(counted, this.#passing);
+    });
   }
 
   /** Why a sweep named a job. */

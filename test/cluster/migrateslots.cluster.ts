@@ -3,7 +3,8 @@ import * as assert from 'uvu/assert';
 import { engine } from '../../scripts/redis/debian.ts';
 import { slotOf } from '../../scripts/redis/slot.ts';
 import { ConversationStore, LIBRARY_VERSION, loadLibrary } from '../../src/index.ts';
-import { rejection } from '../support/rejection.ts';
+import { refusal } from '../store/store.ts';
+import { STATE } from '../support/library.ts';
 import { Load, TENANT } from './load.ts';
 import { clientOf, introduce, type Node, startNode, stopAll, until, versionOn } from './nodes.ts';
 
@@ -16,18 +17,10 @@ test.before.each(async () => {
   const { server } = await engine('valkey 9.1');
   [from, to] = await Promise.all([startNode(server), startNode(server)]);
   await from.admin.cluster('ADDSLOTSRANGE', 0, 16_383);
+  await until('the cluster is up', async () => String(await from.admin.cluster('INFO')).includes('cluster_state:ok'));
   await loadLibrary(from.admin);
 });
 test.after.each(stopAll);
-
-/** A load whose stores are ready, so that they have checked the masters that there were. Then there is a further one. */
-async function loadOf(load: 'auto' | 'never'): Promise<Load> {
-  await until('the cluster is up', async () => String(await from.admin.cluster('INFO')).includes('cluster_state:ok'));
-  const made = new Load([from], load);
-  await made.settle();
-  await introduce([from], to);
-  return made;
-}
 
 /** Moves the slot of the tenant, and waits until it has moved. */
 async function move(): Promise<void> {
@@ -42,7 +35,9 @@ async function move(): Promise<void> {
 }
 
 test("with load: 'auto' the call that notices loads it, and no call is lost or refused", async () => {
-  const load = await loadOf('auto');
+  const load = new Load([from]);
+  await load.settle();
+  await introduce([from], to);
   await load.under("a tenant's slot to a master without the library", async () => {
     await move();
     await until('a call that noticed has loaded it', async () => (await versionOn(to)) === LIBRARY_VERSION);
@@ -50,15 +45,14 @@ test("with load: 'auto' the call that notices loads it, and no call is lost or r
 });
 
 test("with load: 'never' calls are LIBRARY_MISSING until it is loaded, and nothing is lost", async () => {
-  const load = await loadOf('never');
-  await load.under("a tenant's slot, load: 'never'", async () => {
-    await move();
-    const store = new ConversationStore(clientOf([from]), { prefix: TENANT, load: 'never' });
-    const error = await rejection(() => store.get({ platform: 'slack', channelId: 'C0' }));
-    assert.is(error.code, 'LIBRARY_MISSING');
-    assert.is(await versionOn(to), null, 'nobody has loaded it');
-    await loadLibrary(to.admin);
-  });
+  const store = new ConversationStore(clientOf([from]), { prefix: TENANT, load: 'never' });
+  await store.set(STATE);
+  await introduce([from], to);
+  await move();
+  for (const call of [store.get(STATE), store.set(STATE)]) await refusal(call, 'LIBRARY_MISSING');
+  assert.is(await versionOn(to), null, 'nobody has loaded it');
+  await loadLibrary(to.admin);
+  assert.equal(await store.get(STATE), STATE);
 });
 
 test.run();
