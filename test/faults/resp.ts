@@ -10,7 +10,9 @@ export function endOfValue(bytes: Buffer, from: number): number | undefined {
   const type = String.fromCharCode(bytes[from] ?? 0);
   if ('+-:_#,('.includes(type)) return afterLine;
   const count = Math.max(Number(bytes.toString('latin1', from + 1, lineEnd)), -1);
-  if (Number.isNaN(count)) throw new Error(`not RESP: ${JSON.stringify(bytes.toString('latin1', from, lineEnd))}`);
+  if (Number.isNaN(count) || !'$!=*~>%|'.includes(type)) {
+    throw new Error(`not RESP: ${JSON.stringify(bytes.toString('latin1', from, lineEnd))}`);
+  }
   if ('$!='.includes(type)) {
     const end = count < 0 ? afterLine : afterLine + count + LINE_END.length;
     return end <= bytes.length ? end : undefined;
@@ -18,8 +20,7 @@ export function endOfValue(bytes: Buffer, from: number): number | undefined {
   if ('*~>'.includes(type)) return endOfValues(bytes, afterLine, count);
   if (type === '%') return endOfValues(bytes, afterLine, 2 * count);
   // Attributes stand before the value that they belong to.
-  if (type === '|') return endOfValues(bytes, afterLine, 2 * count + 1);
-  throw new Error(`not RESP: ${JSON.stringify(bytes.toString('latin1', from, lineEnd))}`);
+  return endOfValues(bytes, afterLine, 2 * count + 1);
 }
 
 function endOfValues(bytes: Buffer, from: number, count: number): number | undefined {
@@ -40,16 +41,10 @@ export function splitter(): (chunk: Buffer) => Buffer[] {
   return (chunk) => {
     rest = Buffer.concat([rest, chunk]);
     const whole: Buffer[] = [];
-    let from = 0;
-    for (
-      let end = endOfValue(rest, 0);
-      end !== undefined;
-      end = from < rest.length ? endOfValue(rest, from) : undefined
-    ) {
-      whole.push(rest.subarray(from, end));
-      from = end;
+    for (let end = endOfValue(rest, 0); end !== undefined; end = endOfValue(rest, 0)) {
+      whole.push(rest.subarray(0, end));
+      rest = rest.subarray(end);
     }
-    rest = rest.subarray(from);
     return whole;
   };
 }
