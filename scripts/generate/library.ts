@@ -41,14 +41,10 @@ export interface KeyClass {
   fields: Value[];
 }
 
-export interface LibraryFunction extends Signature {
+export interface LibraryFunction {
   name: string;
   flags: string[];
   errorCodes: string[];
-}
-
-/** What stands above a function. */
-interface Signature {
   doc: string[];
   keys: { type: KeyClass; text: string } | undefined;
   /** Required ones first. */
@@ -56,6 +52,9 @@ interface Signature {
   rest: Value | undefined;
   replies: Value[];
 }
+
+/** What stands above a function. */
+type Signature = Omit<LibraryFunction, 'name' | 'flags' | 'errorCodes'>;
 
 /** Lines that begin with three dashes, without another line between them. */
 interface Block {

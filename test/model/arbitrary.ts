@@ -307,43 +307,21 @@ export function calls(cast: Cast): fc.Arbitrary<Call> {
     arbitrary: fc.tuple(...parts).map((parts) => Object.assign({ name }, ...parts) as Call),
   });
   const ttl = fc.record({ ttlMs });
+  const withinMs = fc.constantFrom(SOON, 60_000, FOR_EVER);
+  const answerId = fc.oneof(callId, fc.constant(''));
   const lastSeen = fc.record({ id: fc.constant('0'), text: callId });
   return fc.oneof(
     { weight: 5, arbitrary: beginning(cast, 'claim') },
     { weight: 2, arbitrary: beginning(cast, 'set') },
     { weight: 3, arbitrary: beginning(cast, 'hand_over') },
     made(1, 'get', reference),
-    made(3, 'get_by_job', byJob, ttl, fc.oneof(fc.constant({}), fc.record({ lastSeen }))),
-    made(
-      4,
-      'set_pending',
-      reference,
-      ttl,
-      fc.oneof(
-        { weight: 4, arbitrary: fc.record({ questionId, withinMs: fc.constantFrom(SOON, 60_000, FOR_EVER) }) },
-        { weight: 4, arbitrary: fc.record({ questionId }) },
-        fc.constant({ questionId: '' }),
-      ),
-    ),
-    made(
-      5,
-      'answer',
-      published(fc.constant('')),
-      ttl,
-      fc.record({ questionId, answerId: fc.oneof(callId, fc.constant('')) }),
-    ),
+    made(3, 'get_by_job', byJob, ttl, fc.record({ lastSeen }, { requiredKeys: [] })),
+    made(1, 'set_pending', reference, ttl, fc.constant({ questionId: '' })),
+    made(4, 'set_pending', reference, ttl, fc.record({ questionId, withinMs }, { requiredKeys: ['questionId'] })),
+    made(5, 'answer', published(fc.constant('')), ttl, fc.record({ questionId, answerId })),
+    made(1, 'update', reference, fc.record({ patch })),
     // A message that is published has an id, so that a resend publishes it once.
-    {
-      weight: 4,
-      arbitrary: fc
-        .tuple(published(questionId), patch, callId, fc.boolean())
-        .map(([ref, patch, deliveryId, isNamed]) => ({
-          name: 'update' as const,
-          ...ref,
-          patch,
-          ...((isNamed || ref.stream) && { deliveryId }),
-        })),
-    },
+    made(3, 'update', published(questionId), fc.record({ patch, deliveryId: callId })),
     made(2, 'remove', reference, how),
     made(1, 'due', fc.record({ leaseMs: fc.constantFrom(SOON, FOR_EVER) }), fc.constantFrom({}, {}, { limit: 1 })),
   );

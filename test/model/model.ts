@@ -139,9 +139,8 @@ class Turn implements World {
     if (call.name === 'set') {
       if (there && given(there.state, 'deliveryId') !== given(state, 'deliveryId')) this.#handle(channel, there);
       if (there) this.watch.delete(watched(there.job, channel));
-      const { answerBy } = limitOf(state);
       // A limit that is already over does not make the conversation end at once.
-      this.#store(channel, { job, state, end: this.#end(call, answerBy) }, true);
+      this.#store(channel, { job, state, end: this.#end(call, limitOf(state)) }, true);
       return ['', there?.state ?? null];
     }
     const claimId = given(state, 'claimId');
@@ -269,7 +268,7 @@ class Turn implements World {
   /** A renewal, which never makes the conversation end sooner. */
   #signOfLife(channel: string, there: Conversation, end: number, isAsking = false): Document {
     const state = isStarting(there) ? withMember(there.state, 'starting', false) : there.state;
-    const isLimited = limitOf(state).answerBy !== undefined;
+    const isLimited = limitOf(state) !== undefined;
     return this.#store(channel, { ...there, state, end: Math.max(there.end, end) }, isAsking || !isLimited);
   }
 
@@ -277,12 +276,12 @@ class Turn implements World {
   #store(channel: string, conversation: Conversation, moves: boolean): Document {
     const { job, state, end } = conversation;
     const before = this.conversations.get(channel);
-    const wasLimited = before?.job === job && limitOf(before.state).answerBy !== undefined;
+    const wasLimited = before?.job === job && limitOf(before.state) !== undefined;
     this.conversations.set(channel, conversation);
     const inbox = this.inboxes.get(channel);
     if (inbox) this.inboxes.set(channel, { ...inbox, end: Math.max(inbox.end, end + 7 * DAY) });
     const silentAfterMs = given(state, 'silentAfterMs');
-    const { answerBy } = limitOf(state);
+    const answerBy = limitOf(state);
     if (!moves) return state;
     if (answerBy !== undefined) this.watch.set(watched(job, channel), answerBy);
     else if (silentAfterMs !== undefined)
@@ -336,11 +335,8 @@ function lastAnswerOf({ state }: Conversation): { questionId: string; answerId: 
 }
 
 /** The moment until which the pending question can wait, where there is one. */
-function limitOf(state: Document): { answerBy?: number } {
-  const answerBy = given(state, 'answerBy');
-  return given(state, 'pendingQuestionId') === undefined || answerBy === undefined
-    ? {}
-    : { answerBy: Number(answerBy) };
+function limitOf(state: Document): number | undefined {
+  return given(state, 'pendingQuestionId') === undefined ? undefined : (given(state, 'answerBy') as number | undefined);
 }
 
 /** Members that are to be null stay away where they are absent. */
