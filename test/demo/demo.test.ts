@@ -1,4 +1,4 @@
-import { type ChildProcess, execFile } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -23,16 +23,10 @@ function begin(args: string[], env: NodeJS.ProcessEnv = {}) {
 const run = async (args: string[], env: NodeJS.ProcessEnv = {}) =>
   begin(args, { REDIS_URL: await redis.url(), ...env }).ended;
 
-/** Waits until a demo has printed these words, and reads on, as a terminal does. */
-function printed(child: ChildProcess, words: RegExp): Promise<string> {
-  let all = '';
-  return new Promise((resolve, reject) => {
-    child.stdout?.on('data', (chunk) => {
-      all += chunk;
-      if (words.test(all)) resolve(all);
-    });
-    child.once('exit', () => reject(new Error(`it ended without ${words}:\n${all}`)));
-  });
+/** Waits until a demo has printed these words. */
+async function printed({ child, said, ended }: ReturnType<typeof begin>, words: RegExp): Promise<void> {
+  const early = () => Promise.reject(new Error(`it ended without ${words}:\n${said.stdout}`));
+  while (!words.test(said.stdout)) await Promise.race([once(child.stdout, 'data'), ended.then(early)]);
 }
 
 test('GET and SET lose each race, the library none, and the story shows every outcome', async () => {
@@ -57,26 +51,26 @@ test('a server that cannot be reached is one sentence, without its password', as
 });
 
 test('--keep leaves a server where the printed commands answer, until Ctrl-C', async () => {
-  const { child } = begin(['--keep']);
-  const stdout = await printed(child, /Ctrl-C/);
-  const lines = stdout.split('\n').filter((line) => /^(redis-cli|npm run cli) /.test(line));
+  const demo = begin(['--keep']);
+  await printed(demo, /Ctrl-C/);
+  const lines = demo.said.stdout.split('\n').filter((line) => /^(redis-cli|npm run cli) /.test(line));
   assert.ok(lines.length >= 5);
   for (const line of lines.filter((line) => line.startsWith('npm'))) {
     const { stdout: shown } = await promisify(execFile)('sh', ['-c', line]);
     assert.match(shown, /publish-1/);
   }
-  child.kill('SIGINT');
-  assert.is((await once(child, 'exit'))[0], 130);
+  demo.child.kill('SIGINT');
+  assert.is((await demo.ended).code, 130);
 });
 
 test('a signal in the middle ends it with the exit code of that signal, and its keys go', async () => {
   const client = await redis.connect();
   await client.flushall();
   const signals = Object.entries({ SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }).map(async ([signal, code]) => {
-    const { child } = begin([], { REDIS_URL: await redis.url() });
-    await printed(child, /starting/);
-    child.kill(signal as NodeJS.Signals);
-    assert.is((await once(child, 'exit'))[0], code, signal);
+    const demo = begin([], { REDIS_URL: await redis.url() });
+    await printed(demo, /starting/);
+    demo.child.kill(signal as NodeJS.Signals);
+    assert.is((await demo.ended).code, code, signal);
   });
   await Promise.all(signals);
   assert.is(await client.dbsize(), 0);
