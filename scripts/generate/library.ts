@@ -155,7 +155,6 @@ function readTypes({ aliases, classes }: Library, { doc, tags }: Block): void {
     const text = [...(at === 0 ? doc : []), said.text].join(' ').trim();
     if (tag.tag === 'field' && type) {
       if (!open) refuse(line, '@field without a @class above it; remove the empty line between them.');
-      if (open.fields.some((field) => field.name === name)) refuse(line, `${open.name} has the field ${name} twice.`);
       open.fields.push({ name, optional: said.optional, type, text });
       continue;
     }

@@ -9,7 +9,6 @@ const ALIAS = /^---@alias State .*/m;
 const CLASS = /^---@class \w+ .*/m;
 const FIELD = /^---@field conversation string .*/m;
 const AFTER = /(?<=^---@alias Two .*\n(?:--- .*\n)*)---@field .*/m;
-const SECOND = /(?<=^---@field a string\n)---@field a string/m;
 const PARAM = /^---@param state State.*/m;
 const CONSTANT = /^local MAX_ID = .*/m;
 const DOC = /^---.*(?=\n---@return string version)/m;
@@ -41,7 +40,6 @@ const REFUSED: [what: RegExp, into: string, sentence: string, at?: RegExp][] = [
   [CLASS, '---@class Keys: Parent', 'Keys extends Parent, which no @class above it defines.'],
   [CLASS, '---@class State', 'State is defined twice.'],
   [CLASS, "---@alias Two 'a'|'b'", '@field without a @class above it; remove the empty line between them.', AFTER],
-  [CLASS, '---@class Two\n---@field a string\n---@field a string', 'Two has the field a twice.', SECOND],
   [FIELD, '---@field conversation integer', "can't read this @field"],
 
   [PARAM, '---@param state State?', "can't read this @param"],
