@@ -3,13 +3,8 @@ import { type Cast, calls } from '../model/arbitrary.ts';
 import { type Document, type Member, textOf, withMember } from '../model/document.ts';
 import type { Call } from '../model/model.ts';
 import { argumentsOf, keysOf } from '../model/perform.ts';
+import { type Below, pick } from '../support/random.ts';
 import { judge, latin1 } from './strict.ts';
-
-type Below = (limit: number) => number;
-
-function pick<T>(items: readonly T[], below: Below): T {
-  return items[below(items.length)] as T;
-}
 
 /** A call straight at the server, its bytes as latin1 text. */
 export interface BadCall {

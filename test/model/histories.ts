@@ -4,7 +4,7 @@ import { Redis } from 'ioredis';
 import { closeLines, type FaultyProxy, type Line, openLine } from '../faults/proxy.ts';
 import { effort } from '../support/effort.ts';
 import { STATE, sourceUnderTest } from '../support/library.ts';
-import { random } from '../support/random.ts';
+import { type Below, pick, random } from '../support/random.ts';
 import { type Cast, calls, SOON } from './arbitrary.ts';
 import { documentOf, textOf } from './document.ts';
 import { type Happened, isLinearizable } from './linearizable.ts';
@@ -21,8 +21,6 @@ const [questionIds, answerIds] = [
 const CAST = { platform: 'slack', channelIds: CHANNELS, jobIds: JOBS, questionIds, answerIds };
 const channel = 'slack:C1';
 const STREAM = 'heard';
-
-type Below = (limit: number) => number;
 
 /** Where calls are made, and by what chance. */
 interface Network {
@@ -178,10 +176,6 @@ export function anyCalls(cast: Cast, chance: number, count: number): Call[] {
 /** The state of j3, which nobody has claimed yet. */
 function message(deliveryId: string) {
   return documentOf({ ...STATE, jobId: 'j3', claimId: `c ${deliveryId}`, deliveryId, silentAfterMs: FOR_EVER });
-}
-
-function pick<T>(items: readonly T[], below: Below): T {
-  return items[below(items.length)] as T;
 }
 
 export function describe({ call, found, from, to }: Happened): string {

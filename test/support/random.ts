@@ -3,8 +3,11 @@ const { SEED } = process.env;
 /** What the chance of this run begins with: `SEED` of the environment repeats a run. */
 export const seed = Number(SEED ?? Math.floor(Math.random() * 2 ** 31));
 
-/** A source of chance that gives the same row for the same seed (mulberry32): whole numbers from 0 up to `below`. */
-export function random(from: number): (below: number) => number {
+/** Whole numbers from 0 up to a limit. */
+export type Below = (limit: number) => number;
+
+/** A source of chance that gives the same row for the same seed (mulberry32). */
+export function random(from: number): Below {
   let state = from | 0;
   return (below) => {
     state = (state + 0x6d2b79f5) | 0;
@@ -12,4 +15,9 @@ export function random(from: number): (below: number) => number {
     bits ^= bits + Math.imul(bits ^ (bits >>> 7), bits | 61);
     return ((bits ^ (bits >>> 14)) >>> 0) % below;
   };
+}
+
+/** One of these, by chance. */
+export function pick<T>(items: readonly T[], below: Below): T {
+  return items[below(items.length)] as T;
 }
