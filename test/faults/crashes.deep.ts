@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { calls } from '../model/arbitrary.ts';
 import type { Call } from '../model/model.ts';
 import { byFcall, withEntry } from '../model/perform.ts';
 import { type SeenKey, SNAPSHOT, Table } from '../model/table.ts';
-import { kill, restart, startServer, stopAll } from '../operations/servers.ts';
+import { connectTo, kill, restart, startServer, stopAll } from '../operations/servers.ts';
 import { sourceUnderTest } from '../support/library.ts';
 import { random, seed } from '../support/random.ts';
 
@@ -54,53 +54,42 @@ test(`a server with AOF that is killed ${KILLS} times under load keeps every ack
   const below = random(seed);
   const server = await startServer({ settings: { appendonly: 'yes', appendfsync: 'always' } });
   const direct = server.admin;
-  const clients: Redis[] = [];
-  const connect = (options: object) => {
-    const client = new Redis({ port: server.port, retryStrategy: () => 20, ...options });
-    client.on('error', () => {});
-    clients.push(client);
-    return client;
-  };
-  try {
-    await direct.function('LOAD', sourceUnderTest());
-    // These hear of an error where a default client would send again, so that it shows what was under way.
-    const strict = { maxRetriesPerRequest: 0, autoResendUnfulfilledCommands: false };
-    const callers = Array.from({ length: CALLERS }, (_, index) => {
-      const client = connect(index % 2 ? strict : { ...strict, protocol: 2 });
-      return callerOf(direct, client, `c${index}:`, seed + index);
-    });
-    let took = 0;
-    for (let kills = 0; kills < KILLS; kills++) {
-      let down = false;
-      const outcomes = Promise.allSettled(
-        callers.map(async (caller) => {
-          while (!down) await caller.step();
-        }),
-      );
-      await sleep(50 + below(200));
-      await kill(server);
-      down = true;
-      const killedAt = Date.now();
-      await restart(server);
-      for (const outcome of await outcomes) {
-        // A lost library or a world that is not the model's is said in other words.
-        const lost = outcome.status === 'rejected' ? String(outcome.reason) : 'Connection is closed';
-        assert.match(lost, /Connection is closed|max retries|ECONN|EPIPE/, `SEED=${seed}, kill ${kills}`);
-      }
-      for (const caller of callers) {
-        const tookEffect = await caller.recover(killedAt).catch((error: unknown) => {
-          throw new Error(`SEED=${seed}, kill ${kills}: ${error}`);
-        });
-        if (tookEffect) took++;
-      }
+  await direct.function('LOAD', sourceUnderTest());
+  // These hear of an error where a default client would send again, so that it shows what was under way.
+  const strict = { retryStrategy: () => 20, maxRetriesPerRequest: 0, autoResendUnfulfilledCommands: false };
+  const callers = Array.from({ length: CALLERS }, (_, index) => {
+    const client = connectTo(server, index % 2 ? strict : { ...strict, protocol: 2 });
+    return callerOf(direct, client, `c${index}:`, seed + index);
+  });
+  let took = 0;
+  for (let kills = 0; kills < KILLS; kills++) {
+    let down = false;
+    const outcomes = Promise.allSettled(
+      callers.map(async (caller) => {
+        while (!down) await caller.step();
+      }),
+    );
+    await sleep(50 + below(200));
+    await kill(server);
+    down = true;
+    const killedAt = Date.now();
+    await restart(server);
+    for (const outcome of await outcomes) {
+      // A lost library or a world that is not the model's is said in other words.
+      const lost = outcome.status === 'rejected' ? String(outcome.reason) : 'Connection is closed';
+      assert.match(lost, /Connection is closed|max retries|ECONN|EPIPE/, `SEED=${seed}, kill ${kills}`);
     }
-    const acknowledged = callers.reduce((sum, caller) => sum + caller.acknowledged(), 0);
-    console.log(`seed ${seed}: ${acknowledged} calls acknowledged; ${took} of those under way took effect`);
-    assert.ok(acknowledged > 0, 'no call was acknowledged');
-    assert.ok(took > 0, 'no kill met a call that was executed and not acknowledged');
-  } finally {
-    for (const client of clients) client.disconnect();
+    for (const caller of callers) {
+      const tookEffect = await caller.recover(killedAt).catch((error: unknown) => {
+        throw new Error(`SEED=${seed}, kill ${kills}: ${error}`);
+      });
+      if (tookEffect) took++;
+    }
   }
+  const acknowledged = callers.reduce((sum, caller) => sum + caller.acknowledged(), 0);
+  console.log(`seed ${seed}: ${acknowledged} calls acknowledged; ${took} of those under way took effect`);
+  assert.ok(acknowledged > 0, 'no call was acknowledged');
+  assert.ok(took > 0, 'no kill met a call that was executed and not acknowledged');
 });
 
 test.run();

@@ -1,15 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ConversationError } from '../../src/index.ts';
-import { kill, launch, type Server, startServer, stopAll } from '../operations/servers.ts';
-import { CALLS, HOLDER, NAMES, prepare, SECRET, storeFor } from '../store/calls.ts';
+import { connectTo, kill, launch, type Server, startServer, stopAll } from '../operations/servers.ts';
+import { CALLS, HOLDER, NAMES, prepare, SECRET, storeFor } from '../store/store.ts';
 import { type ClientOptions, type DumpedKey, dump, withRedis } from '../support/redis.ts';
 
 const test = suite('outages');
 const redis = withRedis(test);
-const clients: Redis[] = [];
 
 const READS = 5;
 /** With removals, renewals and leases, which need no further memory. */
@@ -23,17 +22,7 @@ test.before(async () => {
   for (const [name, call] of Object.entries(CALLS)) right[name] = await call(storeFor(client, name), HOLDER);
 });
 
-test.after.each(() => {
-  for (const client of clients.splice(0)) client.disconnect();
-  stopAll();
-});
-
-/** A client that hears of lost connections without a word. */
-function open({ port }: { port: number | string }, options: ClientOptions = {}): Redis {
-  const client = new Redis({ port: Number(port), ...options }).on('error', () => {});
-  clients.push(client);
-  return client;
-}
+test.after.each(stopAll);
 
 /** Brings about what every call meets, each in a prefix of its own. Gives all that is there then. */
 async function fill(direct: Redis): Promise<Record<string, DumpedKey>> {
@@ -97,7 +86,7 @@ for (const [what, fail, clients] of [
     test(`where ${what}, every call ends as ${name} says`, async () => {
       const server = await startServer();
       await fail(server);
-      assert.equal(await refused(open(server, options), wanted), NAMES);
+      assert.equal(await refused(connectTo(server, options), wanted), NAMES);
     });
   }
 }
@@ -109,18 +98,18 @@ test('a server that is loading its data refuses, and a client that waits for it 
   await kill(server);
   const slow = ['--key-load-delay', '30000', '--loading-process-events-interval-bytes', '1024'];
   server.process = launch(server.program, [...server.args, ...slow]);
-  const hasty = open(server, { enableReadyCheck: false, retryStrategy: () => 20 });
+  const hasty = connectTo(server, { enableReadyCheck: false, retryStrategy: () => 20 });
   while (!/^loading:1/m.test(String(await hasty.info('persistence').catch(() => '')))) await sleep(10);
   assert.equal(await refused(hasty, /^UNAVAILABLE: LOADING/), NAMES);
-  const timed = open(server, { commandTimeout: 100 });
+  const timed = connectTo(server, { commandTimeout: 100 });
   assert.equal(await refused(timed, /^UNAVAILABLE: Command timed out/), NAMES);
-  assert.equal(await refused(open(server), /never/), []);
+  assert.equal(await refused(connectTo(server), /never/), []);
 });
 
 test('a replica serves what reads, with the library or without, and refuses what writes', async () => {
   const [master, replica] = await Promise.all([startServer(), startServer()]);
   const before = await fill(master.admin);
-  const client = open(replica);
+  const client = connectTo(replica);
   await client.replicaof('127.0.0.1', master.port);
   while (!/^master_link_status:up/m.test(await client.info('replication'))) await sleep(20);
   const names = await refused(client, /^UNAVAILABLE: READONLY/);
@@ -133,8 +122,8 @@ test('a replica serves what reads, with the library or without, and refuses what
 
 test('a wrong password and none are said so', async () => {
   const server = await redis.server('--requirepass', 'right');
-  const { port } = new URL(server.url);
-  const direct = open({ port }, { password: 'right' });
+  const port = Number(new URL(server.url).port);
+  const direct = connectTo({ port }, { password: 'right' });
   const before = await fill(direct);
   for (const protocol of [2, 3] as const) {
     for (const [options, why] of [
@@ -142,7 +131,7 @@ test('a wrong password and none are said so', async () => {
       [{ username: 'nobody', password: 'right' }, /WRONGPASS/],
       [{}, /NOAUTH/],
     ] as const) {
-      const client = open({ port }, { ...options, protocol });
+      const client = connectTo({ port }, { ...options, protocol });
       assert.equal(await refused(client, /WRONGPASS|NOAUTH|Connection is closed/, why), NAMES);
       await assertUnchanged(NAMES, before, direct);
     }

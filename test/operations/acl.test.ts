@@ -1,14 +1,13 @@
-import { Cluster, Redis } from 'ioredis';
+import { Cluster } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ConversationStore } from '../../src/index.ts';
 import { cli } from '../cli/cli.ts';
 import { startAlone, stopAll } from '../cluster/nodes.ts';
 import { linesOf, pageOf, words } from '../docs/pages.ts';
-import { CALLS, HOLDER, prepare } from '../store/calls.ts';
-import { BY_CHANNEL } from '../store/store.ts';
+import { BY_CHANNEL, CALLS, HOLDER, prepare } from '../store/store.ts';
 import { CHANNEL, INBOX, JOB, STATE, STREAM, WATCH } from '../support/library.ts';
-import { type Server, startServer } from './servers.ts';
+import { connectTo, type Server, startServer } from './servers.ts';
 
 const test = suite('the users of docs/security.md');
 const LINES = linesOf(pageOf('docs/security.md'), 'sh').map(words);
@@ -53,16 +52,8 @@ for (const prefix of ['', '{t}:']) {
     await server.admin.flushall();
     await server.admin.set('foreign', 'secret');
   });
-  const connect = (username: string) => {
-    const client = new Redis({
-      port: server.port,
-      username,
-      password: `${username}-password`,
-      enableReadyCheck: false,
-    });
-    client.on('error', () => {});
-    return client;
-  };
+  const connect = (username: string) =>
+    connectTo(server, { username, password: `${username}-password`, enableReadyCheck: false });
 
   test(`on ${where}, the deployer loads, whoever is on call looks, and somebody else releases`, async () => {
     await admin.set(STATE);
@@ -100,7 +91,7 @@ for (const prefix of ['', '{t}:']) {
       await server.admin.flushall();
       assert.is((await store.claim(STATE, { replicas: 1, timeoutMs: 1 })).outcome, 'claimed');
     }
-    for (const each of [client, redis]) each.disconnect();
+    client.disconnect();
   });
 
   test(`on ${where}, nobody can do more than their work`, async () => {
@@ -111,7 +102,6 @@ for (const prefix of ['', '{t}:']) {
         // A function says of what it was refused inside that it was the ACL's doing.
         assert.match(String(await client.call(command, ...args).catch(String)), /NOPERM|ACL/, `${user}: ${line}`);
       }
-      client.disconnect();
     }
   });
 
@@ -123,7 +113,6 @@ for (const prefix of ['', '{t}:']) {
     const worker = connect('worker');
     assert.is((await worker.xread('STREAMS', stream, '0'))?.length, 1);
     assert.is((await worker.xrange(admin.inboxKey(STATE), '-', '+')).length, 1);
-    worker.disconnect();
   });
 }
 

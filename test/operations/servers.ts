@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { findRedisBinary } from '../../scripts/redis/binary.ts';
 import { freePort } from '../../scripts/redis/start.ts';
+import type { ClientOptions } from '../support/redis.ts';
 
 const LIMIT_MS = 60_000;
 
@@ -23,6 +24,7 @@ export interface Server {
   admin: Redis;
 }
 
+const clients: Redis[] = [];
 const alive = new Set<Server>();
 process.on('exit', stopAll);
 
@@ -85,7 +87,15 @@ export async function restart(server: Server): Promise<void> {
   await answers(server);
 }
 
+/** A client of a server that hears of lost connections without a word; {@link stopAll} ends it. */
+export function connectTo({ port }: { port: number }, options: ClientOptions = {}): Redis {
+  const client = new Redis({ port, ...options }).on('error', () => {});
+  clients.push(client);
+  return client;
+}
+
 export function stopAll(): void {
+  for (const client of clients.splice(0)) client.disconnect();
   for (const { admin, process, folder } of alive) {
     admin.disconnect();
     process.kill('SIGKILL');
