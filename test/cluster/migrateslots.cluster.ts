@@ -6,7 +6,7 @@ import { ConversationStore, LIBRARY_VERSION, loadLibrary } from '../../src/index
 import { refusal } from '../store/store.ts';
 import { STATE } from '../support/library.ts';
 import { Load, TENANT } from './load.ts';
-import { clientOf, introduce, type Node, startNode, stopAll, until, versionOn } from './nodes.ts';
+import { clientOf, introduce, type Node, startAlone, startNode, stopAll, until, versionOn } from './nodes.ts';
 
 const test = suite('slots that Valkey moves, with CLUSTER MIGRATESLOTS, to a master that never had the library');
 
@@ -15,9 +15,7 @@ let to: Node;
 
 test.before.each(async () => {
   const { server } = await engine('valkey 9.1');
-  [from, to] = await Promise.all([startNode(server), startNode(server)]);
-  await from.admin.cluster('ADDSLOTSRANGE', 0, 16_383);
-  await until('the cluster is up', async () => String(await from.admin.cluster('INFO')).includes('cluster_state:ok'));
+  [from, to] = await Promise.all([startAlone(server), startNode(server)]);
   await loadLibrary(from.admin);
 });
 test.after.each(stopAll);

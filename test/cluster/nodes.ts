@@ -29,8 +29,8 @@ export function startNode(program?: string): Promise<Node> {
 }
 
 /** Starts a cluster of one server, which has every slot. */
-export async function startAlone(): Promise<Node> {
-  const node = await startNode();
+export async function startAlone(program?: string): Promise<Node> {
+  const node = await startNode(program);
   await node.admin.cluster('ADDSLOTSRANGE', 0, 16_383);
   await settled([node]);
   return node;

@@ -1,13 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { context, metrics, SpanStatusCode, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
-import {
-  AggregationTemporality,
-  DataPointType,
-  InMemoryMetricExporter,
-  MeterProvider,
-  PeriodicExportingMetricReader,
-} from '@opentelemetry/sdk-metrics';
+import * as sdk from '@opentelemetry/sdk-metrics';
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import type { Redis } from 'ioredis';
 import { suite } from 'uvu';
@@ -20,10 +14,10 @@ import { withRedis } from '../support/redis.ts';
 const test = suite('the OpenTelemetry recipe');
 const server = withRedis(test);
 const spans = new InMemorySpanExporter();
-const exported = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+const exported = new sdk.InMemoryMetricExporter(sdk.AggregationTemporality.CUMULATIVE);
 const tracing = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] });
-const metering = new MeterProvider({
-  readers: [new PeriodicExportingMetricReader({ exporter: exported, exportIntervalMillis: 3_600_000 })],
+const metering = new sdk.MeterProvider({
+  readers: [new sdk.PeriodicExportingMetricReader({ exporter: exported, exportIntervalMillis: 3_600_000 })],
 });
 
 let redis: Redis;
@@ -51,12 +45,12 @@ async function measured(): Promise<Record<string, [attributes: string, value: nu
   await metering.forceFlush();
   const found = exported.getMetrics().flatMap(({ scopeMetrics }) => scopeMetrics.flatMap((scope) => scope.metrics));
   return Object.fromEntries(
-    found.map(({ descriptor, dataPointType, dataPoints }) => [
+    found.map(({ descriptor, dataPoints }) => [
       descriptor.name,
-      dataPoints.map(({ attributes, value }) => {
-        const sum = dataPointType === DataPointType.HISTOGRAM ? (value as { sum: number }).sum : (value as number);
-        return [Object.values(attributes).join(' '), sum] as [string, number];
-      }),
+      dataPoints.map(({ attributes, value }): [string, number] => [
+        Object.values(attributes).join(' '),
+        typeof value === 'number' ? value : (value.sum ?? 0),
+      ]),
     ]),
   );
 }

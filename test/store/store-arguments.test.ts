@@ -180,15 +180,12 @@ const HALVES = [
   {},
 ];
 
-const NO_CLIENTS: [client: unknown, what: string][] = [
-  ...[undefined, null, 'redis://localhost', {}, { fcall() {} }].map((client): [unknown, string] => [
-    client,
-    'this is not one',
-  ]),
-  [new Redis({ lazyConnect: true }).pipeline(), 'this is a pipeline'],
-  [new Redis({ lazyConnect: true }).multi(), 'this is a pipeline'],
-  [{ fCall() {}, options: {} }, 'this is a client of the package redis (node-redis)'],
-];
+const idle = new Redis({ lazyConnect: true });
+const NO_CLIENTS: Record<string, unknown[]> = {
+  'this is not one': [undefined, null, 'redis://localhost', {}, { fcall() {} }],
+  'this is a pipeline': [idle.pipeline(), idle.multi()],
+  'this is a client of the package redis (node-redis)': [{ fCall() {}, options: {} }],
+};
 
 /** Calls that are refused, each with a sentence that says why. */
 const CASES: [call: () => Promise<unknown>, message: RegExp | string][] = [
@@ -228,12 +225,13 @@ const CASES: [call: () => Promise<unknown>, message: RegExp | string][] = [
     async () => new ConversationStore(new Redis({ keyPrefix, lazyConnect: true }), { prefix: 'sation:' }),
     /^the client's keyPrefix with the prefix behind it must be a string .* that holds none of /,
   ]),
-  ...NO_CLIENTS.flatMap(([given, what]): typeof CASES => {
-    const client = given as Redis;
-    const message = `client must be a Redis or Cluster of ioredis 5.11 or later, new Redis(url); ${what}`;
-    const uses = [async () => new ConversationStore(client), () => loadLibrary(client), () => checkLibrary(client)];
-    return uses.map((use) => [use, message]);
-  }),
+  ...Object.entries(NO_CLIENTS).flatMap(([what, clients]) =>
+    (clients as Redis[]).flatMap((client): typeof CASES => {
+      const message = `client must be a Redis or Cluster of ioredis 5.11 or later, new Redis(url); ${what}`;
+      const uses = [async () => new ConversationStore(client), () => loadLibrary(client), () => checkLibrary(client)];
+      return uses.map((use) => [use, message]);
+    }),
+  ),
 ];
 
 test('what does not go together or is not there is refused with a sentence that says why, and nothing is sent', async () => {

@@ -137,15 +137,4 @@ test('what an inbox holds is read by channel in one command, and by job only aft
   assert.equal(sent, [read, ['fcall_ro', 'conv_get', '2', CHANNEL, JOB]]);
 });
 
-test('the first calls look for the library once, however many come at once', async () => {
-  await new ConversationStore(redis).ready();
-  const store = new ConversationStore(redis);
-  const sent = await wire.during(() => Promise.all([store.get(STATE), store.get(STATE), store.ready(), store.ready()]));
-  assert.equal(
-    sent.map(([, name]) => name),
-    ['conv_version', 'conv_get', 'conv_get'],
-  );
-  assert.equal(await wire.during(() => store.ready()), []);
-});
-
 test.run();

@@ -5,8 +5,7 @@ import { convVersion, FUNCTIONS } from '../../src/conversation.gen.ts';
 import { ConversationStore } from '../../src/index.ts';
 import { failure, STATE } from '../support/library.ts';
 import { withRedis } from '../support/redis.ts';
-import { CALLS, HOLDER, storeFor } from './calls.ts';
-import { refusal } from './store.ts';
+import { CALLS, HOLDER, refusal, storeFor } from './store.ts';
 
 const test = suite('a library of the same name that is another one');
 const server = withRedis(test);
