@@ -102,7 +102,7 @@ export async function pairAt(store: Store, key: string, { jobId }: JobReference)
   const index = jobIndexKey(prefixIn(key), jobId);
   // -1 without a deadline, -2 where the key is not there.
   const deadlines = await Promise.all([key, index].map((each) => store.connection.read('pexpiretime', each)));
-  const [ends = -2, indexEnds = -2] = deadlines.map(Number);
+  const [ends, indexEnds] = deadlines.map(Number) as [number, number];
   const leads = await readTyped(store, 'get', index);
   const wrong: string[] = [];
   if (leads === null) wrong.push('The index of its job is not there: the job does not find its channel.');
