@@ -26,53 +26,30 @@ async function having(source: string | null): Promise<unknown> {
   return client.function('LIST', 'WITHCODE');
 }
 
-const COMMAND = `this client needs ${LIBRARY_VERSION}; load it with: ${NPX} load --url redis://…`;
-const KEPT = 'nothing was changed. Find out whose it is';
-const NEWER = `conversation 1.2.0 is there, newer than this ${LIBRARY_VERSION}`;
+const V = LIBRARY_VERSION;
+const NONE = `no library conversation, this client needs ${V}; load it with: ${NPX} load --url redis://…`;
+const KEPT = 'nothing was changed';
+const OLD = `conversation 0.9.0, whose apps would stop if ${V} took its place; ${KEPT}. When none of them runs any more: ${NPX} load --force`;
+const NEW = `conversation 10.0.0, which is newer than this ${V}; ${KEPT}. Apps of ${V} do not work on it: update them`;
+const STRANGE = `another program's library conversation; ${KEPT}. Find out whose it is; ${NPX} load --force replaces it`;
+const NO_ROOM = `a library other with a function name of conversation; ${KEPT}. Find out whose it is; if nobody needs it, FUNCTION DELETE other makes room`;
+const NEWER = `conversation 1.2.0 is there, newer than this ${V}`;
 /** A library, what check says of it, why it does not serve this version, and what load and load --force say. */
 const CASES: [source: string | null, is: string, refusal: string, loaded: string, forced?: string][] = [
-  [null, 'there is no library conversation', `no library conversation, ${COMMAND}`, `${THIS} loaded, there was none`],
+  [null, 'there is no library conversation', NONE, `${THIS} loaded, there was none`],
   [LIBRARY_SOURCE, `${THIS} is there`, '', `${THIS} is there`],
-  [
-    LIBRARY_RETOUCHED,
-    `${THIS} is there, of another source`,
-    '',
-    `${THIS} loaded, replacing a ${LIBRARY_VERSION} of another source`,
-  ],
+  [LIBRARY_RETOUCHED, `${THIS} is there, of another source`, '', `${THIS} loaded, replacing a ${V} of another source`],
   [libraryOf('1.2.0'), NEWER, '', NEWER],
   [
     libraryOf('unknown'),
     'a library conversation without a version is there',
-    `no library conversation, ${COMMAND}`,
+    NONE,
     `${THIS} loaded, replacing one without a version`,
   ],
-  [
-    libraryOf('0.9.0'),
-    `conversation 0.9.0 is there, older than this ${LIBRARY_VERSION}`,
-    `conversation 0.9.0, whose apps would stop if ${LIBRARY_VERSION} took its place; nothing was changed. When none of them runs any more: ${NPX} load --force`,
-    '',
-    'replacing 0.9.0',
-  ],
-  [
-    libraryOf('10.0.0'),
-    `conversation 10.0.0 is there, newer than this ${LIBRARY_VERSION}`,
-    `conversation 10.0.0, which is newer than this ${LIBRARY_VERSION}; nothing was changed. Apps of ${LIBRARY_VERSION} do not work on it: update them`,
-    '',
-    'replacing 10.0.0',
-  ],
-  [
-    STRANGER,
-    "another program's library conversation is there",
-    `another program's library conversation; ${KEPT}; ${NPX} load --force replaces it`,
-    '',
-    'replacing one without a version',
-  ],
-  [
-    TAKEN,
-    'the library other has a function name of conversation',
-    `a library other with a function name of conversation; ${KEPT}; if nobody needs it, FUNCTION DELETE other makes room`,
-    '',
-  ],
+  [libraryOf('0.9.0'), `conversation 0.9.0 is there, older than this ${V}`, OLD, '', 'replacing 0.9.0'],
+  [libraryOf('10.0.0'), `conversation 10.0.0 is there, newer than this ${V}`, NEW, '', 'replacing 10.0.0'],
+  [STRANGER, "another program's library conversation is there", STRANGE, '', 'replacing one without a version'],
+  [TAKEN, 'the library other has a function name of conversation', NO_ROOM, ''],
 ];
 
 test('check says what is there, whether it serves this version, and what to do; it changes nothing', async () => {
