@@ -1,7 +1,7 @@
 import type { Cluster, Redis } from 'ioredis';
 import { checkClient, checkCount, checkMilliseconds } from './arguments.ts';
 import { isCluster, readMaster } from './cluster/cluster.ts';
-import { callAndWait, type Durability } from './cluster/replicas.ts';
+import { callAndWait } from './cluster/replicas.ts';
 import { scanKeys } from './cluster/scan.ts';
 import { functionsBy, readState, withWholeKeys } from './cluster/whole-keys.ts';
 import { convGet, type FunctionClient, LIBRARY_NAME, LIBRARY_VERSION } from './conversation.gen.ts';
@@ -10,6 +10,7 @@ import { type ReferenceKeys, withFurtherKeys } from './keys.ts';
 import { prepareLibrary } from './library/loading.ts';
 import { refusalOf } from './library/report.ts';
 import type { Log } from './log.ts';
+import type { ReplicaOptions } from './options.ts';
 
 /** How often a call is made if the library is missing: on a cluster, one node after the other may lack it. */
 const CALL_ATTEMPTS = 3;
@@ -66,6 +67,18 @@ export function connect(client: Redis | Cluster, load: 'auto' | 'never', log: Lo
     fcall_ro: (...sent) => run(() => functions.fcall_ro(...sent)),
   });
   const functions = withLibrary(isCluster(client) ? functionsBy(client, 'fcall') : client);
+
+  /** Calls a function, on a cluster with every key that it may touch; `gone` is for a reference that leads nowhere there. */
+  function call<Keys, Args, Result>(
+    generated: Call<Keys, Args, Result>,
+    keys: Keys & ReferenceKeys,
+    args: Args,
+    gone?: Result,
+  ): Promise<Result> {
+    if (!isCluster(client)) return generated(functions, keys, args);
+    return withWholeKeys(client, functions, keys, (whole) => generated(functions, whole, args), gone);
+  }
+
   return {
     isCluster: isCluster(client),
     /** What the client puts before every key of a command, but not into a pattern. */
@@ -74,27 +87,19 @@ export function connect(client: Redis | Cluster, load: 'auto' | 'never', log: Lo
     ready,
     /** The functions. If the server turns out to have lost the library, it is loaded again, or LIBRARY_MISSING is thrown. */
     functions,
-    /** Calls a function, on a cluster with every key that it may touch; `gone` is for a reference that leads nowhere there. */
-    call<Keys, Args, Result>(
-      call: Call<Keys, Args, Result>,
+    call,
+    /** Calls a function that starts a job and, if that is asked for, waits for replicas and returns how many have it. */
+    async start<Keys, Args, Result>(
+      generated: Call<Keys, Args, Result>,
       keys: Keys & ReferenceKeys,
       args: Args,
-      gone?: Result,
-    ): Promise<Result> {
-      if (!isCluster(client)) return call(functions, keys, args);
-      return withWholeKeys(client, functions, keys, (whole) => call(functions, whole, args), gone);
-    },
-    /** Calls a function with both its keys, waits for replicas to have what it wrote, and returns how many have it. */
-    async callAndWait<Keys, Args, Result>(
-      call: Call<Keys, Args, Result>,
-      keys: Keys & ReferenceKeys,
-      args: Args,
-      durability: Durability,
-    ): Promise<[result: Result, count: number]> {
-      checkCount('replicas', durability.replicas);
-      checkMilliseconds('timeoutMs', durability.timeoutMs);
+      { replicas, timeoutMs = 1000 }: ReplicaOptions,
+    ): Promise<[result: Result, replicas: { replicas?: number }]> {
+      if (replicas === undefined) return [await call(generated, keys, args), {}];
+      checkCount('replicas', replicas);
+      checkMilliseconds('timeoutMs', timeoutMs);
       const whole = isCluster(client) ? withFurtherKeys(keys) : keys;
-      return callAndWait(client, durability, (waiting) => call(withLibrary(waiting), whole, args));
+      return callAndWait(client, [replicas, timeoutMs], (waiting) => generated(withLibrary(waiting), whole, args));
     },
     /** Reads the JSON of a state; from a replica if that was asked for and the client scales its reads. */
     get: (keys: ReferenceKeys, from: 'master' | 'replica'): Promise<string | null> =>

@@ -31,7 +31,6 @@ import type {
   ListOptions,
   QuestionOptions,
   RemoveOptions,
-  ReplicaOptions,
   StartOptions,
   StreamOptions,
   UpdateOptions,
@@ -106,7 +105,8 @@ export class ConversationStore<Extra extends Members = Record<never, never>> {
       }
       const ids = queue === undefined ? ['claimId'] : ['claimId', 'deliveryId'];
       const args = { ...this.#start(state, ids, start), rest: queue === undefined ? undefined : flat('queue', queue) };
-      const [reply, replicas] = await this.#started(library.convClaim, pairKeys(this.#space, state), args, start);
+      const keys = pairKeys(this.#space, state);
+      const [reply, replicas] = await this.#connection.start(library.convClaim, keys, args, start);
       const result = resultOf<ClaimResult<Stored<Extra>>>(reply);
       if (result.outcome === 'claimed' || result.outcome === 'queued') this.#log.changed(result.outcome, result.state);
       return result.outcome === 'claimed' ? { ...result, ...replicas } : result;
@@ -128,7 +128,7 @@ export class ConversationStore<Extra extends Members = Record<never, never>> {
     return this.#call('handOver', next, options, async ({ stream, fields, ...start }) => {
       const { keys, rest } = withStream(handOverKeys(this.#space, job, next), { stream, fields });
       const args = { ...this.#start(next, ['claimId'], start), rest };
-      const [reply, replicas] = await this.#started(library.convHandOver, keys, args, start);
+      const [reply, replicas] = await this.#connection.start(library.convHandOver, keys, args, start);
       const result = resultOf<HandOverResult<Stored<Extra>>>(reply);
       if (result.outcome !== 'claimed') return result;
       this.#log.changed('handedOver', result.state);
@@ -345,18 +345,6 @@ export class ConversationStore<Extra extends Members = Record<never, never>> {
       ...(startWithinMs !== undefined && { starting: true }),
     });
     return { state: serialize('the state', state, added), ttlMs: startWithinMs ?? this.#ttl(ttlMs) };
-  }
-
-  /** Calls a function that starts a job, and waits for replicas if that was asked for. */
-  async #started<Keys, Args, Result>(
-    call: (functions: library.FunctionClient, keys: Keys, args: Args) => Promise<Result>,
-    keys: Keys & ReferenceKeys,
-    args: Args,
-    { replicas, timeoutMs = 1000 }: ReplicaOptions,
-  ): Promise<[result: Result, replicas: { replicas?: number }]> {
-    if (replicas === undefined) return [await this.#connection.call(call, keys, args), {}];
-    const [result, count] = await this.#connection.callAndWait(call, keys, args, { replicas, timeoutMs });
-    return [result, { replicas: count }];
   }
 
   async #read(keys: ReferenceKeys): Promise<Stored<Extra> | null> {

@@ -3,27 +3,20 @@ import type { Cluster, Redis } from 'ioredis';
 import type { FunctionClient } from '../conversation.gen.ts';
 import { isCluster, isMisdirected, send } from './cluster.ts';
 
-/** How many replicas a call waits for, and how long. */
-export interface Durability {
-  replicas: number;
-  /** Whole milliseconds. */
-  timeoutMs: number;
-}
-
 /** Makes one call that may be repeated, waits on its connection for replicas, and returns how many have what it wrote. */
 export async function callAndWait<Result>(
   client: Redis | Cluster,
-  { replicas, timeoutMs }: Durability,
+  wait: [replicas: number, timeoutMs: number],
   run: (functions: FunctionClient) => Promise<Result>,
-): Promise<[result: Result, count: number]> {
+): Promise<[result: Result, replicas: { replicas: number }]> {
   const { maxRedirections = 16, retryDelayOnTryAgain = 100 } = isCluster(client) ? client.options : {};
-  let count = 0;
+  let replicas = 0;
   const fcall: FunctionClient['fcall'] = async (...sent) => {
     for (let attempt = 1; ; attempt++) {
       const pipeline = client.pipeline();
-      pipeline.fcall(...sent).wait(replicas, timeoutMs);
+      pipeline.fcall(...sent).wait(...wait);
       const [[error, reply] = [null, null], [lost, counted] = [null, 0]] = (await pipeline.exec()) ?? [];
-      count = Number(counted);
+      replicas = Number(counted);
       if (!error && !lost) return reply;
       // Where the connection broke between the two, WAIT on the next one would know nothing of the call.
       const again = error
@@ -37,5 +30,5 @@ export async function callAndWait<Result>(
       if (error && isCluster(client)) await send(client, 'fcall', 'conv_get', '1', sent[2] ?? '');
     }
   };
-  return [await run({ fcall, fcall_ro: fcall }), count];
+  return [await run({ fcall, fcall_ro: fcall }), { replicas }];
 }
