@@ -81,11 +81,10 @@ test('what is in a slot that is half moved is shown all the same, and doctor nam
     assert.match(shown.stdout, /^slack C1, job j1\n/, shown.stderr);
     const due = await run('due');
     assert.match(due.stdout, /\nslack +C1 +j1 +silent +1m\S* +held\n/, due.stderr);
-    failed(
-      await run('release', '--job', 'j1', '--reason', 'r', '--yes'),
-      `127.0.0.1:${entry.port}: the slot of the conversation is half moved, or no node serves it. Try again in a ` +
-        'moment. npx --no conversation-state doctor tells which slot or which master it is.',
-    );
+    const half =
+      'the slot of the conversation is half moved, or no node serves it. Try again in a moment. npx --no ' +
+      'conversation-state doctor tells which slot or which master it is.';
+    failed(await run('release', '--job', 'j1', '--reason', 'r', '--yes'), `127.0.0.1:${entry.port}: ${half}`);
     for (const args of [['list'], ['show', '--job', 'j1'], ['due']]) {
       const { stdout, stderr } = await cli(await onCall(args));
       assert.match(stdout, 'slack', stderr);

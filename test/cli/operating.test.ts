@@ -150,18 +150,14 @@ test('show says what is wrong, and exits with 1 then', async () => {
     await breakIt();
     const { stdout, stderr, code } = await run('show', ...CHANNEL_C1, '--json');
     const { wrong } = JSON.parse(stdout);
-    assert.equal(
-      wrong.map((sentence: string) => sentence.replace(/ To delete it, .*/, '')),
-      expected,
-    );
+    const sentences = wrong.map((sentence: string) => sentence.replace(/ To delete it, .*/, ''));
+    assert.equal(sentences, expected);
     const said = expected.length === 1 ? 'One thing is wrong.\n' : '2 things are wrong.\n';
     assert.equal([stderr, code], [said, 1]);
   }
   const { stdout } = await run('show', ...CHANNEL_C1);
-  assert.match(
-    stdout,
-    /^slack C1\nkey .*, no deadline\ninbox {10}empty\nwrong {10}What is stored .*\nwrong {10}It has/,
-  );
+  const both = /^slack C1\nkey .*, no deadline\ninbox {10}empty\nwrong {10}What is stored .*\nwrong {10}It has/;
+  assert.match(stdout, both);
 });
 
 test('due shows silent jobs and questions whose time is over, and changes nothing', async () => {
@@ -250,12 +246,8 @@ test('without the library, or without a right, every command says so', async () 
   failed(await cli(['list'], reader), /^\S+: this user may not run PTTL\. It needs the right \+pttl\.\n$/);
   await redis.call('ACL', 'DELUSER', 'reader');
   await redis.function('FLUSH');
-  for (const args of [['list'], ['due'], ['show', '--job', 'j1'], RELEASE]) {
-    failed(
-      await run(...args),
-      /: the server has no library conversation, this client needs 1\.0\.0; load it with: npx /,
-    );
-  }
+  const none = /: the server has no library conversation, this client needs 1\.0\.0; load it with: npx /;
+  for (const args of [['list'], ['due'], ['show', '--job', 'j1'], RELEASE]) failed(await run(...args), none);
 });
 
 test.run();

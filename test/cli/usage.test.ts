@@ -74,14 +74,13 @@ test('as a program it prints and exits as in these tests, which run it in their 
 
 test('a value that cannot be used is explained before a server is asked', async () => {
   const here = ['--url', 'redis://h'];
+  const asks = 'release asks before it changes anything, and here is no terminal to ask on: give --yes.';
   const reference = 'Name the channel with --platform and --channel, or the job with --job, or all three.';
+  const together = '--sentinel host:port,… and --name NAME, of the server that they know, go together.';
   const cases: [args: string[], said: string][] = [
     [['load', '--wait', 'soon', ...here], '--wait must be a whole number of seconds.'],
     [['list', '--sort', 'age', ...here], '--sort must be one of platform, channel, job, started, unread, due, left.'],
-    [
-      ['list', '--sentinel', 'a:1'],
-      '--sentinel host:port,… and --name NAME, of the server that they know, go together.',
-    ],
+    [['list', '--sentinel', 'a:1'], together],
     [['list', '--sentinel', 'a:1', '--name', 'm', ...here], '--url and --sentinel name two servers: give one.'],
     [['list', ...here, '--tls-ca', 'x.pem'], 'The file of --tls-ca cannot be read: ENOENT.'],
     [['list', '--url', 'rediss://h', '--tls-cert', 'x.pem'], '--tls-cert and --tls-key go together.'],
@@ -89,11 +88,10 @@ test('a value that cannot be used is explained before a server is asked', async 
     [['show', ...here], reference],
     [['release', '--reason', 'x', '--yes', ...here], 'release needs --job ID: the job to take the channel from.'],
     [['release', '--job', 'j', '--reason', ' '], 'release needs --reason TEXT: why, for whoever asks later.'],
+    [['release', '--job', 'j', '--reason', 'x'], asks],
+    [['load'], 'No server is named. Give --url redis://host:port, or set REDIS_URL.'],
   ];
   for (const [args, said] of cases) failed(await cli(args), said, { exit: 2 });
-  failed(await cli(['load']), 'No server is named. Give --url redis://host:port, or set REDIS_URL.', { exit: 2 });
-  const asks = 'release asks before it changes anything, and here is no terminal to ask on: give --yes.';
-  failed(await cli(['release', '--job', 'j', '--reason', 'x']), asks, { exit: 2 });
 });
 
 test.run();
