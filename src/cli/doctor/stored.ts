@@ -12,47 +12,41 @@ const EXAMPLES = 3;
 /** A job that has been due for this long was looked at by no sweep. */
 const UNSWEPT_MS = 600_000;
 
-/** What can be wrong with a key: how bad that is, what is said of those found, what that means, and what its command does. */
+/** What can be wrong with a key: what is said of those found, what that means, and what its command does. */
 const PROBLEMS = {
   mistyped: [
-    wrong,
     'Keys of another type than theirs',
     'Every call that needs such a key fails with WRONGTYPE. Another program wrote it. Look at it first. To delete it:',
   ],
   unreadable: [
-    wrong,
     'Conversations that cannot be read',
     `Every call for such a channel fails with CONVCORRUPT. Look with show first. ${BEFORE_REMOVAL}`,
   ],
   unfit: [
-    wrong,
     'Keys that do not fit the others of their conversation',
     'One of them is missing, leads to another channel, or expires at another time or never: show says more. Another ' +
       'program wrote or deleted one. To store the same state once more, which gives all of them new deadlines:',
   ],
   elsewhere: [
-    wrong,
     'Conversations whose job holds another channel',
     'Such a job does not find this one. To remove it, which frees its channel:',
   ],
   stray: [
-    warning,
     'Indexes that lead to no conversation of their job',
     'A claim with the id of such a job fails with CONVJOB. Another program changed a conversation. To delete the index:',
   ],
   unread: [
-    warning,
     'Inboxes with messages whose channel no job has',
     'Nobody reads them before a job claims the channel. To look at them:',
   ],
   unswept: [
-    warning,
     'Watches with jobs that are due and that no sweep has looked at for ten minutes',
     'Run the sweep of the apps (store.due). To see those jobs:',
   ],
 } as const;
 
 type Problem = keyof typeof PROBLEMS;
+const WORTH_A_LOOK: Problem[] = ['stray', 'unread', 'unswept'];
 
 type Fault = [problem: Problem, command: string] | undefined;
 
@@ -81,7 +75,8 @@ export async function storedFindings(store: Store): Promise<Finding[]> {
     counts.push(`${count < MOST ? '' : 'the first '}${counted(count, one, all)}`);
   }
   const problems = [...found].map(([problem, { keys, command }]) => {
-    const [level, what, advice] = PROBLEMS[problem];
+    const [what, advice] = PROBLEMS[problem];
+    const level = WORTH_A_LOOK.includes(problem) ? warning : wrong;
     const some = `${keys.slice(0, EXAMPLES).sort().map(shown).join(', ')}${keys.length > EXAMPLES ? ', …' : ''}`;
     return { ...level('keys', `${what}: ${keys.length.toLocaleString('en')} (${some}).`, advice), command };
   });
