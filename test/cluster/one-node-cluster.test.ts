@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster, Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -83,7 +82,6 @@ const KEYS: [args: string, code: number, said: RegExp][] = [
   ['--platform slack --channel C1 --prefix {t}:', 0, /^\{t}:conversation:slack:C1\n$/],
   [`--job ${OF_C1} --sharded --prefix dev:`, 0, /^dev:\{0060}:job-index:job-0060-\S+\n$/],
   ['', 2, /^Name the channel with --platform and --channel, or the job with --job, or all three\.\n$/],
-  ['--platform slack', 2, /^Name the channel with --platform and --channel/],
   ['--channel C1 --job j1', 2, /^Name the channel with --platform and --channel/],
   ['--job j1 --sharded', 2, /^jobId was not made by newJobId; .*\.\n$/],
   ['--platform a*b --channel C1', 2, /^platform must be /],
@@ -256,49 +254,45 @@ test('a channel that is freed under a call is gone', async () => {
   assert.is(await node.dbsize(), 0, 'and not brought back');
 });
 
-test('a job that moves to another channel under a call is followed', async () => {
-  await store.set(STATE);
-  const racing = interrupted(1, async () => {
-    await store.remove(C1);
-    await store.set({ ...STATE, channelId: 'C2' });
-  });
-  assert.is((await racing.setPendingQuestion(J1, 'q'))?.channelId, 'C2');
-});
+const MOVED = { ...STATE, channelId: 'C2' };
+const move = async () => {
+  await store.remove(C1);
+  await store.set(MOVED);
+};
+const lose = () => store.set(SECOND);
+/** The state lapses, and perhaps another job claims the channel. */
+const lapse = (next?: typeof STATE) => async () => {
+  await node.del(CONVERSATION, INDEX);
+  if (next) await store.claim(next);
+};
 
-test('a job that loses its channel under a call reaches nothing', async () => {
-  const calls: [(store: ConversationStore) => Promise<unknown>, unknown][] = [
-    [(store) => store.setPendingQuestion(J1, 'q'), null],
-    [(store) => store.answerQuestion(J1, 'q'), { outcome: 'gone', state: null }],
-    [(store) => store.getByJobId('j1'), null],
-    [(store) => store.remove(J1), { outcome: 'held', state: SECOND }],
-  ];
-  for (const [call, reply] of calls) {
-    await store.set(STATE);
-    assert.equal(await call(interrupted(1, () => store.set(SECOND))), reply);
-    assert.equal(await store.get(C1), SECOND);
+/** What happens under a call, what the call then replies, and what holds the channel in the end. */
+const RACES: [
+  under: () => Promise<unknown>,
+  call: (racing: ConversationStore) => unknown,
+  reply: unknown,
+  left: unknown,
+][] = [
+  [move, (racing) => racing.setPendingQuestion(J1, 'q'), { ...MOVED, pendingQuestionId: 'q' }, null],
+  [lose, (racing) => racing.setPendingQuestion(J1, 'q'), null, SECOND],
+  [lose, (racing) => racing.answerQuestion(J1, 'q'), { outcome: 'gone', state: null }, SECOND],
+  [lose, (racing) => racing.getByJobId('j1'), null, SECOND],
+  [lose, (racing) => racing.remove(J1), { outcome: 'held', state: SECOND }, SECOND],
+  [lapse(SECOND), (racing) => racing.remove(C1), { outcome: 'removed', state: SECOND }, null],
+  // Nobody else will tell.
+  [lapse(), (racing) => racing.remove(C1), { outcome: 'lapsed', state: null }, null],
+  [lapse(SECOND), (racing) => racing.remove(J1), { outcome: 'lapsed', state: SECOND }, SECOND],
+];
+
+test('a job that moves is followed, one that loses its channel reaches nothing, and one that lapses is told of once', async () => {
+  const watching = new ConversationStore(cluster, { ...TAGGED, silentAfterMs: 60_000 });
+  for (const [under, call, reply, left] of RACES) {
+    await node.flushall();
+    await watching.set(STATE);
+    assert.equal(await call(interrupted(1, under)), reply, `${call}`);
+    assert.equal(await store.get(C1), left, `${call}`);
+    assert.is(await node.zcard(WATCH), 0, 'the job is no longer on watch');
   }
 });
-
-/** What is removed, who claims the channel when the state has lapsed under the call, and what the call then returns. */
-const LAPSES: [ref: typeof C1 | typeof J1, next: typeof STATE | null, outcome: string][] = [
-  [C1, SECOND, 'removed'],
-  [C1, null, 'lapsed'],
-  [J1, SECOND, 'lapsed'],
-];
-for (const [ref, next, outcome] of LAPSES) {
-  const what = `by ${'jobId' in ref ? 'job' : 'channel'}, with ${next ? 'a' : 'no'} next holder`;
-  test(`a removal whose state lapses under it, ${what}, hears ${outcome}: nobody else will tell`, async () => {
-    await new ConversationStore(clientOf([home]), { ...TAGGED, silentAfterMs: 60_000 }).set(STATE);
-    const racing = interrupted(1, async () => {
-      await node.pexpire(CONVERSATION, 1);
-      await node.pexpire(INDEX, 1);
-      await sleep(5);
-      if (next) await store.claim(next);
-    });
-    assert.equal(await racing.remove(ref), { outcome, state: next });
-    assert.equal(await store.get(C1), outcome === 'removed' ? null : next);
-    assert.is(await node.zcard(WATCH), 0, 'the job is no longer on watch');
-  });
-}
 
 test.run();
