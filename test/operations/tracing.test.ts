@@ -117,7 +117,6 @@ test('many calls at once keep their spans apart, and nothing is heard after the 
   const outcomes = await Promise.all(claims.map(async (state) => (await store.claim(state)).outcome));
   const heard = spans.getFinishedSpans().map(({ attributes }) => attributes['conversation.outcome']);
   assert.equal(heard.toSorted(), outcomes.toSorted());
-  assert.is(heard.length, 50);
   stop();
   await store.get(STATE);
   assert.is(spans.getFinishedSpans().length, 50);

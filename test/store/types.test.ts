@@ -87,18 +87,13 @@ test('a date may be given and comes back as text', () => {
 });
 
 test('what JSON cannot hold comes back as what JSON makes of it', () => {
-  class Money {
-    toJSON() {
-      return { cents: 5, at: new Date() };
-    }
-  }
   type Odd = StoredConversationState<{
     map: Map<string, Date>;
     set: Set<number>;
     run: () => void;
     calls: [() => void, string];
     either: Date | number | null;
-    price: Money;
+    price: { toJSON(): { cents: number; at: Date } };
     nested: { list: { at: Date; run(): void }[]; maybe?: Date };
     big: bigint;
   }>;
