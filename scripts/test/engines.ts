@@ -1,13 +1,11 @@
 // npm run test:engines: what the library and the store promise, on every engine that can be fetched. Fails only for an engine
 // that ran and on which a test failed, or fewer passed than on another one.
-import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { text } from 'node:stream/consumers';
+import { startProgram } from '../../test/support/program.ts';
 import { ENGINES, type Engine, engine } from '../redis/debian.ts';
 
-const ROOT = join(import.meta.dirname, '..', '..');
 /** The tests whose outcome is up to the server. The others are about programs of this repository. */
 const FOLDERS = ['library/', 'deploy/', 'store/', 'model/', 'faults/', 'scenarios/', 'cluster/'];
 
@@ -16,18 +14,15 @@ async function testsOn({ name, version, server, cli }: Engine): Promise<{ passed
   // Whatever product it is: this name is looked for first.
   symlinkSync(server, join(folder, 'redis-server'));
   symlinkSync(cli, join(folder, 'redis-cli'));
-  const { PATH = '', REDIS_URL: _, ...others } = process.env;
-  const child = spawn(process.execPath, ['--import', 'tsx', 'scripts/test.ts', ...FOLDERS], {
-    cwd: ROOT,
-    env: { ...others, PATH: `${folder}${delimiter}${PATH}`, NO_COLOR: '1' },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const heard = await text(child.stdout);
+  const command = ['--import', 'tsx', 'scripts/test.ts', ...FOLDERS];
+  const env = { PATH: `${folder}${delimiter}${process.env['PATH']}`, NO_COLOR: '1' };
+  const { stdout: heard, stderr } = await startProgram(command, env).ended;
   rmSync(folder, { recursive: true });
   // A server that the tests did not run on would prove nothing.
-  if (!heard.includes(`redis-server ${version} from the PATH`)) throw new Error(`${name} was not used:\n${heard}`);
+  if (!heard.includes(`redis-server ${version} from the PATH`))
+    throw new Error(`${name} was not used:\n${heard}${stderr}`);
   const [, passed, failed] = /(\d+) passed, (\d+) failed\s*$/.exec(heard) ?? [];
-  if (failed !== '0') console.error(heard);
+  if (failed !== '0') console.error(`${heard}${stderr}`);
   return { passed: Number(passed ?? 0), failed: Number(failed ?? 1) };
 }
 
