@@ -66,19 +66,13 @@ function escaped(unit: string): string {
   return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
-interface Names {
-  jobId: string;
-  channelId: string;
-  platform: string;
-}
-
 /** Long past, and later than any test. */
 const PAST = 1_000;
 const FUTURE = 4_102_444_800_000;
 
 /** The JSON of a valid state, as hostile as JSON may be. One for a new job has no question. */
 function document(
-  { jobId, channelId, platform }: Names,
+  { jobId, channelId, platform }: Record<'jobId' | 'channelId' | 'platform', string>,
   { questionIds, answerIds, jobIds }: Cast,
   isNewJob: boolean,
 ): fc.Arbitrary<Document> {

@@ -22,6 +22,11 @@ export function textOf(document: Document): string {
   return `{${document.map(({ before, value, after }) => before + value + after).join(',')}}`;
 }
 
+/** A call for a person to read, its documents as their JSON. */
+export function shown(call: object): string {
+  return JSON.stringify(call, (_, value) => (value?.[0]?.before ? textOf(value) : value));
+}
+
 /** What a parser gives for a member; undefined where it is absent. Of members with one name the last counts. */
 export function memberOf(document: Document, name: string): unknown {
   const member = document.findLast((candidate) => candidate.name === name);

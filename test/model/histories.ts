@@ -6,7 +6,7 @@ import { effort } from '../support/effort.ts';
 import { STATE, sourceUnderTest } from '../support/library.ts';
 import { type Below, pick, random } from '../support/random.ts';
 import { type Cast, calls, SOON } from './arbitrary.ts';
-import { documentOf, textOf } from './document.ts';
+import { documentOf, shown, textOf } from './document.ts';
 import { type Happened, isLinearizable } from './linearizable.ts';
 import { type Call, EMPTY, step, type World } from './model.ts';
 import { asStore, byFcall, byStore, FOR_EVER, type Performer, withEntry } from './perform.ts';
@@ -14,11 +14,8 @@ import { asStore, byFcall, byStore, FOR_EVER, type Performer, withEntry } from '
 const LINES = 8;
 const JOBS = ['j1', 'j2', 'j3'];
 const CHANNELS = ['C1', 'C2'];
-const [questionIds, answerIds] = [
-  ['q1', 'q2'],
-  ['a1', 'a2', 'd1', 'd2'],
-];
-const CAST = { platform: 'slack', channelIds: CHANNELS, jobIds: JOBS, questionIds, answerIds };
+const answerIds = ['a1', 'a2', 'd1', 'd2'];
+const CAST = { platform: 'slack', channelIds: CHANNELS, jobIds: JOBS, questionIds: ['q1', 'q2'], answerIds };
 const channel = 'slack:C1';
 const STREAM = 'heard';
 
@@ -179,8 +176,5 @@ function message(deliveryId: string) {
 }
 
 export function describe({ call, found, from, to }: Happened): string {
-  const { name, ...rest } = call;
-  const shown =
-    'state' in rest ? { ...rest, state: Object.fromEntries(rest.state.map(({ name, value }) => [name, value])) } : rest;
-  return `${from}–${to} ${name} ${JSON.stringify(shown)} → ${JSON.stringify(found)}`;
+  return `${from}–${to} ${shown(call)} → ${JSON.stringify(found)}`;
 }

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { textOf } from './document.ts';
+import { shown, textOf } from './document.ts';
 import { type Call, EMPTY, type Reply, step, type World } from './model.ts';
 import { agrees, conversationKey, type Found, jobKey, watchEntry } from './perform.ts';
 
@@ -62,7 +62,7 @@ export class Table {
       if (difference === undefined) return;
       problem = difference;
     }
-    throw new Error(`${JSON.stringify(call, (_, value) => (value?.[0]?.before ? textOf(value) : value))}: ${problem}`);
+    throw new Error(`${shown(call)}: ${problem}`);
   }
 
   /** Whether a call took effect whose reply nobody got: the keys are those of the world behind it, not as it is. */
