@@ -119,7 +119,6 @@ test('show gives a command that removes on a cluster what cannot be read', async
 
 const conversationOf = (store: ConversationStore) => store.key(HOLDER, 'conversation:slack:C1');
 const indexOf = (store: ConversationStore) => store.key(HOLDER, `job-index:${HOLDER.jobId}`);
-
 const waiting: (typeof CALLS)[string] = (store) =>
   store.claim({ ...NEXT, deliveryId: 'd2' }, { replicas: 1, timeoutMs: 1 });
 
@@ -168,6 +167,7 @@ const WORLDS: Record<string, (client: Redis | Cluster, store: ConversationStore)
   },
   'an index that leads out of its prefix': (client, store) => client.set(indexOf(store), 'x:conversation:slack:C1'),
   'what cannot be read': (client, store) => client.set(conversationOf(store), 'no JSON'),
+  'a key of another type': (client, store) => client.copy(store.inboxKey(HOLDER), conversationOf(store), 'REPLACE'),
   'a conversation that has lapsed': (client, store) => client.del(conversationOf(store), indexOf(store)),
   'no conversation': (client, store) =>
     client.del(conversationOf(store), indexOf(store), store.inboxKey(HOLDER), store.key(HOLDER, 'conversation-watch')),
@@ -186,9 +186,10 @@ async function replies(client: Redis | Cluster, ref: object, sharded = false): P
   return Object.fromEntries(await Promise.all(found));
 }
 
-const TOLD = 'accepted claimed duplicate gone held lapsed queued removed stale updated waiting CONVCORRUPT null'.split(
-  ' ',
-);
+const TOLD =
+  'accepted claimed duplicate gone held lapsed queued removed stale updated waiting CONVCORRUPT WRONGTYPE null'.split(
+    ' ',
+  );
 
 test('every call replies what it replies on a server, by every reference, whatever the client and the store', async () => {
   const server = await redis.connect();
