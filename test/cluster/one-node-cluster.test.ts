@@ -187,9 +187,7 @@ async function replies(client: Redis | Cluster, ref: object, sharded = false): P
 }
 
 const TOLD =
-  'accepted claimed duplicate gone held lapsed queued removed stale updated waiting CONVCORRUPT WRONGTYPE null'.split(
-    ' ',
-  );
+  'accepted claimed duplicate gone held lapsed queued removed stale updated waiting CONVCORRUPT WRONGTYPE'.split(' ');
 
 test('every call replies what it replies on a server, by every reference, whatever the client and the store', async () => {
   const server = await redis.connect();
