@@ -1673,7 +1673,7 @@ local function set(ref, state, ttlMs)
       end_job(writes, ref, before.jobId, delivery, time)
     else
       if delivery then mark_handled(writes, own_key(HANDLED, ref.prefix, ref.conversation), time, delivery) end
-      if is_watched(before) then take_off_watch(writes, ref.prefix, watched(ref.job_id, ref.conversation)) end
+      take_off_watch(writes, ref.prefix, watched(ref.job_id, ref.conversation))
     end
   end
   start(ref, ref.job, state, given, time, ttl, writes)

@@ -77,6 +77,13 @@ it('the watch is that of the new state: silence, the deadline of a start, a time
   assert.is(await at.call('get', PAIR), json(late), 'a state whose question could wait until a moment that has passed');
 });
 
+it('set over a state takes its job off watch, whatever put it there', async ({ call, redis }) => {
+  await call('set', PAIR, json());
+  await redis.zadd(WATCH, 1, `j1\n${CHANNEL}`);
+  await call('set', PAIR, json());
+  assert.is(await redis.exists(WATCH), 0);
+});
+
 it('set overwrites a state that cannot be read or is of another channel, and an index that cannot be read', async (at) => {
   const other = json({ channelId: 'C2', deliveryId: 'd1' });
   for (const [state, index] of [
