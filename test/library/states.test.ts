@@ -72,7 +72,7 @@ const NO_STATES: (string | Buffer)[] = [
   ...[`${GOOD},`, GOOD + GOOD, `${GOOD}\0`, `\0${GOOD}`, `${GOOD}\0${GOOD}`, `\ufeff${GOOD}`, `\v${GOOD}`],
   ...[`/**/${GOOD}`, GOOD.replace('}', ',}'), GOOD.replaceAll('"', "'")],
   // Values, with blanks between.
-  ...'"\\x41" "\\u12" "\\u12G4" "\\ud800" "\\udc00" "\\ud800\\u0041" "\\" " 01 -01 00 1. -1. 1.e5 0. 10. .5 -.5 -.5e1'
+  ...'"\\x41" "\\u12" "\\u12G4" "\\ud800" "\\udc00" "\\ud800\\u0041" "\\" " 01 -01 00 1. -1. 1.e5 0. 9. 10. .5 -.5 -.5e1'
     .concat(' +1 - --1 1e 1e+ 1E- 0x10 -0x10 1_000 1,000. NaN -NaN nan Infinity -Infinity inf -inf True nul undefined')
     .concat(' [1,] [,1] {"a"} {"a":} {a:1} {1:1} {"a":1,} [1} {"a":1]')
     .split(' ')
@@ -114,7 +114,7 @@ for (const [member, values] of Object.entries(MEMBERS)) {
     (name) =>
       new RegExp(
         /pendingQ|lastA|answerBy/.test(member) && name !== 'set'
-          ? `^CONVSTATE .*${member}`
+          ? `^CONVSTATE ${member}(,| must be) `
           : `^CONVSTATE ${member}(, where .*,)? must be `,
       ),
   ];
