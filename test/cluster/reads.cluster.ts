@@ -87,7 +87,7 @@ test('a conversation that no replica has yet is found', async () => {
   assert.is(counts['master fcall'], 120, 'one claim each, and one look where the replica had nothing');
 });
 
-test('an inbox is read, and its fence asked, where the replicas are behind: a job that was replaced reads nothing', async () => {
+test('defect 53: an inbox is read, and its fence asked, where replicas are behind: a job that was replaced reads nothing', async () => {
   await whileBehind(async () => {
     const inbox = async (ref: ConversationReference) =>
       (await all(reader.inbox(ref))).map(({ fields }) => fields['text']);
