@@ -1655,6 +1655,14 @@ local function end_job(writes, ref, job_id, delivery, time)
   if peek('GET', index) == ref.conversation then writes[#writes + 1] = { 'DEL', index } end
 end
 
+-- Whether a stored text can be the state of no other job than this one, and of none that a message started. It saves
+-- conv_set the decoding of what stood there, 15 % of the call.
+local function is_surely_of(text, job_id)
+  local from, to = text:find('jobId":"' .. job_id .. '"', 1, true)
+  return from and from == text:find('jobId"', 1, true) and not text:find('jobId"', to, true)
+    and not text:find('deliveryId"', 1, true) and not text:find('\\\\', 1, true)
+end
+
 --- Stores a state whatever stood there: the last write wins, and the job that stood there ends.
 ---@param ref Pair
 ---@param state State With a pending question and answerBy, the conversation ends ttlMs after that.
@@ -1665,17 +1673,19 @@ local function set(ref, state, ttlMs)
   local given = read_given(ref, ref.job_id, state)
   check_binding(ref, ref.job)
   local text, time, writes = call('GET', ref.conversation), now(), {}
-  local before = readable_here(ref, ref.conversation, text)
+  local is_same_job = text and is_surely_of(text, ref.job_id)
+  local before = not is_same_job and readable_here(ref, ref.conversation, text)
   if before then
     local delivery = delivery_of(before)
     if delivery == given.deliveryId then delivery = nil end
-    if before.jobId ~= ref.job_id then
+    is_same_job = before.jobId == ref.job_id
+    if not is_same_job then
       end_job(writes, ref, before.jobId, delivery, time)
-    else
-      if delivery then mark_handled(writes, own_key(HANDLED, ref.prefix, ref.conversation), time, delivery) end
-      take_off_watch(writes, ref.prefix, watched(ref.job_id, ref.conversation))
+    elseif delivery then
+      mark_handled(writes, own_key(HANDLED, ref.prefix, ref.conversation), time, delivery)
     end
   end
+  if is_same_job then take_off_watch(writes, ref.prefix, watched(ref.job_id, ref.conversation)) end
   start(ref, ref.job, state, given, time, ttl, writes)
   return text or nil
 end

@@ -77,6 +77,22 @@ it('the watch is that of the new state: silence, the deadline of a start, a time
   assert.is(await at.call('get', PAIR), json(late), 'a state whose question could wait until a moment that has passed');
 });
 
+it('set ends the job that stood there, however its state is written', async ({ call, redis }) => {
+  const within = `{"note":{"jobId":"j1"},${NEXT.slice(1)}`;
+  for (const text of [
+    within,
+    second({ note: { jobId: 'j1' } }),
+    within.replace('"jobId":"j2"', '"jobI\\u0064":"j2"'),
+  ]) {
+    await call('set', SECOND, text);
+    await call('set', PAIR, json());
+    assert.is(await redis.exists('job-index:j2'), 0, text);
+  }
+  await call('set', PAIR, `{"deliveryI\\u0064":"d1",${json().slice(1)}`);
+  await call('set', PAIR, json());
+  assert.equal(await redis.zrange(HANDLED, '0', '-1'), ['d1']);
+});
+
 it('set over a state takes its job off watch, whatever put it there', async ({ call, redis }) => {
   await call('set', PAIR, json());
   await redis.zadd(WATCH, 1, `j1\n${CHANNEL}`);
