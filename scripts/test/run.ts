@@ -70,6 +70,8 @@ function kill(group: number): void {
   }
 }
 
+const NOTHING_YET = { registered: 0, passed: 0, place: 'before the file' };
+
 /** Starts a process that runs one file after the other. */
 export function startProcess(silenceMs: number, env: NodeJS.ProcessEnv, hear = (_: string) => {}) {
   // Stack traces name the lines of the sources.
@@ -78,7 +80,7 @@ export function startProcess(silenceMs: number, env: NodeJS.ProcessEnv, hear = (
   const child = spawn(process.execPath, args, { detached: true, stdio: [...stdio], env });
   const { pid: group = 0 } = child;
   groups.add(group);
-  let standing: Standing;
+  let standing: Standing = { ...NOTHING_YET, problems: [], isDone: true };
   let isSilent = false;
   const patience = setTimeout(() => {
     isSilent = true;
@@ -106,7 +108,7 @@ export function startProcess(silenceMs: number, env: NodeJS.ProcessEnv, hear = (
     kill: () => kill(group),
     /** Runs a file: how it stands when it is done, or when the process has ended. */
     async run(path: string): Promise<Standing> {
-      standing = { registered: 0, passed: 0, place: 'before the file', problems: [], isDone: false };
+      standing = { ...NOTHING_YET, problems: [], isDone: false };
       patience.refresh();
       child.send(path);
       await Promise.race([once(child, 'done'), closed]);

@@ -71,7 +71,7 @@ test('npm test refuses a server of REDIS_URL with anything on it, and touches no
   const server = await redis.server();
   const client = await redis.connect({}, server);
   await client.set('mine', '1');
-  const npmTest = [join(import.meta.dirname, '..', '..', 'scripts', 'test.ts'), 'library/get'];
+  const npmTest = [join(import.meta.dirname, '..', '..', 'scripts', 'test.ts'), 'library/keys'];
   const { code, stdout } = await startProgram([...typescript(), ...npmTest], { REDIS_URL: server.url }).ended;
   assert.match(`${code} ${stdout}`, /^1 The server of REDIS_URL holds keys\..*\n0 passed, 1 failed\n$/s);
   assert.is(await client.get('mine'), '1');
