@@ -69,13 +69,15 @@ export function connect(client: Redis | Cluster, load: 'auto' | 'never', log: Lo
   const functions = withLibrary(isCluster(client) ? functionsBy(client, 'fcall') : client);
 
   /** Calls a function, on a cluster with every key that it may touch; `gone` is for a reference that leads nowhere there. */
-  function call<Keys, Args, Result>(
+  async function call<Keys, Args, Result>(
     generated: Call<Keys, Args, Result>,
     keys: Keys & ReferenceKeys,
     args: Args,
     gone?: Result,
   ): Promise<Result> {
     if (!isCluster(client)) return generated(functions, keys, args);
+    // What reads an index or asks a replica may need no function of the library.
+    if (!isReady) await ready();
     return withWholeKeys(client, functions, keys, (whole) => generated(functions, whole, args), gone);
   }
 
@@ -102,8 +104,11 @@ export function connect(client: Redis | Cluster, load: 'auto' | 'never', log: Lo
       return callAndWait(client, [replicas, timeoutMs], (waiting) => generated(withLibrary(waiting), whole, args));
     },
     /** Reads the JSON of a state; from a replica if that was asked for and the client scales its reads. */
-    get: (keys: ReferenceKeys, from: 'master' | 'replica'): Promise<string | null> =>
-      isCluster(client) ? readState(client, functions, keys, from) : convGet(functions, keys),
+    async get(keys: ReferenceKeys, from: 'master' | 'replica'): Promise<string | null> {
+      if (!isCluster(client)) return convGet(functions, keys);
+      if (!isReady) await ready();
+      return readState(client, functions, keys, from);
+    },
     /** Sends a command that reads one key, to its master. */
     read: (command: string, ...args: string[]): Promise<unknown> =>
       (isCluster(client) ? readMaster(client, command, ...args) : client.call(command, ...args)).catch(rethrow),

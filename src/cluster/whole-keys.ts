@@ -1,6 +1,6 @@
 import type { Cluster } from 'ioredis';
 import { CONVERSATION, convGet, type FunctionClient } from '../conversation.gen.ts';
-import { ConversationError, isConversationError } from '../errors.ts';
+import { ConversationError, isConversationError, rethrow } from '../errors.ts';
 import { jobIndexKey, type ReferenceKeys, withFurtherKeys } from '../keys.ts';
 import { send } from './cluster.ts';
 
@@ -89,7 +89,7 @@ async function readIndex(
   { prefix, job = '' }: ReferenceKeys,
   command: 'get' | 'getex',
 ): Promise<Partial<ReferenceKeys> | null> {
-  const found = await send(cluster, command, job);
+  const found = await send(cluster, command, job).catch(rethrow);
   if (typeof found !== 'string') return null;
   const { keyPrefix = '' } = cluster.options;
   const isKey = found.startsWith(`${keyPrefix}${prefix}${CONVERSATION}`);

@@ -153,8 +153,22 @@ test("a node that lost the library gets it back on the call that notices; with l
   }
   await node.function('FLUSH');
   const never = new ConversationStore(cluster, { ...TAGGED, load: 'never' });
-  const error = await refusal(never.get(C1), 'LIBRARY_MISSING');
-  assert.match(error.message, new RegExp(`^127\\.0\\.0\\.1:${home.port} has no library conversation, this client`));
+  for (const call of [() => never.get(C1), () => never.get(J1), () => never.getByJobId('nobody')]) {
+    const error = await refusal(call(), 'LIBRARY_MISSING');
+    assert.match(error.message, new RegExp(`^127\\.0\\.0\\.1:${home.port} has no library conversation, this client`));
+  }
+});
+
+test('every call through a client that was closed is UNAVAILABLE', async () => {
+  const client = clientOf([home]);
+  const stores = NAMES.filter((name) => name !== 'ready').map((name) => [name, storeFor(client, name)] as const);
+  await prepare(...stores.map(([, store]) => store));
+  client.disconnect();
+  for (const ref of [HOLDER, { jobId: HOLDER.jobId }]) {
+    for (const [name, store] of stores) {
+      await refusal(CALLS[name]?.(store, ref as typeof HOLDER) as Promise<unknown>, 'UNAVAILABLE');
+    }
+  }
 });
 
 /** What calls may meet besides the conversation that holds the channel. */
@@ -166,6 +180,7 @@ const WORLDS: Record<string, (client: Redis | Cluster, store: ConversationStore)
     await client.set(indexOf(store), `${client.options.keyPrefix ?? ''}${conversationOf(store)}`);
   },
   'an index that leads out of its prefix': (client, store) => client.set(indexOf(store), 'x:conversation:slack:C1'),
+  'an index of another type': (client, store) => client.copy(store.inboxKey(HOLDER), indexOf(store), 'REPLACE'),
   'what cannot be read': (client, store) => client.set(conversationOf(store), 'no JSON'),
   'a key of another type': (client, store) => client.copy(store.inboxKey(HOLDER), conversationOf(store), 'REPLACE'),
   'a conversation that has lapsed': (client, store) => client.del(conversationOf(store), indexOf(store)),
