@@ -770,9 +770,13 @@ local BAD_ID = 'must be a non-empty string of at most %d bytes without control c
 local PRINTABLE = '^[ -~]*$'
 
 -- Control characters are those of ASCII and, written in UTF-8, U+0080 to U+009F.
+local function has_control(text)
+  return text:find('%c') or text:find('\\194[\\128-\\159]')
+end
+
 local function is_id(value, limit)
   return type(value) == 'string' and value ~= '' and #value <= limit
-    and (value:find(PRINTABLE) or not value:find('%c') and not value:find('\\194[\\128-\\159]'))
+    and (value:find(PRINTABLE) or not has_control(value))
 end
 
 local NAMES = { CONVERSATION, JOB_INDEX, INBOX, HANDLED, WATCH }
@@ -787,7 +791,10 @@ end
 
 -- The prefix and the id of a key; nothing where these are not a prefix and an id. An id may hold any of the names.
 local function parts(prefix, id)
-  if prefix and is_id(id, MAX_ID) and (prefix == '' or not holds_name(prefix)) then return prefix, id end
+  if id and id ~= '' and #id <= MAX_ID and (id:find(PRINTABLE) or not has_control(id))
+    and (prefix == '' or not holds_name(prefix)) then
+    return prefix, id
+  end
 end
 
 local function split_conversation(key)
@@ -866,22 +873,23 @@ local function check_own(ref, conversation)
   end
 end
 
--- The id of the job whose index key stands at a place behind a conversation key, or nil where another key does.
-local function job_at(keys, at, prefix)
-  if not keys[at] then return nil end
-  local job_prefix, job_id = split_job(keys[at])
+-- The id of the job whose index key stands behind a conversation key, or nil where another key does.
+local function job_behind(prefix, key)
+  local job_prefix, job_id = split_job(key or '')
   if job_prefix and job_prefix ~= prefix then fail('CONVKEY', 'the keys have different prefixes') end
   return job_id
 end
 
 -- Reads a conversation key and the index keys behind it, of which there are at least \`wanted\` jobs.
 local function conversation_first(keys, prefix, wanted, takes_stream)
-  local ref = { prefix = prefix, conversation = keys[1], job_id = job_at(keys, 2, prefix) }
-  if ref.job_id then ref.job = keys[2] end
-  if wanted == 2 then ref.successor, ref.successor_id = keys[3], job_at(keys, 3, prefix) end
-  if wanted >= 1 and not ref.job then fail('CONVKEY', 'the second key must be ' .. JOB_KEY) end
-  if wanted == 2 and not ref.successor_id then fail('CONVKEY', 'the third key must be ' .. JOB_KEY) end
-  local first = ref.successor and 4 or ref.job and 3 or 2
+  local job_id = job_behind(prefix, keys[2])
+  local ref = { prefix = prefix, conversation = keys[1], job_id = job_id, job = job_id and keys[2] }
+  local first = job_id and 3 or 2
+  if wanted >= 1 and not job_id then fail('CONVKEY', 'the second key must be ' .. JOB_KEY) end
+  if wanted == 2 then
+    ref.successor, ref.successor_id, first = keys[3], job_behind(prefix, keys[3]), 4
+    if not ref.successor_id then fail('CONVKEY', 'the third key must be ' .. JOB_KEY) end
+  end
   if keys[first] then read_further(ref, keys, first, takes_stream) end
   if ref.own then check_own(ref, ref.conversation) end
   return ref
@@ -896,12 +904,16 @@ local function exactly(keys, wanted, names, takes_stream)
   return conversation_first(keys, prefix, wanted, takes_stream)
 end
 
+local BOTH_KEYS = CONVERSATION_KEY .. ' and ' .. JOB_KEY
+
 local function pair(keys)
-  return exactly(keys, 1, CONVERSATION_KEY .. ' and ' .. JOB_KEY)
+  return exactly(keys, 1, BOTH_KEYS)
 end
 
+local THREE_KEYS = BOTH_KEYS .. ' of the outgoing job and its successor'
+
 local function succession(keys)
-  local ref = exactly(keys, 2, CONVERSATION_KEY .. ' and ' .. JOB_KEY .. ' of the outgoing job and its successor', true)
+  local ref = exactly(keys, 2, THREE_KEYS, true)
   if ref.job == ref.successor then
     fail('CONVKEY', 'the successor needs a job id of its own: a job id names one run')
   end
@@ -1137,7 +1149,7 @@ local function replace(text, values)
 end
 
 -- The text with each change, a name with its value as JSON, as a top-level member: in its place where the decoded
--- \`state\` has it, else as one of the last. Every other byte stays.
+-- \`state\` has it, else as one of the last. Every other byte stays. The decoded state changes with it.
 local function put(text, state, changes)
   local added, rest
   for _, change in ipairs(changes) do
@@ -1155,6 +1167,7 @@ local function put(text, state, changes)
         rest[name] = value
       end
     end
+    state[name] = change.decoded
   end
   if rest then text = replace(text, rest) end
   if not added then return text end
@@ -1193,7 +1206,8 @@ local function silence_of(state)
 end
 
 local function delivery_of(state)
-  return is_id(state.deliveryId, MAX_MESSAGE_ID) and state.deliveryId or nil
+  local id = state.deliveryId
+  return id ~= nil and is_id(id, MAX_MESSAGE_ID) and id or nil
 end
 
 -- Until when the pending question can wait, if there is one with a time limit.
@@ -1412,7 +1426,8 @@ end
 -- Milliseconds since 1970.
 local function now()
   local time = call('TIME')
-  return time[1] * 1000 + (time[2] - time[2] % 1000) / 1000
+  local at = time[1] * 1000 + time[2] / 1000
+  return at - at % 1
 end
 
 -- A moment as an argument: Redis writes a number from Lua with more care than that needs.
@@ -1472,14 +1487,12 @@ local function commit(prefix, key, index, text, at, writes)
   end
 end
 
--- The stored text with changes put into it, each a name, its value as JSON and what that is decoded. The decoded state
--- changes with it. Nil where there is nothing to change.
+-- The stored text with changes put into it, each a name, its value as JSON and what that is decoded. Nil where there is
+-- nothing to change.
 local function change(found, changes)
   if #changes == 0 then return nil end
   if not is_json(found.text) then fail('CONVCORRUPT', UNREADABLE) end
-  local text = put(found.text, found.state, changes)
-  for _, member in ipairs(changes) do found.state[member.name] = member.decoded end
-  return text
+  return put(found.text, found.state, changes)
 end
 
 -- Watch and deliveries -------------------------------------------------------------------------------------------
@@ -1488,7 +1501,7 @@ end
 -- ours in it. A call that writes such a key is refused.
 local function peek(...)
   local reply = try(...)
-  if type(reply) ~= 'table' or not reply.err then return reply end
+  if type(reply) ~= 'table' then return reply end
   if begins(reply.err, 'WRONGTYPE') then return nil end
   error(reply.err, 0)
 end
@@ -1724,7 +1737,8 @@ end
 -- Writes changes to the state of a found conversation, with its deadline, and moves its watch entry. Returns the new
 -- state. A question's time limit that stays keeps its entry, which may be leased to somebody.
 local function save(found, changes, time, at, writes)
-  local state, was_watched, limit = found.state, is_watched(found.state), limit_of(found.state)
+  local state, was_watched = found.state, is_watched(found.state)
+  local limit = was_watched and limit_of(state)
   local text = change(found, changes)
   if was_watched or is_watched(state) then
     local entry, due = watched(state.jobId, found.key), due_at(state, time, at)
@@ -1894,7 +1908,7 @@ local function answer(ref, questionId, answerId, ttlMs, ...)
   if last.questionId == questionId then
     return delivery and last.answerId == delivery and 'accepted' or 'answered', found.text
   end
-  local handled = own_key(HANDLED, found.prefix, found.key)
+  local handled = delivery and own_key(HANDLED, found.prefix, found.key)
   if delivery and (state.deliveryId == delivery or is_handled(handled, delivery, time)) then
     return 'duplicate', found.text
   end
