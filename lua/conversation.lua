@@ -1333,25 +1333,27 @@ local function remove(ref, how)
   if ref.job and text then state = read(ref, key, text) else state = readable_here(ref, key, text) end
   local is_holder = text and (not ref.job or state.jobId == ref.job_id)
   if how == 'retry' and is_holder and state and state.starting == false then return 'held', text end
-  local writes, keys = {}, { 'DEL' }
+  local writes, inbox = {}, nil
   if is_holder or not text then
-    local inbox = own_key(INBOX, ref.prefix, key)
+    local own = own_key(INBOX, ref.prefix, key)
     -- In an inbox of another type nothing can wait.
-    local length = peek('XLEN', inbox)
-    if length == 0 or length and how == 'all' then keys[2] = inbox
+    local length = peek('XLEN', own)
+    if length == 0 or length and how == 'all' then inbox = own
     elseif length and (state or not text) then return 'waiting', text end
   end
-  local job_id = ref.job_id or state and state.jobId
-  if job_id then
-    local index = ref.prefix .. JOB_INDEX .. job_id
-    if peek('GET', index) == key then keys[#keys + 1] = index end
-  end
+  local job_id, index = ref.job_id, ref.job
+  if state and not job_id then job_id, index = state.jobId, ref.prefix .. JOB_INDEX .. state.jobId end
+  if index and peek('GET', index) ~= key then index = nil end
   local was_watched = job_id and take_off_watch(writes, ref.prefix, watched(job_id, key))
   local delivery = is_holder and state and how ~= 'retry' and delivery_of(state)
   if delivery then mark_handled(writes, own_key(HANDLED, ref.prefix, key), now(), delivery) end
-  if is_holder then keys[#keys + 1] = key end
-  if #keys > 1 then writes[#writes + 1] = keys end
-  run_all(writes)
+  local last = is_holder and key or index or inbox
+  if writes[1] then
+    if last then require_right('DEL', inbox or last, index or last, last) end
+    run_all(writes)
+  end
+  -- Redis deletes a key once that is named twice.
+  if last then call('DEL', inbox or last, index or last, last) end
   if is_holder then return 'removed', text end
   return ref.job and was_watched and 'lapsed' or text and 'held' or 'gone', text
 end
