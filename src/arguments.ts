@@ -63,6 +63,12 @@ export function checkMessageId(name: string, value: string): string {
   return checkId(name, value, MAX_MESSAGE_ID);
 }
 
+/** The id of an entry, as the functions take it. */
+export function checkEntryId(name: string, value: string): string {
+  if (typeof value === 'string' && /^\d{1,15}-\d{1,15}$/.test(value)) return value;
+  throw invalidArgument(`${name} must be the id of an inbox entry, such as 1700000000000-0`);
+}
+
 export function checkId(name: string, value: string, most = MAX_ID): string {
   if (typeof value !== 'string' || value === '' || !CLEAN.test(value) || Buffer.byteLength(value) > most) {
     throw invalidArgument(`${name} must be a non-empty string of at most ${most} bytes without control characters`);

@@ -97,9 +97,9 @@ export function connect(client: Redis | Cluster, load: 'auto' | 'never', log: Lo
       args: Args,
       { replicas, timeoutMs = 1000 }: ReplicaOptions,
     ): Promise<[result: Result, replicas: { replicas?: number }]> {
-      if (replicas === undefined) return [await call(generated, keys, args), {}];
       checkCount('replicas', replicas);
       checkMilliseconds('timeoutMs', timeoutMs);
+      if (replicas === undefined) return [await call(generated, keys, args), {}];
       const whole = isCluster(client) ? withFurtherKeys(keys) : keys;
       return callAndWait(client, [replicas, timeoutMs], (waiting) => generated(withLibrary(waiting), whole, args));
     },

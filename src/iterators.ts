@@ -1,7 +1,7 @@
-import { checkCount, checkMilliseconds, checkOptions } from './arguments.ts';
+import { checkCount, checkEntryId, checkMilliseconds, checkOptions } from './arguments.ts';
 import type { Connection } from './connection.ts';
 import { convDue, MAX_DUE } from './conversation.gen.ts';
-import { invalidArgument, isConversationError } from './errors.ts';
+import { isConversationError } from './errors.ts';
 import { parse, parseOrNull, recordOf } from './json.ts';
 import {
   conversationKey,
@@ -46,8 +46,7 @@ export async function* inboxEntries(
   for (let from: string | undefined; ; ) {
     const page = await traced('inbox', ref, async () => {
       const { after = '0' } = checkOptions('inbox', options);
-      if (!/^\d+(-\d+)?$/.test(after)) throw invalidArgument('after must be the id of an inbox entry, or 0');
-      from ??= after;
+      from ??= after === '0' ? after : checkEntryId('after', after);
       const keys = referenceKeys(space, ref);
       return reading(ref, async () => {
         key ??= await inboxOf(connection, space, ref);

@@ -17,7 +17,9 @@ export function serialize(what: string, value: object, added: Added = () => ({})
     // What is no object is sent as it is: the server says what is wrong with it.
     text = JSON.stringify(isRecord(own) ? { ...own, ...added(own), ...called } : own);
   } catch (error) {
-    throw invalidArgument(`${what} cannot be written as JSON: ${(error as Error).message.split('\n')[0]}`);
+    throw invalidArgument(
+      `${what} cannot be written as JSON: ${String((error as Error | null)?.message ?? error).split('\n')[0]}`,
+    );
   }
   if (text === undefined) throw invalidArgument(`${what} cannot be written as JSON`);
   // A server cannot keep half a surrogate pair, which is the only thing that JSON.stringify escapes so.

@@ -21,9 +21,10 @@ export type Log = ReturnType<typeof log>;
 /** @throws ConversationError INVALID_ARGUMENT */
 export function log(given: Logger | undefined) {
   const logger = checkLogger(given);
-  const say = (level: keyof Logger, message: string) => {
+  const say = async (level: keyof Logger, message: string) => {
     try {
-      logger?.[level](message);
+      // Some loggers return a promise, which may be rejected.
+      await logger?.[level](message);
     } catch {
       // What the server did is done, whether or not somebody can write it down.
     }

@@ -1,6 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
-import { checkBoolean, checkMessageId, checkMilliseconds, checkOptions, flat, type OPTIONS } from './arguments.ts';
+import {
+  checkBoolean,
+  checkEntryId,
+  checkMessageId,
+  checkMilliseconds,
+  checkOptions,
+  flat,
+  type OPTIONS,
+} from './arguments.ts';
 import { type Connection, connect } from './connection.ts';
 import * as library from './conversation.gen.ts';
 import { invalidArgument } from './errors.ts';
@@ -168,6 +176,7 @@ export class ConversationStore<Extra extends Members = Record<never, never>> {
   async getByJobId(jobId: string, options: GetByJobIdOptions = {}): Promise<Stored<Extra> | null> {
     return this.#call('getByJobId', { jobId }, options, async ({ ttlMs, lastSeen, renew = true }) => {
       const keys = jobKeys(this.#space, jobId);
+      if (lastSeen !== undefined) checkEntryId('lastSeen', lastSeen);
       const args = { ttlMs: this.#ttl(ttlMs), lastSeen };
       if (checkBoolean('renew', renew)) {
         return parseOrNull(await this.#connection.call(library.convGetByJob, keys, args, null));

@@ -1,5 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
-import { checkClient, checkOptions } from '../arguments.ts';
+import { checkBoolean, checkClient, checkOptions } from '../arguments.ts';
 import { isCluster } from '../cluster/cluster.ts';
 import { type NodeFailure, onMasters } from '../cluster/masters.ts';
 import { convVersion, LIBRARY_NAME, LIBRARY_SOURCE } from '../conversation.gen.ts';
@@ -35,6 +35,7 @@ export async function loadLibrary(
 ): Promise<LibraryReport | NodeReport[]> {
   checkClient(client);
   const { force = false } = checkOptions('loadLibrary', options);
+  checkBoolean('force', force);
   return isCluster(client) ? succeeded(await loadEverywhere(client, options)) : loadOn(client, { load: 'auto', force });
 }
 

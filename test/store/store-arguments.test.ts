@@ -45,8 +45,14 @@ const NO_REFERENCE: unknown[] = [
 ];
 const circle: Record<string, unknown> = { ...STATE };
 circle['self'] = circle;
+const thrower = {
+  ...STATE,
+  toJSON() {
+    throw null;
+  },
+};
 const NO_STATE: unknown[] = [
-  ...[undefined, null, '', JSON.stringify(STATE), 7, [], {}, circle, { ...STATE, toJSON: () => undefined }],
+  ...[undefined, null, '', JSON.stringify(STATE), 7, [], {}, circle, { ...STATE, toJSON: () => undefined }, thrower],
   ...['jobId', 'channelId'].flatMap((name) => NO_ID.map((id) => ({ ...STATE, [name]: id }))),
   ...NO_PLATFORM.map((platform) => ({ ...STATE, platform })),
   { ...STATE, ticketId: 12n },
@@ -56,6 +62,22 @@ const NO_MESSAGE_ID = [...NO_TEXT.slice(3), null, ...UNCLEAN, 'x'.repeat(1025), 
 const NO_COUNT = [-1, 0, 1.5, Number.NaN, '5', null];
 const NO_NUMBER = [...NO_COUNT, 1_000_000_000_000];
 const NO_BOOLEAN = ['yes', 1, null];
+const NO_ENTRY = [
+  null,
+  7,
+  ['5-0'],
+  '',
+  '$',
+  '-',
+  '5-',
+  '(5',
+  '5-0-0',
+  ' 5-0',
+  '5',
+  '5-0\n',
+  `${10n ** 16n}-0`,
+  `5-${10n ** 16n}`,
+];
 const NO_FIELDS: unknown[] = [
   ...[null, 'text', {}, [], ['a', 'b'], [['a', 'b']]],
   ...[null, undefined, {}, true, Number.NaN, Number.POSITIVE_INFINITY].map((f) => ({ f })),
@@ -95,16 +117,18 @@ const OF_OPTIONS: Record<string, [values: readonly unknown[], beside?: object]> 
   leaseMs: [NO_NUMBER],
   limit: [NO_NUMBER],
   replicas: [NO_COUNT],
-  timeoutMs: [NO_NUMBER, { replicas: 1 }],
+  timeoutMs: [NO_NUMBER],
   renew: [NO_BOOLEAN],
   retry: [NO_BOOLEAN],
   discardInbox: [NO_BOOLEAN],
+  force: [NO_BOOLEAN],
   answerId: [NO_MESSAGE_ID],
   deliveryId: [['', ...NO_MESSAGE_ID]],
   stream: [[null, 7, true, [], {}, '', 'a:', 'b:job:j1:in', 'job:j1:in'], { fields: { f: 'v' } }],
   fields: [NO_FIELDS, { stream: 'a:s' }],
   queue: [NO_FIELDS],
-  after: [[null, '', '$', '-', '5-', '(5', '5-0-0', ' 5']],
+  after: [NO_ENTRY],
+  lastSeen: [['0', ...NO_ENTRY]],
   platform: [['*', 'sl?ck', '[a-z]*', ...NO_PLATFORM.slice(1)]],
   prefix: [['a:conversation:', 'job-index:', 'conversation-watch', 7, null, 'a\n', 'half \ud83d of a pair']],
   sharded: [NO_BOOLEAN],
