@@ -745,11 +745,14 @@ local PLATFORM = '[A-Za-z0-9][A-Za-z0-9._-]*'
 ---@class Watch The key of the jobs that are watched.
 ---@field watch string \`{prefix}conversation-watch\`
 
--- A library sees Redis and cjson only while one of its functions runs, so the first call fetches them.
+-- A library sees Redis, cjson and Lua's own functions only while one of its functions runs, so the first call fetches
+-- them. Redis looks a global up in two tables: without those of Lua here, each call takes 1 to 2 % longer.
 local call, try, parse, null
+local type, pcall, unpack, select, ipairs
 
 local function bind_redis()
   call, try, null = redis.call, redis.pcall, cjson.null
+  type, pcall, unpack, select, ipairs = _G.type, _G.pcall, _G.unpack, _G.select, _G.ipairs
   local json = cjson.new()
   json.decode_invalid_numbers(false)
   parse = json.decode
@@ -1296,7 +1299,7 @@ local function has_too_many_marks(text)
 end
 
 local function check_values(text)
-  if #text > LONG and has_too_many_marks(text) and has_too_many_marks(without_strings(text)) then
+  if has_too_many_marks(text) and has_too_many_marks(without_strings(text)) then
     fail('CONVSTATE', 'the state would have more than ' .. MAX_VALUES
       .. ' values, those in arrays and objects counted too')
   end
@@ -1304,8 +1307,10 @@ end
 
 -- A JSON object that a call gives, decoded. \`what\` is the state or the patch.
 local function read_object(what, text)
-  check_size(#text)
-  check_values(text)
+  if #text > LONG then
+    check_size(#text)
+    check_values(text)
+  end
   local ok, object = pcall(parse, text)
   if not ok then fail('CONVSTATE', 'the ' .. what .. ' must be JSON: ' .. object) end
   if type(object) ~= 'table' or not text:find('^%s*{') then
@@ -1740,7 +1745,7 @@ local function save(found, changes, time, at, writes)
   local state, was_watched = found.state, is_watched(found.state)
   local limit = was_watched and limit_of(state)
   local text = change(found, changes)
-  if was_watched or is_watched(state) then
+  if was_watched or state.answerBy ~= nil then
     local entry, due = watched(state.jobId, found.key), due_at(state, time, at)
     if not due then
       if limit then take_off_watch(writes, found.prefix, entry) end
@@ -1830,7 +1835,7 @@ local function update(ref, patch, deliveryId, ...)
   end
   local text = change(found, changes) or found.text
   if #text > MAX_STATE then check_size(own_size(text)) end
-  check_values(text)
+  if #text > LONG then check_values(text) end
   local problem = problem_of_wanted(state) or problem_of_optional(state)
   if problem then fail('CONVSTATE', problem) end
   if ref.stream then append(writes, ref.stream, math.max(time + DAY, call('PEXPIRETIME', found.key)), ...) end
