@@ -99,14 +99,21 @@ export async function* dueJobs<State extends QuestionState>(
     }
     return Promise.all(jobs);
   };
+  const failures: unknown[] = [];
   for (const prefixes of prefixesOf(space)) {
     yield* await traced('due', undefined, async () => {
       const { leaseMs = 60_000, limit } = checkOptions('due', options);
       checkMilliseconds('leaseMs', leaseMs);
       checkCount('limit', limit, MAX_DUE);
-      return (await Promise.all(prefixes.map((prefix) => ask(prefix, leaseMs, limit)))).flat();
+      const asked = await Promise.allSettled(prefixes.map((prefix) => ask(prefix, leaseMs, limit)));
+      const failed = asked.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
+      if (failed.length === asked.length) throw failed[0];
+      failures.push(...failed);
+      return asked.flatMap((each) => (each.status === 'fulfilled' ? each.value : []));
     });
   }
+  // The jobs of the other partitions are postponed already, so the sweep got them first.
+  if (failures.length > 0) await traced('due', undefined, () => Promise.reject(failures[0]));
 }
 
 type QuestionState = Pick<ConversationState, 'pendingQuestionId' | 'answerBy'>;

@@ -6,7 +6,7 @@ import { ConversationStore, type DueJob } from '../../src/index.ts';
 import { partitionOf, watchMember } from '../../src/keys.ts';
 import { CHANNEL, INBOX, json, STATE, WATCH } from '../support/library.ts';
 import { dump, withRedis } from '../support/redis.ts';
-import { all, BY_CHANNEL, listener } from './store.ts';
+import { all, BY_CHANNEL, listener, refusal } from './store.ts';
 
 const test = suite('what inbox, due and list give');
 const server = withRedis(test);
@@ -138,6 +138,22 @@ for (const sharded of [false, true]) {
     );
   });
 }
+
+test('a partition that cannot be asked keeps nobody from the jobs of the others, and is said so behind them', async () => {
+  const own = new ConversationStore(redis, { silentAfterMs: 1, sharded: true });
+  const channels = Array.from({ length: 200 }, (_, n) => ({ platform: 'slack', channelId: `C${n}` }));
+  const spoilt = new Set(channels.slice(0, 4).map((channel) => own.key(channel, WATCH)));
+  for (const key of spoilt) await redis.set(key, 'rubbish');
+  const sound = channels.filter((channel) => !spoilt.has(own.key(channel, WATCH)));
+  for (const channel of sound) await own.claim({ ...STATE, ...channel, jobId: own.newJobId(channel) });
+  await aMoment();
+  const found: string[] = [];
+  const sweep = async () => {
+    for await (const { channelId } of own.due()) found.push(channelId);
+  };
+  await refusal(sweep(), 'WRONGTYPE');
+  assert.equal(found.sort(), sound.map(({ channelId }) => channelId).sort());
+});
 
 test('a job whose state cannot be read has a null state, with a warning, and the sweep goes on', async () => {
   for (const spoil of [() => redis.set(CHANNEL, 'rubbish'), () => redis.hset(CHANNEL, 'f', 'v')]) {
