@@ -96,8 +96,7 @@ export async function startBot(spawner: Spawner): Promise<() => Promise<void>> {
       const full = 'Too many messages wait for this job already. Please write again later.';
       return later(slack.chat.postMessage({ channel, thread_ts: thread_ts ?? ts, text: full }));
     }
-    // `held`: the start of the job failed, and it was heard of all the same.
-    if (outcome === 'duplicate' || outcome === 'held') return;
+    if (outcome === 'duplicate') return;
     throw new Error(`no job has started for the message ${id}: ${outcome}`);
   }
 

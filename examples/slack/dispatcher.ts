@@ -36,11 +36,11 @@ export interface Surroundings {
   isAlive(jobId: string): Promise<boolean>;
   /** Tells the channel of a job how it ended. */
   tell(job: Job, text: string): Promise<void>;
-  /** How long a job may take to its first sign of life, in milliseconds: shorter than the platform delivers again. */
+  /** How long a job may take to its first sign of life, in milliseconds. It must end before the platform's last redelivery. */
   startWithinMs: number;
 }
 
-/** Makes a dispatcher. Any number may run side by side, and any may die at any line: all they know is in the store. */
+/** Makes a dispatcher. Any number may run side by side, and any may die at any line: everything they know is in the store. */
 export function createDispatcher(store: ConversationStore<Notes>, surroundings: Surroundings) {
   const { newJob, startJob, isAlive, tell, startWithinMs } = surroundings;
 
@@ -59,7 +59,7 @@ export function createDispatcher(store: ConversationStore<Notes>, surroundings: 
     const queue = { id: message.id, userId: message.userId, text: message.text };
     const { outcome } = await store.claim(state, { startWithinMs, queue });
     if (outcome === 'claimed') return start(state, message.text);
-    return outcome; // After `starting`, do not acknowledge the message: the platform shall deliver it again.
+    return outcome; // After `starting`, do not acknowledge the message, so that the platform delivers it again.
   }
 
   async function start(job: Job, text: string, lastSeen?: string): Promise<string> {
@@ -68,8 +68,9 @@ export function createDispatcher(store: ConversationStore<Notes>, surroundings: 
       return 'claimed';
     } catch (error) {
       console.error(`${job.jobId}: ${error instanceof Error ? error.message : error}`);
-      // The job never ran. After `removed`, a redelivery of the message may start it.
-      return (await store.remove(job, { retry: true })).outcome;
+      // A redelivery of the message may start the job. It never ran, unless it was heard of all the same.
+      const { outcome, state } = await store.remove(job, { retry: true });
+      return outcome === 'held' && state.jobId === job.jobId ? 'claimed' : outcome;
     }
   }
 
@@ -92,7 +93,7 @@ export function createDispatcher(store: ConversationStore<Notes>, surroundings: 
     return store.update(job, { stoppedBy: userId }, { deliveryId: id, ...entryFor(job, { type: 'Stop', by: userId }) });
   }
 
-  /** A job has ended. Whatever waits in its inbox is for its successor. */
+  /** A job has ended. What is in its inbox is for its successor. */
   async function onEnd(job: Job, text: string): Promise<string> {
     const { outcome, state } = await store.remove(job);
     if (outcome === 'waiting') return follow(job, state?.userId ?? 'unknown', text);
@@ -112,8 +113,8 @@ export function createDispatcher(store: ConversationStore<Notes>, surroundings: 
   }
 
   /**
-   * Run it every minute, in as many dispatchers as you like: each job is returned to one of them at a time. `end` hears
-   * of jobs that died; it may bring them to `onEnd` through a queue.
+   * Run it every minute, in as many dispatchers as you like: each job is returned to one of them at a time. `end` gets
+   * the jobs that died; it may pass them to `onEnd` through a queue.
    */
   async function sweep(leaseMs: number, end = onEnd): Promise<void> {
     for await (const due of store.due({ leaseMs })) {
