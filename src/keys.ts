@@ -207,6 +207,7 @@ export function withStream<Keys extends ReferenceKeys>(
       `stream must be a whole key that begins with ${JSON.stringify(keys.prefix)}, as store.key(ref, name) returns it`,
     );
   }
+  checkPrefix('stream', stream);
   return { keys: { ...keys, stream }, rest: flat('fields', fields) };
 }
 
