@@ -124,7 +124,10 @@ const OF_OPTIONS: Record<string, [values: readonly unknown[], beside?: object]> 
   force: [NO_BOOLEAN],
   answerId: [NO_MESSAGE_ID],
   deliveryId: [['', ...NO_MESSAGE_ID]],
-  stream: [[null, 7, true, [], {}, '', 'a:', 'b:job:j1:in', 'job:j1:in', 'a:conversation-watch', 'a:\ud83d'], { fields: { f: 'v' } }],
+  stream: [
+    [null, 7, true, [], {}, '', 'a:', 'b:job:j1:in', 'job:j1:in', 'a:conversation-watch', 'a:\ud83d'],
+    { fields: { f: 'v' } },
+  ],
   fields: [NO_FIELDS, { stream: 'a:s' }],
   queue: [NO_FIELDS],
   after: [NO_ENTRY],
