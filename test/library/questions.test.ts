@@ -79,6 +79,14 @@ for (const silentAfterMs of [undefined, 5_000]) {
   });
 }
 
+it('a sign of life while a question has a limit leaves its entry to whoever looks into it', async (at) => {
+  await at.call('set', PAIR, json({ pendingQuestionId: 'q1', answerBy: 1 }));
+  for (const { length } of [[1, 2, 3], []]) {
+    assert.is(((await at.call('due', [WATCH], 60_000)) as string[]).length, length);
+    await at.call('get_by_job', PAIR);
+  }
+});
+
 it('of what an answer can be, the first that holds is told, and only accepted changes or publishes anything', async (at) => {
   await at.call('set', PAIR, json({ pendingQuestionId: 'q1', deliveryId: 'd1' }));
   await at.call('update', PAIR, '{}', 'u1');
