@@ -78,28 +78,32 @@ export async function* dueJobs<State extends QuestionState>(
   { oddEntry, unreadable }: Log,
   options: DueOptions,
 ): AsyncGenerator<DueJob<State>> {
-  const stateOf = async (job: ChannelReference & JobReference) => {
+  // What is thrown behind the jobs that can be returned: those are postponed already, so the sweep must get them now.
+  const failures: unknown[] = [];
+  const named = async (job: ChannelReference & JobReference, dueAt: number): Promise<DueJob<State>[]> => {
     try {
-      return parseOrNull<State>(await get(referenceKeys(space, job), 'master'));
+      const state = parseOrNull<State>(await get(referenceKeys(space, job), 'master'));
+      return [{ ...job, ...reasonOf(state, dueAt), state }];
     } catch (error) {
-      // The other jobs of this page are postponed already, so the sweep must get them now.
-      if (!isConversationError(error, 'CONVCORRUPT', 'WRONGTYPE')) throw error;
-      unreadable(job);
-      return null;
+      if (isConversationError(error, 'CONVCORRUPT', 'WRONGTYPE')) {
+        unreadable(job);
+        return [{ ...job, ...reasonOf(null, dueAt), state: null }];
+      }
+      failures.push(error);
+      return [];
     }
   };
   const ask = async (prefix: string, leaseMs: number, limit: number | undefined) => {
     const reply = await convDue(functions, { watch: watchKey(prefix) }, { leaseMs, limit });
-    const jobs: Promise<DueJob<State>>[] = [];
+    const jobs: Promise<DueJob<State>[]>[] = [];
     for (let at = 0; at < reply.length; at += 3) {
       const [jobId, conversation, due] = reply.slice(at, at + 3) as [string, string, string];
       const job = watchedJob(space, keyPrefix, prefix, { jobId, conversation });
-      if (job) jobs.push(stateOf(job).then((state) => ({ ...job, ...reasonOf(state, Number(due)), state })));
+      if (job) jobs.push(named(job, Number(due)));
       else oddEntry(watchMember(jobId, conversation));
     }
-    return Promise.all(jobs);
+    return (await Promise.all(jobs)).flat();
   };
-  const failures: unknown[] = [];
   for (const prefixes of prefixesOf(space)) {
     yield* await traced('due', undefined, async () => {
       const { leaseMs = 60_000, limit } = checkOptions('due', options);
@@ -112,7 +116,6 @@ export async function* dueJobs<State extends QuestionState>(
       return asked.flatMap((each) => (each.status === 'fulfilled' ? each.value : []));
     });
   }
-  // The jobs of the other partitions are postponed already, so the sweep got them first.
   if (failures.length > 0) await traced('due', undefined, () => Promise.reject(failures[0]));
 }
 

@@ -296,7 +296,7 @@ export class ConversationStore<Extra extends Members = Record<never, never>> {
    * Returns the jobs that somebody has to look at, the longest due first in each partition, each to one caller within
    * `leaseMs`: those that gave no sign of life for `silentAfterMs`, and those whose question's time is over. One that
    * cannot be handled (its state may be unreadable) must not keep you from the next.
-   * @throws ConversationError WRONGTYPE, when it is iterated; an error of some partitions, behind the jobs of the others
+   * @throws ConversationError WRONGTYPE, when it is iterated; an error about some jobs, behind the others
    */
   due(options: DueOptions = {}): AsyncGenerator<DueJob<Stored<Extra>>> {
     return dueJobs(this.#connection, this.#space, this.#log, options);

@@ -25,8 +25,9 @@ test.after(stopAll);
 for (const enableAutoPipelining of [false, true]) {
   test(`a slot that stays on the move ends the client's patience in so many words, autopipelining ${enableAutoPipelining}`, async () => {
     const client = clientOf([home], { enableAutoPipelining, maxRedirections: 2, retryDelayOnTryAgain: 10 });
-    const store = new ConversationStore(client, { prefix: '{t}:' });
-    await store.set(STATE);
+    const store = new ConversationStore(client, { prefix: '{t}:', silentAfterMs: 1 });
+    const whole = { ...STATE, channelId: 'C2', jobId: 'j2' };
+    for (const state of [STATE, whole]) await store.set(state);
     await home.admin.del('{t}:job-index:j1');
     await home.admin.cluster('SETSLOT', slotOf('{t}'), 'MIGRATING', String(await away.admin.cluster('MYID')));
     try {
@@ -40,6 +41,12 @@ for (const enableAutoPipelining of [false, true]) {
         assert.match(error.message, /^Too many Cluster redirections\. Last error: .*TRYAGAIN/);
         assert.not.match(inspect(error, { depth: 9 }), 'sesame', 'its cause holds no state');
       }
+      const found: string[] = [];
+      const sweep = async () => {
+        for await (const { jobId } of store.due()) found.push(jobId);
+      };
+      await refusal(sweep(), 'UNAVAILABLE');
+      assert.equal(found, ['j2'], 'it keeps no other job from the sweep');
     } finally {
       await home.admin.cluster('SETSLOT', slotOf('{t}'), 'STABLE');
       await home.admin.flushall();
