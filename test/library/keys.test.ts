@@ -96,6 +96,7 @@ const REFUSED: [message: RegExp, calls: Call[], keys: string[][]][] = [
   [/the first key must be /, HAND_OVER_TO_J1, lists(NO_CONVERSATIONS, `* ${J0} ${J}`)],
   [ANY, ALL, lists(NO_JOBS, `${C} *`)],
   [/the second key must be /, HAND_OVER_TO_J1, lists(NO_JOBS, `${C} * ${J}`)],
+  [/the second key must be /, BY_PAIR, lists(NO_JOBS, `${C} *`)],
   [/the third key must be /, HAND_OVER_TO_J1, lists(NO_JOBS, `${C} ${J0} *`)],
   [/the keys have different prefixes/, ALL, lists([''], `b:${C} ${J}`, `${C} b:${J}`, `a:${C} b:${J}`)],
   [

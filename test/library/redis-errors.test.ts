@@ -146,7 +146,7 @@ test('a stream that takes no more entries leaves the question waiting', async ()
 });
 
 /** How the engines say it, for the call itself and for a command inside it. */
-const DENIAL = /^NOPERM |The user executing the script can't |ACL failure in script/;
+const DENIAL = /^NOPERM |^ERR (The user executing the script can't |ACL failure in script)/;
 
 const KEYS = [CHANNEL, JOB, 'job-index:j2', STREAM, INBOX, HANDLED, WATCH];
 
