@@ -91,7 +91,7 @@ async function lookAround(): Promise<void> {
   for await (const { platform, channelId, jobId, pendingQuestionId } of store.list()) {
     const key = `${prefix}conversation:${platform}:${channelId}`;
     const [job, stream] = [`${prefix}job-index:${jobId}`, `${prefix}job:${jobId}:in`];
-    const answer = `${pendingQuestionId} me '' type Answer jobId ${jobId} questionId ${pendingQuestionId} content yes`;
+    const answer = `${pendingQuestionId} me '' type Answer questionId ${pendingQuestionId} answer yes`;
     const lines = {
       'every conversation, as whoever is on call sees it': `npm run cli -- list${where}`,
       'this one': `npm run cli -- show --job ${jobId}${where}`,

@@ -62,8 +62,8 @@ export interface ReplicaOptions {
 /** Options of every call that starts a job. */
 export interface StartOptions extends WriteOptions, ReplicaOptions {
   /**
-   * Within how many whole milliseconds the job must be heard of, in place of `ttlMs`: otherwise the claim lapses. A
-   * redelivery of its message is `starting` until then. The job's first `getByJobId` or `setPendingQuestion` gives the
+   * Within how many whole milliseconds the job must give a sign of life, in place of `ttlMs`: otherwise the claim
+   * lapses. A redelivery of its message is `starting` until then. The job's first `getByJobId` or `setPendingQuestion` gives the
    * conversation the TTL of that call.
    */
   startWithinMs?: number | undefined;

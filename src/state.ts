@@ -32,7 +32,7 @@ export interface ConversationState {
   claimId?: string | null;
   /** Names the message that started the job, the same in every redelivery of it; at most 1024 bytes. */
   deliveryId?: string | null;
-  /** True until the job is heard of for the first time, false from then on; absent without `startWithinMs`. */
+  /** True until the first sign of life of the job, false from then on; absent without `startWithinMs`. */
   starting?: boolean | null;
   /** After how many whole milliseconds without a sign of life the job counts as silent; absent if it is not watched. */
   silentAfterMs?: number | null;
@@ -110,7 +110,7 @@ type Result<Outcome extends string, State> = Outcome extends string ? { outcome:
  * - `held`: another job holds the channel; `state` is that job's. Nothing was decided: the message may come again.
  * - `queued`: the same, but the message is in the inbox of that job.
  * - `full`: the inbox of that job has no room; nothing was added.
- * - `starting`: the message started a job that has not been heard of yet. Do not acknowledge the message.
+ * - `starting`: the message started a job that gave no sign of life yet. Do not acknowledge the message.
  * - `duplicate`: the message was handled before: do nothing. `state` is that of the job that holds the channel, if any.
  */
 export type ClaimResult<State> =
@@ -135,7 +135,7 @@ export type HandOverResult<State> =
  * What became of an update.
  * - `updated`: the members are in the state, and the fields in the stream.
  * - `duplicate`: the delivery was handled before, and nothing was changed.
- * - `starting`: nobody has heard of the job yet, and nothing was changed: the delivery may come again.
+ * - `starting`: the job gave no sign of life yet, and nothing was changed: the delivery may come again.
  * - `gone`: there is no conversation, or another job holds it.
  */
 export type UpdateResult<State> =
@@ -163,7 +163,7 @@ export type AnswerResult<State> =
  *   nobody holds the channel any more.
  * - `lapsed`: the job had already lost its channel, and you are the first to report its end: tell the channel. `state` is
  *   that of the job that holds the channel now, if any.
- * - `held`: another job holds the channel, and `state` is that job's; or, with `retry`, the job was heard of.
+ * - `held`: another job holds the channel, and `state` is that job's; or, with `retry`, the job gave a sign of life.
  * - `gone`: there is no such conversation.
  */
 export type RemoveResult<State> =
@@ -181,8 +181,8 @@ export interface InboxEntry {
 /** A job that somebody has to look at. */
 export interface DueJob<State> extends ChannelReference, JobReference {
   /**
-   * `question`: the time limit of its pending question is over. `silent`: it gave no sign of life for too long, or was
-   * heard of or answered while it was returned: look whether it is alive before you end it.
+   * `question`: the time limit of its pending question is over. `silent`: it gave no sign of life for too long, or
+   * gave one or got its answer while it was returned: check whether it is alive before you end it.
    */
   reason: 'silent' | 'question';
   /** Since when it is due, in milliseconds since 1970. */

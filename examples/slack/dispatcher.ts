@@ -68,7 +68,7 @@ export function createDispatcher(store: ConversationStore<Notes>, surroundings: 
       return 'claimed';
     } catch (error) {
       console.error(`${job.jobId}: ${error instanceof Error ? error.message : error}`);
-      // A redelivery of the message may start the job. It never ran, unless it was heard of all the same.
+      // A redelivery of the message may start the job. It never ran, unless it gave a sign of life all the same.
       const { outcome, state } = await store.remove(job, { retry: true });
       return outcome === 'held' && state.jobId === job.jobId ? 'claimed' : outcome;
     }

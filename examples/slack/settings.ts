@@ -5,11 +5,11 @@ export const EVENTS = 'job-events';
 
 export const settings = {
   redisUrl: process.env['REDIS_URL'] ?? 'redis://127.0.0.1:6379',
-  /** How long a job may take to its first sign of life: longer than a pod takes to start, shorter than Slack delivers again. */
+  /** How long a job may take to its first sign of life: longer than a pod takes to start, but over before Slack's last redelivery. */
   startMs: milliseconds('START_MS', 4 * 60_000),
   /** How long a question waits for a person. */
   answerMs: milliseconds('ANSWER_MS', 3 * 24 * 3_600_000),
-  /** How long a job that has spoken may be silent. It gives a sign of life four times as often. */
+  /** How long a job may be silent after a sign of life. It gives a sign of life four times as often. */
   silentMs: milliseconds('SILENT_MS', 60_000),
   sweepMs: milliseconds('SWEEP_MS', 60_000),
   /** After how long an entry whose bot died is shown by another one: longer than a bot takes to show one. */

@@ -40,10 +40,11 @@ export async function* playStory(redis: Redis, prefix: string): AsyncGenerator<R
   await sleep(50);
   isDying = false;
   yield ['Ann: fix the login', 'claimed', 'job-1 gets the channel, and the dispatcher dies'];
-  yield ['Slack delivers it again', await onMessage(login), 'nobody has heard of job-1: not acknowledged'];
+  yield ['Slack delivers it again', await onMessage(login), 'no sign of life of job-1 yet: not acknowledged'];
   await sleep(START_WITHIN_MS);
-  yield ['Slack delivers it again', await onMessage(login), 'that claim has lapsed: this one starts the job'];
+  const again = await onMessage(login);
   const first = `job-${numberOfJobs}`;
+  yield ['Slack delivers it again', again, `that claim has lapsed: this one starts ${first}`];
   yield [`${first}: I am at work`, lives(await store.getByJobId(first)), 'the deadline is two hours away now'];
   yield ['Slack delivers it again', await onMessage(login), 'it has its job: nothing to do'];
   const logout = from('bob', 'm2', 'and the logout');
