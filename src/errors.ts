@@ -53,7 +53,7 @@ export function isConversationError(error: unknown, ...codes: ConversationErrorC
 const REPLY_CODES: ReadonlySet<string> = new Set([...ERROR_CODES, 'WRONGTYPE']);
 
 /** First words of replies by which a server says that it cannot take the call now. */
-const REFUSALS = /^(READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|MISCONF|OOM|BUSY) /;
+const REFUSALS = /^(READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|MISCONF|OOM|BUSY|UNBLOCKED) /;
 /** What ioredis says where it did not get a call through, or no reply. */
 const NO_REPLY = [
   /^Connection is closed/,

@@ -4,6 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { RunningRedis } from '../../scripts/redis/start.ts';
 import { ConversationStore } from '../../src/index.ts';
+import { refusal } from '../store/store.ts';
 import { STATE } from '../support/library.ts';
 import { withRedis } from '../support/redis.ts';
 
@@ -88,6 +89,18 @@ test('defect 51: a claim or hand-over that is sent again counts no replica that 
     process.kill(replica.pid ?? 0, 'SIGCONT');
   }
   assert.is(replicasOf(await store.handOver(STATE, next, { replicas: 1, timeoutMs: 60_000 })), 1);
+});
+
+test('a claim that waits on a master that becomes a replica is UNAVAILABLE', async () => {
+  process.kill(replica.pid ?? 0, 'SIGSTOP');
+  try {
+    const claim = refusal(store.claim(STATE, { replicas: 1, timeoutMs: 60_000 }), 'UNAVAILABLE');
+    while (!(await isWaiting())) await sleep(10);
+    await ask.replicaof('127.0.0.1', 1);
+    assert.match((await claim).message, /^UNBLOCKED /);
+  } finally {
+    process.kill(replica.pid ?? 0, 'SIGCONT');
+  }
 });
 
 test.run();
