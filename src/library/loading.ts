@@ -3,7 +3,7 @@ import { checkBoolean, checkClient, checkOptions } from '../arguments.ts';
 import { isCluster } from '../cluster/cluster.ts';
 import { type NodeFailure, onMasters } from '../cluster/masters.ts';
 import { convVersion, LIBRARY_NAME, LIBRARY_SOURCE } from '../conversation.gen.ts';
-import { fromClient, isConversationError, isFunctionMissing } from '../errors.ts';
+import { ConversationError, fromClient, isConversationError, isFunctionMissing } from '../errors.ts';
 import { checkOn, decide, type LibraryReport, type LoadRules, refusalOf } from './report.ts';
 
 /** Options of `loadLibrary`. */
@@ -124,9 +124,11 @@ async function askVersion(server: Redis): Promise<Answer> {
  * @throws ConversationError what `decide` throws
  */
 async function loadOn(server: Redis, rules: LoadRules, name = 'the server', answer?: Answer): Promise<LibraryReport> {
+  let isBlind = false;
   const look = () =>
     checkOn(server).catch((error: unknown): LibraryReport => {
       if (!answer || answer.failure !== undefined || !isDenied(error)) throw answer?.failure ?? error;
+      isBlind = true;
       const found = answer.version;
       return { present: found !== null, found, current: false, loaded: false, foreign: null };
     });
@@ -144,7 +146,12 @@ async function loadOn(server: Redis, rules: LoadRules, name = 'the server', answ
   } catch (error) {
     // A library, or a function, of this name has come since it was looked at.
     const isTaken = /^ERR (Library|Function) .* already exists/i.test((error as Error).message);
-    if (!report.present && isTaken) return loadOn(server, rules, name, answer);
+    if (!report.present && isTaken) {
+      const now = answer && (await askVersion(server));
+      if (!isBlind || now?.version) return loadOn(server, rules, name, now);
+      const found = 'a library of this name, or with a function of it, that this user may not list';
+      throw new ConversationError('LIBRARY_FOREIGN', `${name} has ${found}; nothing was changed`, error);
+    }
     // An app whose user may not load is one that leaves it to the deploy step.
     if (answer && isDenied(error)) throw refusalOf(report, name) ?? refusalOf({ ...report, found: null }, name);
     throw fromClient(error);

@@ -211,6 +211,11 @@ test('a user who may not list or load libraries hears what conv_version answers,
     else await refusal(ready('auto'), 'LIBRARY_MISSING');
     await client.function('LOAD', 'REPLACE', libraryOf('2.0.0'));
     await refusal(ready('auto'), 'LIBRARY_TOO_NEW');
+    for (const other of [library('conversation', "'chat'"), library('other', "'conv_get'")]) {
+      await client.function('FLUSH');
+      await client.function('LOAD', other);
+      await refusal(ready('auto'), denied === '-function' ? 'LIBRARY_MISSING' : 'LIBRARY_FOREIGN');
+    }
   }
   await client.acl('DELUSER', 'app');
 });
