@@ -72,6 +72,8 @@ const NO_REPLY = [
 const LOST =
   /^(ECONN\w+|EPIPE|ETIMEDOUT|EHOSTUNREACH|EHOSTDOWN|ENETUNREACH|ENETDOWN|ENOTFOUND|EAI_AGAIN|ERR_STREAM_\w+)$/;
 
+const ARGUMENTS = /, with args beginning with: .*/;
+
 const NO_LUA =
   'the server has no Lua, in which the library is written. Valkey 9.1 and later have it as a module: install that and ' +
   'load it, or use another server';
@@ -88,7 +90,10 @@ export function fromClient(error: unknown): unknown {
   if (!(error instanceof Error) || isConversationError(error)) return error;
   const failed: Error & { code?: unknown; command?: { name?: string; args?: unknown } } = error;
   if (failed.command) failed.command = { name: failed.command.name ?? '' };
-  const said = error.message;
+  // A server repeats the arguments of a command that it does not know.
+  const said = error.message.replace(ARGUMENTS, '');
+  error.message = said;
+  if (error.stack) error.stack = error.stack.replace(ARGUMENTS, '');
   const [code = '', message = said] = said.split(/ (.*)/s);
   if (REPLY_CODES.has(code)) return new ConversationError(code as ConversationErrorCode, message, error);
   if (/^ERR Engine 'LUA' not found/i.test(said)) return new ConversationError('LIBRARY_MISSING', NO_LUA, error);

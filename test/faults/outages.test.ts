@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { inspect } from 'node:util';
 import type { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -6,6 +7,7 @@ import type { ConversationError } from '../../src/index.ts';
 import { connectTo, kill, launch, type Server, startServer, stopAll } from '../operations/servers.ts';
 import { CALLS, HOLDER, NAMES, prepare, SECRET, storeFor } from '../store/store.ts';
 import { type ClientOptions, type DumpedKey, dump, withRedis } from '../support/redis.ts';
+import { rejection } from '../support/rejection.ts';
 
 const test = suite('outages');
 const redis = withRedis(test);
@@ -147,6 +149,15 @@ test('out of memory, reads, removals, renewals and leases go on and the rest is 
   await assertUnchanged(names, before, admin);
   await admin.function('FLUSH');
   assert.equal(await refused(admin, /^UNAVAILABLE: OOM/), NAMES);
+});
+
+test('a server without FCALL says so, and the error does not hold the arguments that it repeats', async () => {
+  const client = await redis.connect({}, await redis.server('--rename-command', 'FCALL', ''));
+  for (const name of NAMES.slice(FRUGAL)) {
+    const error = await rejection(() => CALLS[name]?.(storeFor(client, name), HOLDER));
+    assert.match(error.message, /^ERR unknown command 'fcall'$/);
+    assert.not.match(inspect(error), 'conversation:slack:C1');
+  }
 });
 
 test.run();
