@@ -91,9 +91,10 @@ export function fromClient(error: unknown): unknown {
   const failed: Error & { code?: unknown; command?: { name?: string; args?: unknown } } = error;
   if (failed.command) failed.command = { name: failed.command.name ?? '' };
   // A server repeats the arguments of a command that it does not know.
-  const said = error.message.replace(ARGUMENTS, '');
-  error.message = said;
+  error.message = error.message.replace(ARGUMENTS, '');
   if (error.stack) error.stack = error.stack.replace(ARGUMENTS, '');
+  // Where each address of a host refused, Node leaves the message empty.
+  const said = error.message || String(failed.code);
   const [code = '', message = said] = said.split(/ (.*)/s);
   if (REPLY_CODES.has(code)) return new ConversationError(code as ConversationErrorCode, message, error);
   if (/^ERR Engine 'LUA' not found/i.test(said)) return new ConversationError('LIBRARY_MISSING', NO_LUA, error);

@@ -1,8 +1,11 @@
+import { once } from 'node:events';
+import { connect, type LookupFunction } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import type { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { fromClient } from '../../src/errors.ts';
 import type { ConversationError } from '../../src/index.ts';
 import { connectTo, kill, launch, type Server, startServer, stopAll } from '../operations/servers.ts';
 import { CALLS, HOLDER, NAMES, prepare, SECRET, storeFor } from '../store/store.ts';
@@ -158,6 +161,15 @@ test('a server without FCALL says so, and the error does not hold the arguments 
     assert.match(error.message, /^ERR unknown command 'fcall'$/);
     assert.not.match(inspect(error), 'conversation:slack:C1');
   }
+});
+
+test('a host whose addresses all refuse is UNAVAILABLE, and the message says why', async () => {
+  const addresses = ['127.0.0.1', '127.0.0.2'].map((address) => ({ address, family: 4 }));
+  const lookup: LookupFunction = (_host, _options, found) => found(null, addresses);
+  const [error] = await once(connect({ host: 'host', port: 1, lookup, autoSelectFamily: true }), 'error');
+  assert.instance(error, AggregateError);
+  const { code, message } = fromClient(error) as ConversationError;
+  assert.match(`${code}: ${message}`, /^UNAVAILABLE: ECONNREFUSED\. The server could not take the call/);
 });
 
 test.run();
