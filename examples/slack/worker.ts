@@ -64,27 +64,31 @@ async function ask(questionId: string, text: string, answers: string[]): Promise
   return answered;
 }
 
-/** Your work goes here. `messages` has what people have written since it began; `signal` ends what has to stop. */
-async function work(signal: AbortSignal): Promise<void> {
+/**
+ * Your work goes here. `messages` has what people have written since it began; `signal` ends what has to stop. Returns
+ * what the thread is told.
+ */
+async function work(signal: AbortSignal): Promise<string> {
   for (const step of [1, 2, 3]) {
     await tell('Progress', { text: `Step ${step} of 3: ${prompt}` });
     await pause(settings.stepMs, undefined, { signal });
     if (step === 2 && /deploy/i.test(prompt)) {
       const answer = await ask(`${jobId}-deploy`, 'Deploy to production?', ['yes', 'no']);
-      if (answer === 'no') return;
+      if (answer === 'no') return `Not deployed: ${prompt}.`;
     }
     if (step === 2 && /fail/i.test(prompt)) throw new Error('there was nothing to work with');
   }
+  return `Done: ${prompt}.`;
 }
 
 /** Stops reading and says that the job is done. What comes from now on is for a successor. */
-async function end(): Promise<void> {
+async function end(text: string): Promise<void> {
   reader.disconnect();
   await listening;
   if (over.signal.aborted) return;
   const read = messages.length > 0 ? ` I read ${messages.length} more: ${messages.join('; ')}.` : '';
   // The bot that reads this removes the conversation and tells the thread: a job that did it itself could die in between.
-  await tell('Done', { text: `Done: ${prompt}.${read}` });
+  await tell('Done', { text: text + read });
 }
 
 const interrupted = AbortSignal.any([stopped.signal, over.signal]);
@@ -95,8 +99,7 @@ const timer = setInterval(() => signOfLife().catch(() => {}), settings.silentMs 
 // It ends with the connection that it waits on.
 const listening = listen().catch(() => {});
 try {
-  await work(interrupted);
-  await end();
+  await end(await work(interrupted));
 } catch (error) {
   // What is unread is for a successor.
   if (stopped.signal.aborted) await tell('Stopped', { text: String(stopped.signal.reason) });
