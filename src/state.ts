@@ -110,7 +110,7 @@ type Result<Outcome extends string, State> = Outcome extends string ? { outcome:
  * - `held`: another job holds the channel; `state` is that job's. Nothing was decided: the message may come again.
  * - `queued`: the same, but the message is in the inbox of that job.
  * - `full`: the inbox of that job has no room; nothing was added.
- * - `starting`: the message started a job that gave no sign of life yet. Do not acknowledge the message.
+ * - `starting`: the message started a job that has given no sign of life yet. Do not acknowledge the message.
  * - `duplicate`: the message was handled before: do nothing. `state` is that of the job that holds the channel, if any.
  */
 export type ClaimResult<State> =
@@ -135,7 +135,7 @@ export type HandOverResult<State> =
  * What became of an update.
  * - `updated`: the members are in the state, and the fields in the stream.
  * - `duplicate`: the delivery was handled before, and nothing was changed.
- * - `starting`: the job gave no sign of life yet, and nothing was changed: the delivery may come again.
+ * - `starting`: the job has given no sign of life yet, and nothing was changed: the delivery may come again.
  * - `gone`: there is no conversation, or another job holds it.
  */
 export type UpdateResult<State> =

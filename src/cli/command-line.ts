@@ -48,8 +48,8 @@ const COMMANDS: Readonly<Record<string, Definition>> = {
   list: {
     summary: 'show every conversation: its channel, job, question, unread messages, and whether somebody has to look',
     notes:
-      'UNREAD counts the messages in the inbox, LEFT is the time to live. STATUS is starting for a job that gave no sign ' +
-      'of life yet, silent or no answer for one that somebody has to look at, and since when.',
+      'UNREAD counts the messages in the inbox, LEFT is the time to live. STATUS is starting for a job that has ' +
+      'given no sign of life yet, silent or no answer for one that somebody has to look at, and since when.',
     options: [...STORE, ...FILTERS, JSON_LINES],
     example: 'list --platform slack --sort started',
     run: async (values) => (await import('./list.ts')).list(values),

@@ -38,7 +38,7 @@ export async function release(values: Values): Promise<void> {
     const question = `Release ${what}, started ${shown(found.startedAt)}${discarding}? [y/N] `;
     if (!values.yes && !(await isConfirmed(question))) throw new Failure('Nothing was changed.');
     const released = { by, reason, at: new Date().toISOString() };
-    // A job that gave no sign of life yet reads no stream, and its state is not changed for a delivery.
+    // A job that has given no sign of life yet reads no stream, and its state is not changed for a delivery.
     const told = stream !== undefined && !found.starting && { stream, fields: { type: 'Released', jobId, by, reason } };
     const { outcome } = await store.update(whole, { released }, { ...told });
     if (outcome === 'gone') return refuse(store, values, whole);
