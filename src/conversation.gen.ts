@@ -260,8 +260,8 @@ export async function convGet(client: FunctionClient, keys: Reference): Promise<
  * Claims a channel for a job: of any number of simultaneous claims, one is `claimed`. `queued`: another job holds the
  * channel, and the fields were added to its inbox. `full`: 1000 entries are in that inbox. `held`: another job holds
  * the channel, and no fields were given. `duplicate`: the message that the state's deliveryId names has its outcome,
- * or is the one that started the job. `starting`: it is, and nobody has heard of that job yet, so the message may have
- * to come again. A call that is sent again, with the same claimId, returns the same again. Only `claimed` changes
+ * or is the one that started the job. `starting`: it is, and that job has given no sign of life yet, so the message may
+ * have to come again. A call that is sent again, with the same claimId, returns the same again. Only `claimed` changes
  * deadlines, and only `queued` makes the message a duplicate.
  *
  * @param keys Both keys of a conversation. The other keys are for Redis Cluster.
@@ -394,8 +394,8 @@ export async function convGetByJob(
 /**
  * Puts members into the state and leaves every other byte alone, in one step with a message to the job. It changes no
  * deadline. `updated`: the members are in the state and, where a stream is named, the fields are in it. `duplicate`:
- * the delivery was handled before, or started the job. `starting`: nobody has heard of the job yet, and the delivery
- * may come again. `gone`: there is no conversation, or another job holds it.
+ * the delivery was handled before, or started the job. `starting`: the job has given no sign of life yet, and the
+ * delivery may come again. `gone`: there is no conversation, or another job holds it.
  *
  * @param keys A reference and the stream to which the fields are added. A stream needs the job named.
  * @param args.patch A JSON object: the members to put into the state, each value byte for byte; at most 1024 of
@@ -510,8 +510,10 @@ export async function convAnswer(
  * Removes a conversation. `removed`: the channel is free now, and the job's message is handled. `waiting`: unread
  * messages are in the inbox of the job that holds the channel, or of a channel that nobody holds, and nothing was
  * changed. `lapsed`: the job no longer held the channel, and this is the first call to settle its end. `held`: another
- * job holds the channel, and only the caller's stale index goes; or, with `retry`, the job was heard of, and nothing
- * was changed. `gone`: there was nothing to remove. By conversation key alone, a value that cannot be read is removed
+ * job holds the channel, and only the caller's stale index goes; or, with `retry`, the job has given a sign of life,
+ * and
+ * nothing was changed. `gone`: there was nothing to remove. By conversation key alone, a value that cannot be read is
+ * removed
  * too.
  *
  * @param keys A conversation key, a job-index key, or both. With a job-index key the call works only while that job
@@ -1630,8 +1632,8 @@ end
 --- Claims a channel for a job: of any number of simultaneous claims, one is \`claimed\`. \`queued\`: another job holds the
 --- channel, and the fields were added to its inbox. \`full\`: 1000 entries are in that inbox. \`held\`: another job holds
 --- the channel, and no fields were given. \`duplicate\`: the message that the state's deliveryId names has its outcome,
---- or is the one that started the job. \`starting\`: it is, and nobody has heard of that job yet, so the message may have
---- to come again. A call that is sent again, with the same claimId, returns the same again. Only \`claimed\` changes
+--- or is the one that started the job. \`starting\`: it is, and that job has given no sign of life yet, so the message may
+--- have to come again. A call that is sent again, with the same claimId, returns the same again. Only \`claimed\` changes
 --- deadlines, and only \`queued\` makes the message a duplicate.
 ---@param ref Pair
 ---@param state State Without pendingQuestionId, answerBy and lastAnswer.
@@ -1808,8 +1810,8 @@ end
 
 --- Puts members into the state and leaves every other byte alone, in one step with a message to the job. It changes no
 --- deadline. \`updated\`: the members are in the state and, where a stream is named, the fields are in it. \`duplicate\`:
---- the delivery was handled before, or started the job. \`starting\`: nobody has heard of the job yet, and the delivery
---- may come again. \`gone\`: there is no conversation, or another job holds it.
+--- the delivery was handled before, or started the job. \`starting\`: the job has given no sign of life yet, and the
+--- delivery may come again. \`gone\`: there is no conversation, or another job holds it.
 ---@param ref StreamReference
 ---@param patch Patch
 ---@param deliveryId? DeliveryId A stream needs one.
@@ -1929,8 +1931,8 @@ end
 --- Removes a conversation. \`removed\`: the channel is free now, and the job's message is handled. \`waiting\`: unread
 --- messages are in the inbox of the job that holds the channel, or of a channel that nobody holds, and nothing was
 --- changed. \`lapsed\`: the job no longer held the channel, and this is the first call to settle its end. \`held\`: another
---- job holds the channel, and only the caller's stale index goes; or, with \`retry\`, the job was heard of, and nothing
---- was changed. \`gone\`: there was nothing to remove. By conversation key alone, a value that cannot be read is removed
+--- job holds the channel, and only the caller's stale index goes; or, with \`retry\`, the job has given a sign of life, and
+--- nothing was changed. \`gone\`: there was nothing to remove. By conversation key alone, a value that cannot be read is removed
 --- too.
 ---@param ref WholeReference
 ---@param how? 'retry'|'all'|'' retry: the job never ran, and a redelivery of its message may start it. all: the inbox
