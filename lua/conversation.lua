@@ -1021,8 +1021,8 @@ end
 --- Claims a channel for a job: of any number of simultaneous claims, one is `claimed`. `queued`: another job holds the
 --- channel, and the fields were added to its inbox. `full`: 1000 entries are in that inbox. `held`: another job holds
 --- the channel, and no fields were given. `duplicate`: the message that the state's deliveryId names has its outcome,
---- or is the one that started the job. `starting`: it is, and that job has given no sign of life yet, so the message may
---- have to come again. A call that is sent again, with the same claimId, returns the same again. Only `claimed` changes
+--- or is the one that started the job. `starting`: it is, and that job has given no sign of life yet, so the message
+--- may have to come again. A call that is sent again, with the same claimId, returns the same again. Only `claimed` changes
 --- deadlines, and only `queued` makes the message a duplicate.
 ---@param ref Pair
 ---@param state State Without pendingQuestionId, answerBy and lastAnswer.
@@ -1320,9 +1320,9 @@ end
 --- Removes a conversation. `removed`: the channel is free now, and the job's message is handled. `waiting`: unread
 --- messages are in the inbox of the job that holds the channel, or of a channel that nobody holds, and nothing was
 --- changed. `lapsed`: the job no longer held the channel, and this is the first call to settle its end. `held`: another
---- job holds the channel, and only the caller's stale index goes; or, with `retry`, the job has given a sign of life, and
---- nothing was changed. `gone`: there was nothing to remove. By conversation key alone, a value that cannot be read is removed
---- too.
+--- job holds the channel, and only the caller's stale index goes; or, with `retry`, the job has given a sign of life,
+--- and nothing was changed. `gone`: there was nothing to remove. By conversation key alone, a value that cannot be read
+--- is removed too.
 ---@param ref WholeReference
 ---@param how? 'retry'|'all'|'' retry: the job never ran, and a redelivery of its message may start it. all: the inbox
 --- goes too, whatever it holds.
