@@ -1387,8 +1387,10 @@ local function locate(ref)
   return key
 end
 
--- What the library itself puts into a state comes on top of the size that one may have.
-local MAX_STORED = MAX_STATE + 16384
+-- What the library itself puts into a state, 6.3 KB at most, comes on top of the size that one may have. A state that
+-- brings more of such members with it has that room once.
+local ROOM = 8192
+local MAX_STORED = MAX_STATE + 2 * ROOM
 local UNREADABLE = 'what is stored for this conversation cannot be read: it is not the JSON of a state'
 
 -- A stored text decoded, or nil where it names no job. An id that came with its key needs no second look.
@@ -1835,7 +1837,7 @@ local function update(ref, patch, deliveryId, ...)
     mark_handled(writes, handled, time, delivery)
   end
   local text = change(found, changes) or found.text
-  if #text > MAX_STATE then check_size(own_size(text)) end
+  if #text > MAX_STATE then check_size(math.max(own_size(text), #text - ROOM)) end
   if #text > LONG then check_values(text) end
   local problem = problem_of_wanted(state) or problem_of_optional(state)
   if problem then fail('CONVSTATE', problem) end

@@ -319,6 +319,11 @@ it('defect 52: a state that was just small enough when it was stored can be aske
   assert.is(await told(end.update(STATE, { note })), 'updated');
   assert.is(await codeOf(end.update(STATE, { note: `${note}n` })), 'CONVSTATE');
   assert.is(await told(end.handOver(STATE, { ...state, ...NEXT })), 'claimed');
+  // What a state brings of the library's members is not room for more than a state can be read with.
+  const lastAnswer = { questionId, answerId, note: 'n'.repeat(150_000) };
+  await end.set({ ...STATE, jobId: 'j2', lastAnswer });
+  assert.is(await codeOf(end.update(PLACE, { note: lastAnswer.note })), 'CONVSTATE');
+  assert.equal((await end.get(PLACE))?.lastAnswer, lastAnswer);
 });
 
 test('defect 54: a logger that throws or rejects is no failure of the call', async () => {
