@@ -389,7 +389,6 @@ end
 
 -- Fields come in pairs, and there is a limit to what one entry holds.
 local function check_fields(...)
-  if select('#', ...) == 0 then return end
   local bytes = #table.concat({ ... })
   if select('#', ...) % 2 ~= 0 then fail('CONVARG', 'every field needs a value') end
   if bytes > MAX_ENTRY then
@@ -399,10 +398,12 @@ end
 
 -- Fields and the stream they go to are given together.
 local function check_published(ref, ...)
-  local count = select('#', ...)
-  check_fields(...)
-  if ref.stream and count == 0 then fail('CONVARG', 'a stream needs at least one field and its value') end
-  if count > 0 and not ref.stream then fail('CONVARG', 'fields need a stream key to go to') end
+  if select('#', ...) > 0 then
+    check_fields(...)
+    if not ref.stream then fail('CONVARG', 'fields need a stream key to go to') end
+  elseif ref.stream then
+    fail('CONVARG', 'a stream needs at least one field and its value')
+  end
 end
 
 -- JSON text ------------------------------------------------------------------------------------------------------
@@ -1035,7 +1036,7 @@ end
 ---@return State? state What is stored now. Nil where the message is a duplicate and no job holds the channel.
 local function claim(ref, state, ttlMs, ...)
   local ttl, has_fields = time_to_live(ttlMs), select('#', ...) > 0
-  check_fields(...)
+  if has_fields then check_fields(...) end
   local given = read_new(ref, ref.job_id, state)
   if has_fields and not (given.deliveryId and given.claimId) then
     fail('CONVARG', 'fields for the inbox need a claimId and a deliveryId in the state')
@@ -1245,8 +1246,10 @@ local function clear_question(state, changes)
   return changes
 end
 
+local NO_ANSWER = {}
+
 local function last_answer(state)
-  return type(state.lastAnswer) == 'table' and state.lastAnswer or {}
+  return type(state.lastAnswer) == 'table' and state.lastAnswer or NO_ANSWER
 end
 
 --- Stores which question is pending, that is, waits for an answer. It is a sign of life. A question that was answered
