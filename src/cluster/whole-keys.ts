@@ -38,12 +38,13 @@ export async function withWholeKeys<Keys extends ReferenceKeys, Result>(
     if (found === null && gone !== undefined) return lapsed ?? gone;
     const result = await run(withFurtherKeys({ ...given, ...found }));
     const other = given.conversation === undefined ? found?.conversation : found?.job;
-    // What the same two keys lead to twice is no change of hands, but how things are.
-    if (other === undefined || other === before || !hasMissed(result, given)) {
-      return lapsed && outcomeOf(result) === 'gone' ? lapsed : result;
+    // A job whose index leads to the same channel twice does not hold it.
+    const isSettled = other === undefined || (given.conversation === undefined && other === before);
+    if (isSettled || !hasMissed(result, given, other)) {
+      return lapsed && partsOf(result).outcome === 'gone' ? lapsed : result;
     }
     before = other;
-    if (outcomeOf(result) === 'lapsed') lapsed = result;
+    if (partsOf(result).outcome === 'lapsed') lapsed = result;
   }
   throw new ConversationError(
     'CONVKEY',
@@ -52,15 +53,21 @@ export async function withWholeKeys<Keys extends ReferenceKeys, Result>(
 }
 
 /** Whether a call may have missed its conversation, because it changed hands after its keys were read. */
-function hasMissed(result: unknown, given: ReferenceKeys): boolean {
-  const outcome = outcomeOf(result);
+function hasMissed(result: unknown, given: ReferenceKeys, read: string): boolean {
+  const { outcome, state } = partsOf(result);
   if (result === null || outcome === 'gone') return true;
-  // Where the caller named no job, these are of the one that was read.
-  return given.job === undefined && (outcome === 'held' || outcome === 'lapsed');
+  if (given.job !== undefined) return false;
+  // Where the caller named no job, these are of the one that was read. That one itself is `held` where it has given a sign
+  // of life and `retry` is asked for.
+  return outcome === 'lapsed' || (outcome === 'held' && keyOfJob(given, state) !== read);
 }
 
-function outcomeOf(result: unknown): unknown {
-  return result && typeof result === 'object' && 'outcome' in result ? result.outcome : undefined;
+function partsOf(result: unknown): { outcome?: unknown; state?: unknown } {
+  return result && typeof result === 'object' ? result : {};
+}
+
+function keyOfJob({ prefix }: ReferenceKeys, state: unknown): string {
+  return jobIndexKey(prefix, JSON.parse(String(state)).jobId);
 }
 
 /** The key that a reference leaves out: null if there is no conversation, empty if it cannot be read. */
@@ -72,7 +79,7 @@ async function otherKey(
   if (given.conversation === undefined) return readIndex(cluster, given, 'getex');
   try {
     const text = await convGet(functions, given);
-    return text === null ? null : { job: jobIndexKey(given.prefix, JSON.parse(text).jobId) };
+    return text === null ? null : { job: keyOfJob(given, text) };
   } catch (error) {
     // Its call then touches no index.
     if (isConversationError(error, 'CONVCORRUPT')) return {};

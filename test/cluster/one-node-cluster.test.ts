@@ -255,6 +255,12 @@ test('a channel that changes hands under a call is followed', async () => {
   assert.is((await interrupted(3, take).remove(C1)).state?.jobId, 'taker-2');
 });
 
+test('a job that has given a sign of life is held, whoever takes the channel after that', async () => {
+  await store.set({ ...STATE, starting: false });
+  const racing = interrupted(2, async (time) => time > 0 && take(time));
+  assert.is((await racing.remove(C1, { retry: true })).state?.jobId, STATE.jobId);
+});
+
 test('a channel that changes hands without end makes the call end in an error', async () => {
   await store.set(STATE);
   const error = await refusal(interrupted(99, take).setPendingQuestion(C1, 'q'), 'CONVKEY');
