@@ -1025,8 +1025,8 @@ end
 --- channel, and the fields were added to its inbox. `full`: 1000 entries are in that inbox. `held`: another job holds
 --- the channel, and no fields were given. `duplicate`: the message that the state's deliveryId names has its outcome,
 --- or is the one that started the job. `starting`: it is, and that job has given no sign of life yet, so the message
---- may have to come again. A call that is sent again, with the same claimId, returns the same again. Only `claimed` changes
---- deadlines, and only `queued` makes the message a duplicate.
+--- may have to come again. A call that is sent again, with the same claimId, returns the same again. Only `claimed`
+--- changes deadlines, and only `queued` makes the message a duplicate.
 ---@param ref Pair
 ---@param state State Without pendingQuestionId, answerBy and lastAnswer.
 ---@param ttlMs? Milliseconds
@@ -1384,8 +1384,8 @@ local function due(watch, leaseMs, limit)
     if not most or most > MAX_DUE then fail('CONVARG', 'limit must be a whole number from 1 to 1000') end
   end
   local at, jobs = now(), {}
-  -- Redis keeps a key to the end of the millisecond of its deadline. A claim that is due then is due once it has lapsed:
-  -- whoever removed it before would make its message a duplicate.
+  -- Redis keeps a key to the end of the millisecond of its deadline. A claim that is due then is due once it has
+  -- lapsed: whoever removed it before would make its message a duplicate.
   local found = call('ZRANGEBYSCORE', watch, '-inf', ('(%d'):format(at), 'WITHSCORES', 'LIMIT', 0, most)
   for place = 1, #found, 2 do
     local entry, since = found[place], found[place + 1]
